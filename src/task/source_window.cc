@@ -1,0 +1,111 @@
+#include "task/source_window.h"
+
+#include <array>
+
+#include "base/check.h"
+
+namespace millrace::task {
+
+SourceWindow::SourceWindow(const Window& window)
+    : window_(&window), panes_(window, window.local.has_value()), results_(window) {}
+
+void SourceWindow::add_to(KeyState& state, const expr::EvaluateInput& input, Arena& arena,
+                          const EventPosition& position) {
+  MR_CHECK(state.aggregates.size() == window_->aggregates.size());
+  for (std::size_t i = 0; i < state.aggregates.size(); ++i) {
+    const auto& argument = window_->aggregates[i].argument;
+    state.aggregates[i].add(argument ? argument->evaluate(input, arena) : Value::boolean(true),
+                            position);
+  }
+  state.is_changed = true;
+}
+
+SourceWindow::Outcome SourceWindow::add(const expr::EvaluateInput& input, Arena& arena,
+                                        const EventPosition& position, EventTime watermark,
+                                        const Cause& cause, Outputs& outputs) {
+  Outcome outcome;
+  Value key = Value::string("");
+  if (window_->key) {
+    key = window_->key->evaluate(input, arena);
+    if (key.kind() != ValueKind::string) {
+      outcome.error = "the key of window " + window_->name + " is not a string";
+      if (key.is_error()) outcome.error += ": " + std::string(key.as_string());
+      return outcome;
+    }
+  }
+  const auto starts = panes_.starts_for(position.event_time);
+  for (auto start = starts.first_us; start <= starts.last_us; start += window_->every_us) {
+    ++counters_.in;
+    if (panes_.is_late(start, watermark)) {
+      ++counters_.late;
+      if (outcome.late_panes++ == 0) outcome.first_late_start_us = start;
+      continue;
+    }
+    ++counters_.counted;
+    if (!window_->local && panes_.is_past_end(start, watermark)) {
+      // The pane's partial left when the watermark passed its end; this event follows by itself.
+      KeyState single;
+      single.key = key.as_string();
+      for (const auto& call : window_->aggregates) single.aggregates.emplace_back(call.kind);
+      add_to(single, input, arena, position);
+      emit_partial(start, single, cause, outputs);
+      continue;
+    }
+    auto& pane = panes_.pane(start);
+    auto& state = panes_.key_state(pane, key.as_string());
+    add_to(state, input, arena, position);
+    if (pane.is_fired) {
+      ++counters_.results;
+      results_.emit(pane, state, false, cause, *window_->local, outputs);
+    }
+  }
+  return outcome;
+}
+
+void SourceWindow::emit_partial(std::int64_t start_us, const KeyState& state, const Cause& cause,
+                                Outputs& outputs) {
+  ++counters_.results;
+  if (outputs.is_suppressed()) return;
+  partial_.clear();
+  encode_partial(start_us, state, partial_);
+  const std::array<codec::HeaderToAppend, 2> headers{
+      {{"millrace-source", cause.source}, {"millrace-pipeline", cause.pipeline}}};
+  const auto output = window_->partials_output;
+  outputs.append(output, outputs.partition_for(output, state.key, 0),
+                 {cause.time, state.key, partial_, headers});
+}
+
+void SourceWindow::fire(Pane& pane, bool is_final, const Cause& cause, Outputs& outputs) {
+  for (auto& state : pane.keys) {
+    if (window_->local) {
+      ++counters_.results;
+      results_.emit(pane, state, is_final, cause, *window_->local, outputs);
+    } else {
+      emit_partial(pane.start_us, state, cause, outputs);
+    }
+  }
+}
+
+void SourceWindow::advance(EventTime watermark, const Cause& cause, Outputs& outputs) {
+  panes_.advance(
+      watermark, [&](Pane& pane) { fire(pane, false, cause, outputs); },
+      [&](Pane& pane) {
+        if (window_->local) fire(pane, true, cause, outputs);
+      });
+}
+
+void SourceWindow::snapshot(Encoder& to) const {
+  panes_.snapshot(to);
+  for (const auto count : {counters_.in, counters_.counted, counters_.late, counters_.results}) {
+    to.varint(count);
+  }
+}
+
+void SourceWindow::restore(Decoder& from) {
+  panes_.restore(from);
+  for (auto* count : {&counters_.in, &counters_.counted, &counters_.late, &counters_.results}) {
+    *count = from.varint();
+  }
+}
+
+}  // namespace millrace::task

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <string>
+
+#include "base/arena.h"
+#include "base/coding.h"
+#include "expr/expr.h"
+#include "task/partial.h"
+#include "task/task.h"
+#include "task/window.h"
+#include "task/window_results.h"
+
+namespace millrace::task {
+
+// One window of a source task: judges lateness, aggregates, and lets results (local key) or partial results
+// (key to be repartitioned, R14) leave. One thread. `window` outlives it.
+class SourceWindow {
+ public:
+  explicit SourceWindow(const Window& window);
+
+  struct Outcome {
+    std::size_t late_panes = 0;  // panes the event came too late for; with sliding windows others may count it
+    std::int64_t first_late_start_us = 0;
+    std::string error;           // the key could not be computed: nothing was counted
+  };
+  // `watermark` is the one before this event moved it.
+  Outcome add(const expr::EvaluateInput& input, Arena& arena, const EventPosition& position,
+              EventTime watermark, const Cause& cause, Outputs& outputs);
+
+  // Lets leave what the watermark makes due.
+  void advance(EventTime watermark, const Cause& cause, Outputs& outputs);
+
+  [[nodiscard]] const Window& window() const { return *window_; }
+  [[nodiscard]] const PaneSet& panes() const { return panes_; }
+  [[nodiscard]] const WindowCounters& counters() const { return counters_; }
+
+  void snapshot(Encoder& to) const;
+  void restore(Decoder& from);
+
+ private:
+  void add_to(KeyState& state, const expr::EvaluateInput& input, Arena& arena,
+              const EventPosition& position);
+  void emit_partial(std::int64_t start_us, const KeyState& state, const Cause& cause,
+                    Outputs& outputs);
+  void fire(Pane& pane, bool is_final, const Cause& cause, Outputs& outputs);
+
+  const Window* window_;
+  PaneSet panes_;
+  ResultWriter results_;
+  WindowCounters counters_;
+  std::string partial_;
+};
+
+}  // namespace millrace::task

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstdint>
+#include <limits>
+
+#include "base/coding.h"
+#include "base/time.h"
+
+namespace millrace::task {
+
+inline constexpr EventTime kNoWatermark{std::numeric_limits<std::int64_t>::min()};
+
+struct WatermarkConfig {
+  std::int64_t out_of_orderness_us = 0;
+  std::int64_t max_jump_us = 86'400'000'000;
+  std::int32_t jump_confirmations = 10;
+};
+
+// The event-time clock of one source partition (R12): the largest event time seen minus the bound,
+// monotone. An event further than max_jump past the largest one is not believed until
+// `jump_confirmations` further events in a row are that far ahead, too; then the clock moves to the
+// smallest of them.
+class Watermark {
+ public:
+  explicit Watermark(const WatermarkConfig& config) : config_(config) {}
+
+  [[nodiscard]] EventTime current() const { return current_; }
+
+  // Returns whether the watermark moved.
+  bool observe(EventTime event_time);
+  // Never moves back.
+  bool advance_to(EventTime watermark);
+
+  void snapshot(Encoder& to) const;
+  void restore(Decoder& from);
+
+ private:
+  bool raise_largest(EventTime event_time);
+
+  WatermarkConfig config_;
+  EventTime current_ = kNoWatermark;
+  EventTime largest_ = kNoWatermark;
+  std::int32_t jump_count_ = 0;
+  EventTime jump_smallest_ = kNoWatermark;
+};
+
+}  // namespace millrace::task

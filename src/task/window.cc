@@ -1,0 +1,113 @@
+#include "task/window.h"
+
+#include <limits>
+
+#include "base/check.h"
+
+namespace millrace::task {
+namespace {
+
+constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
+
+std::int64_t floor_to(std::int64_t value, std::int64_t step) {
+  const auto rest = value % step;
+  return value - (rest < 0 ? rest + step : rest);
+}
+
+}  // namespace
+
+PaneSet::PaneSet(const Window& window, bool keeps_fired_panes)
+    : window_(&window), keeps_fired_panes_(keeps_fired_panes), next_due_us_(kNever) {
+  MR_CHECK(window.length_us > 0 && window.every_us > 0);
+  MR_CHECK(window.length_us % window.every_us == 0);
+}
+
+PaneSet::Starts PaneSet::starts_for(EventTime event_time) const {
+  const auto last = floor_to(event_time.value, window_->every_us);
+  return {last - window_->length_us + window_->every_us, last};
+}
+
+bool PaneSet::is_past_end(std::int64_t start_us, EventTime watermark) const {
+  return watermark != kNoWatermark && watermark.value >= start_us + window_->length_us;
+}
+
+bool PaneSet::is_late(std::int64_t start_us, EventTime watermark) const {
+  return watermark != kNoWatermark &&
+         watermark.value >= start_us + window_->length_us + window_->allowed_lateness_us;
+}
+
+std::int64_t PaneSet::due_at(const Pane& pane) const {
+  const auto end = pane.start_us + window_->length_us;
+  return pane.is_fired ? end + window_->allowed_lateness_us : end;
+}
+
+Pane& PaneSet::pane(std::int64_t start_us) {
+  if (last_pane_ != nullptr && last_pane_->start_us == start_us) return *last_pane_;
+  const auto [it, is_new] = panes_.try_emplace(start_us);
+  if (is_new) it->second.start_us = start_us;
+  next_due_us_ = std::min(next_due_us_, due_at(it->second));
+  last_pane_ = &it->second;
+  return it->second;
+}
+
+KeyState& PaneSet::key_state(Pane& pane, std::string_view key) {
+  if (pane.keys.size() == 1 && pane.keys.front().key == key) return pane.keys.front();
+  std::string owned(key);
+  const auto [it, is_new] =
+      pane.index.try_emplace(owned, static_cast<std::uint32_t>(pane.keys.size()));
+  if (is_new) {
+    ++open_keys_;
+    KeyState state;
+    state.key = std::move(owned);
+    for (const auto& call : window_->aggregates) state.aggregates.emplace_back(call.kind);
+    pane.keys.push_back(std::move(state));
+  }
+  return pane.keys[it->second];
+}
+
+void PaneSet::recompute_due() {
+  next_due_us_ = kNever;
+  for (const auto& [start, pane] : panes_) next_due_us_ = std::min(next_due_us_, due_at(pane));
+}
+
+EventTime PaneSet::largest_end() const {
+  if (panes_.empty()) return kNoWatermark;
+  return EventTime(panes_.rbegin()->first + window_->length_us);
+}
+
+void PaneSet::snapshot(Encoder& to) const {
+  to.varint(panes_.size());
+  for (const auto& [start, pane] : panes_) {
+    to.zigzag(start);
+    to.boolean(pane.is_fired);
+    to.varint(pane.keys.size());
+    for (const auto& state : pane.keys) {
+      to.bytes(state.key);
+      to.zigzag(state.revision);
+      to.boolean(state.is_changed);
+      for (const auto& aggregate : state.aggregates) aggregate.encode(to);
+    }
+  }
+}
+
+void PaneSet::restore(Decoder& from) {
+  panes_.clear();
+  last_pane_ = nullptr;
+  open_keys_ = 0;
+  const auto pane_count = from.varint();
+  for (std::uint64_t p = 0; p < pane_count && !from.has_failed(); ++p) {
+    const auto start = from.zigzag();
+    auto& restored = pane(start);
+    restored.is_fired = from.boolean();
+    const auto key_count = from.varint();
+    for (std::uint64_t k = 0; k < key_count && !from.has_failed(); ++k) {
+      auto& state = key_state(restored, from.bytes());
+      state.revision = from.zigzag();
+      state.is_changed = from.boolean();
+      for (auto& aggregate : state.aggregates) aggregate.decode(from);
+    }
+  }
+  recompute_due();
+}
+
+}  // namespace millrace::task
