@@ -11,7 +11,7 @@
 # file is embedded anew by the next build.
 include_guard(GLOBAL)
 
-set(MILLRACE_EMBED_SCRIPT ${CMAKE_CURRENT_LIST_FILE})
+
 
 function(millrace_embed target)
   set(function_name ${target}_embedded_file)
@@ -35,8 +35,8 @@ std::optional<std::string_view> ${function_name}(std::string_view name);
   add_custom_command(
     OUTPUT ${base}.cc
     COMMAND ${CMAKE_COMMAND} -DEMBED_OUTPUT=${base}.cc -DEMBED_FUNCTION=${function_name}
-            -DEMBED_FOLDER=${CMAKE_CURRENT_SOURCE_DIR} "-DEMBED_NAMES=${ARGN}" -P ${MILLRACE_EMBED_SCRIPT}
-    DEPENDS ${paths} ${MILLRACE_EMBED_SCRIPT}
+            -DEMBED_FOLDER=${CMAKE_CURRENT_SOURCE_DIR} "-DEMBED_NAMES=${ARGN}" -P ${CMAKE_CURRENT_FUNCTION_LIST_FILE}
+    DEPENDS ${paths} ${CMAKE_CURRENT_FUNCTION_LIST_FILE}
     COMMENT "Embedding files into ${target}"
     VERBATIM)
   target_sources(${target} PRIVATE ${base}.cc)

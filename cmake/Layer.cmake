@@ -1,4 +1,5 @@
-# One folder under src/ = one layer = one target. A layer links only the layers its row in tools/layers.txt allows.
+# One folder under src/ = one layer = one target. A layer links only the layers its row in
+# tools/layers.txt allows.
 #
 #   millrace_layer(log DEPS base model codec sys LIBS Boost::headers)
 #
@@ -7,8 +8,8 @@ include_guard(GLOBAL)
 
 add_library(millrace_flags INTERFACE)
 target_compile_options(millrace_flags INTERFACE
-  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wno-gnu-zero-variadic-macro-arguments
-  -Wnon-virtual-dtor -Woverloaded-virtual -Wimplicit-fallthrough -Wthread-safety -Werror
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion
+  -Wno-gnu-zero-variadic-macro-arguments -Wnon-virtual-dtor -Woverloaded-virtual -Wimplicit-fallthrough -Wthread-safety -Werror
   -ffp-contract=off -fvisibility=hidden)
 target_include_directories(millrace_flags INTERFACE ${CMAKE_SOURCE_DIR}/src)
 target_link_options(millrace_flags INTERFACE -fuse-ld=lld)
@@ -16,7 +17,8 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64")
   target_compile_options(millrace_flags INTERFACE -march=x86-64-v3)
 endif()
 if(MILLRACE_SANITIZE)
-  target_compile_options(millrace_flags INTERFACE -fsanitize=${MILLRACE_SANITIZE} -fno-sanitize-recover=all)
+  target_compile_options(millrace_flags INTERFACE
+    -fsanitize=${MILLRACE_SANITIZE} -fno-sanitize-recover=all)
   target_link_options(millrace_flags INTERFACE -fsanitize=${MILLRACE_SANITIZE})
 endif()
 
@@ -39,7 +41,8 @@ function(millrace_layer name)
   endforeach()
   if(MILLRACE_TESTS AND tests)
     add_executable(${name}_test ${tests})
-    target_link_libraries(${name}_test PRIVATE millrace_${name} ${L_TEST_LIBS} GTest::gmock GTest::gtest_main)
+    target_link_libraries(${name}_test PRIVATE
+      millrace_${name} ${L_TEST_LIBS} GTest::gmock GTest::gtest_main)
     target_compile_definitions(${name}_test PRIVATE MILLRACE_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
     add_test(NAME ${name} COMMAND ${name}_test)
   endif()

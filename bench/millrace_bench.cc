@@ -1,0 +1,123 @@
+#include <algorithm>
+#include <charconv>
+#include <cstdio>
+#include <cstdlib>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bench/ceiling.h"
+#include "bench/tick_generator.h"
+
+// The canonical workload: `./dev bench`. Every figure is the median of the repeats; every run's
+// answer is checked against what the generator expects, and a wrong one ends with status 1.
+
+namespace {
+
+using namespace std::string_view_literals;
+using millrace::bench::CeilingOptions;
+using millrace::bench::CeilingResult;
+using millrace::bench::TickInput;
+using millrace::bench::TickOptions;
+
+struct Options {
+  TickOptions ticks;
+  CeilingOptions ceiling;
+  std::int64_t repeat_count = 5;
+};
+
+constexpr std::string_view kHelp =
+    "usage: millrace_bench [option value]...\n"
+    "  --events N     events of the ticks workload (1000000)\n"
+    "  --repeats N    runs, the median counts (5)\n"
+    "  --seed N       of the generator (1)\n"
+    "  --folder DIR   where logs are written (.)\n"
+    "  --sync 0|1     fdatasync (1)\n";
+
+std::optional<std::int64_t> parse_number(std::string_view text) {
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || value < 0) return std::nullopt;
+  return value;
+}
+
+// nullopt after saying what is wrong.
+std::optional<Options> parse_options(const std::vector<std::string_view>& arguments) {
+  Options options;
+  for (std::size_t i = 0; i < arguments.size(); i += 2) {
+    const auto name = arguments[i];
+    const auto value = i + 1 < arguments.size() ? arguments[i + 1] : ""sv;
+    const auto number = parse_number(value);
+    if (name == "--folder" && !value.empty()) {
+      options.ceiling.folder = value;
+    } else if (name == "--events" && number.value_or(0) > 0) {
+      options.ticks.event_count = *number;
+    } else if (name == "--repeats" && number.value_or(0) > 0) {
+      options.repeat_count = *number;
+    } else if (name == "--seed" && number) {
+      options.ticks.seed = static_cast<std::uint64_t>(*number);
+    } else if (name == "--sync" && number && *number <= 1) {
+      options.ceiling.is_synced = *number == 1;
+    } else {
+      std::fprintf(stderr, "millrace_bench: not understood: %.*s %.*s\n%s",
+                   static_cast<int>(name.size()), name.data(), static_cast<int>(value.size()),
+                   value.data(), kHelp.data());
+      return std::nullopt;
+    }
+  }
+  return options;
+}
+
+void print_tallies(const char* what, const millrace::bench::TickTallies& tallies) {
+  std::fprintf(
+      stderr, "  %s: %lld events, %lld bad, %lld duplicates, %lld late, %lld windows\n", what,
+      static_cast<long long>(tallies.event_count), static_cast<long long>(tallies.bad_count),
+      static_cast<long long>(tallies.duplicate_count), static_cast<long long>(tallies.late_count),
+      static_cast<long long>(tallies.windows.window_count));
+}
+
+// False when an answer was wrong.
+bool bench_ceiling(const TickInput& input, const Options& options) {
+  std::vector<CeilingResult> runs;
+  for (std::int64_t i = 0; i < options.repeat_count; ++i) {
+    runs.push_back(run_ceiling(input, options.ceiling));
+    if (runs.back().tallies != input.expected) {
+      std::fprintf(stderr, "millrace_bench: the ceiling computed a wrong answer\n");
+      print_tallies("expected", input.expected);
+      print_tallies("computed", runs.back().tallies);
+      return false;
+    }
+  }
+  std::ranges::sort(runs, {}, &CeilingResult::events_per_cpu_second);
+  const auto& median = runs[runs.size() / 2];
+  const auto events = static_cast<double>(median.tallies.event_count);
+  std::printf("ticks, hand-written ceiling: %.2f M events/CPU-s (%.2f .. %.2f in %zu runs)\n",
+              median.events_per_cpu_second() / 1e6, runs.front().events_per_cpu_second() / 1e6,
+              runs.back().events_per_cpu_second() / 1e6, runs.size());
+  std::printf("  worker %.0f ns/event, log writer %.0f ns/event, wall %.2f M events/s\n",
+              static_cast<double>(median.worker_cpu_ns) / events,
+              static_cast<double>(median.writer_cpu_ns) / events,
+              events / static_cast<double>(median.wall_ns) * 1e3);
+  std::printf("  %.0f B/event in, %.0f B out, log %.0f MB in %lld syncs, %lld window results\n",
+              static_cast<double>(input.json_bytes) / events,
+              static_cast<double>(median.output_bytes) / events,
+              static_cast<double>(median.log_bytes) / 1e6,
+              static_cast<long long>(median.sync_count),
+              static_cast<long long>(median.result_count));
+  return true;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::vector<std::string_view> arguments(argv + 1, argv + argc);
+  if (std::ranges::find(arguments, "--help"sv) != arguments.end()) {
+    std::fputs(kHelp.data(), stdout);
+    return EXIT_SUCCESS;
+  }
+  const auto options = parse_options(arguments);
+  if (!options) return 2;
+  const auto input = generate_ticks(options->ticks);
+  return bench_ceiling(input, *options) ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -1,0 +1,56 @@
+"""What the scenarios share: a workspace and running instances that are cleared up afterwards."""
+
+import pytest
+
+from harness import BINARY, Millrace
+from oracle.__main__ import read_lines
+from workspace import ROOT, Workspace
+
+DATA = ROOT / "data"
+
+
+@pytest.fixture(scope="session")
+def day():
+    """The real trades, as lines."""
+    return read_lines(DATA / "amzn_trades_2012-06-21.jsonl.gz")
+
+
+@pytest.fixture(scope="session")
+def real_orders():
+    return read_lines(DATA / "cdnow_orders_1997.jsonl.gz")
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    if not BINARY.exists():
+        pytest.fail(f"{BINARY} does not exist: build it, or set MILLRACE_BINARY")
+    folder = tmp_path / "project"
+    folder.mkdir()
+    return Workspace(folder)
+
+
+@pytest.fixture
+def instance(tmp_path, workspace):
+    """instance(pipelines...) makes a Millrace that is not started; all end with the test."""
+    made = []
+
+    def make(*pipelines, name="data", **options):
+        run = Millrace(tmp_path / name, workspace, pipelines, **options)
+        made.append(run)
+        return run
+
+    yield make
+    for run in made:
+        run.stop()
+
+
+@pytest.fixture
+def write_lines(tmp_path):
+    """write_lines(name, lines) gives the path of a new file of these lines."""
+
+    def write(name, lines):
+        path = tmp_path / name
+        path.write_bytes(b"".join(line + b"\n" for line in lines))
+        return path
+
+    return write

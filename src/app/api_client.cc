@@ -1,0 +1,105 @@
+#include "app/api_client.h"
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "app/command_line.h"
+#include "app/instance.h"
+#include "sys/file_system.h"
+
+namespace millrace::app {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Result<http::Address> parse_address(const std::string& text) {
+  const auto colon = text.rfind(':');
+  const auto port = colon == std::string::npos ? std::string() : text.substr(colon + 1);
+  const bool is_number = !port.empty() && port.size() <= 5 &&
+                         port.find_first_not_of("0123456789") == std::string::npos;
+  if (!is_number || std::stoi(port) > 65'535) {
+    return invalid_error("--server must be HOST:PORT, not " + text);
+  }
+  http::Address address;
+  address.host = text.substr(0, colon);
+  address.port = static_cast<std::uint16_t>(std::stoi(port));
+  return address;
+}
+
+StatusCode code_named(const std::string& name) {
+  for (int i = 1; i <= static_cast<int>(StatusCode::cancelled); ++i) {
+    const auto code = static_cast<StatusCode>(i);
+    if (to_string(code) == name) return code;
+  }
+  return StatusCode::io;
+}
+
+Status error_of(const http::Response& response) {
+  const auto json = Json::parse(response.body, nullptr, false);
+  if (json.is_object() && json.contains("error") && json["error"].is_object()) {
+    return {code_named(json["error"].value("code", "")), json["error"].value("message", "")};
+  }
+  return io_error("the server answered " + std::to_string(response.status));
+}
+
+}  // namespace
+
+ApiClient::ApiClient(ServerOptions options) : options_(std::move(options)) {}
+
+void ApiClient::set_answer_ms(int answer_ms) {
+  answer_ms_ = answer_ms;
+  if (client_) client_->set_answer_ms(answer_ms);
+}
+
+Status ApiClient::connect() {
+  if (client_) return ok_status();
+  http::ClientOptions client;
+  client.answer_ms = answer_ms_;
+  if (!options_.server.empty()) {
+    MR_ASSIGN_OR_RETURN(client.server, parse_address(options_.server));
+  } else {
+    sys::PosixFileSystem files;
+    MR_ASSIGN_OR_RETURN(const auto instance, find_instance(files, options_.data_folder));
+    client.server.host = instance.host;
+    client.server.port = instance.http_port;
+  }
+  client_.emplace(std::move(client));
+  return ok_status();
+}
+
+Result<http::Response> ApiClient::request(std::string_view method, const std::string& target,
+                                          std::string_view body, std::string_view content_type) {
+  MR_RETURN_IF_ERROR(connect());
+  http::Headers headers;
+  if (!content_type.empty()) headers.add("content-type", content_type);
+  auto response = client_->request(method, target, headers, body);
+  if (!response.is_ok()) {
+    client_.reset();
+    return std::move(response).take_status();
+  }
+  if (response->status >= 300) return error_of(*response);
+  return response;
+}
+
+Result<Json> ApiClient::get(const std::string& target) {
+  MR_ASSIGN_OR_RETURN(const auto response, request("GET", target, {}, {}));
+  auto json = Json::parse(response.body, nullptr, false);
+  if (json.is_discarded()) return corrupt_error("the server's answer is not JSON");
+  return json;
+}
+
+Result<Json> ApiClient::post(const std::string& target, std::string_view body,
+                             std::string_view content_type) {
+  MR_ASSIGN_OR_RETURN(const auto response, request("POST", target, body, content_type));
+  auto json = Json::parse(response.body, nullptr, false);
+  if (json.is_discarded()) return corrupt_error("the server's answer is not JSON");
+  return json;
+}
+
+int report_failure(const Status& status) {
+  std::fprintf(stderr, "millrace: %s\n", std::string(status.message()).c_str());
+  if (status.code() == StatusCode::disconnected) return kExitNoServer;
+  return status.code() == StatusCode::invalid ? kExitUsage : kExitFailed;
+}
+
+}  // namespace millrace::app

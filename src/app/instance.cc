@@ -1,0 +1,161 @@
+#include "app/instance.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+
+#include "app/pipeline_files.h"
+#include "base/bytes.h"
+#include "objects/directory_store.h"
+
+namespace millrace::app {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::size_t kSecretBytes = 8;
+
+// Bytes nobody can guess, from the kernel.
+Result<std::string> random_bytes(std::size_t count) {
+  std::string bytes(count, '\0');
+  const int fd = ::open("/dev/urandom", O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return io_error("/dev/urandom cannot be opened");
+  const auto got = ::read(fd, bytes.data(), count);
+  ::close(fd);
+  if (got != static_cast<ssize_t>(count)) return io_error("/dev/urandom gave too little");
+  return bytes;
+}
+
+// The secret that keys the hashes of deduplication ids: made once per data folder.
+Result<std::uint64_t> load_secret(sys::FileSystem& files, const std::string& folder) {
+  const auto path = folder + "/secret";
+  MR_ASSIGN_OR_RETURN(const bool exists, files.exists(path));
+  if (!exists) {
+    MR_ASSIGN_OR_RETURN(const auto bytes, random_bytes(kSecretBytes));
+    MR_RETURN_IF_ERROR(files.write_file_atomically(path, bytes));
+  }
+  MR_ASSIGN_OR_RETURN(const auto bytes, files.read_file(path));
+  if (bytes.size() != kSecretBytes) {
+    return corrupt_error(path + " has " + std::to_string(bytes.size()) + " bytes instead of " +
+                         std::to_string(kSecretBytes));
+  }
+  return load_little<std::uint64_t>(bytes.data());
+}
+
+}  // namespace
+
+Instance::Instance(InstanceOptions options, const Clock& clock, const Logger& logger)
+    : options_(std::move(options)), clock_(clock), logger_(logger) {}
+
+Instance::~Instance() {
+  if (server_) server_->stop();
+  server_.reset();
+  api_.reset();
+  runtime_.reset();
+}
+
+std::uint16_t Instance::http_port() const { return server_ ? server_->port() : 0; }
+
+Status Instance::start() {
+  MR_RETURN_IF_ERROR(open_storage());
+  runtime::RuntimeOptions options;
+  options.parallelism = options_.parallelism;
+  options.checkpoint_interval_ms = options_.checkpoint_interval_ms;
+  MR_ASSIGN_OR_RETURN(const auto owner, random_bytes(kSecretBytes));
+  options.owner = std::to_string(::getpid()) + "-" +
+                  std::to_string(load_little<std::uint32_t>(owner.data()));
+  options.on_failure = options_.on_failure;
+  runtime_ = std::make_unique<runtime::Runtime>(*log_, *objects_, clock_, std::move(options));
+  std::vector<std::unique_ptr<pipeline::Pipeline>> pipelines;
+  MR_RETURN_IF_ERROR(build_pipelines(pipelines));
+  MR_RETURN_IF_ERROR(serve());
+  MR_RETURN_IF_ERROR(runtime_->start(std::move(pipelines)));
+  api_->set_ready(true);
+  return write_instance_file();
+}
+
+Status Instance::open_storage() {
+  const auto& folder = options_.data_folder;
+  MR_RETURN_IF_ERROR(files_.make_folders(folder));
+  MR_ASSIGN_OR_RETURN(lock_, files_.lock_folder(folder));
+  MR_ASSIGN_OR_RETURN(secret_, load_secret(files_, folder));
+  log::EmbeddedLogOptions log_options;
+  log_options.folder = folder + "/log";
+  MR_RETURN_IF_ERROR(files_.make_folders(log_options.folder));
+  log_options.on_failure = options_.on_failure;
+  MR_ASSIGN_OR_RETURN(log_, log::EmbeddedLog::open(log_options, files_, clock_));
+  for (const auto& note : log_->recovery().notes) logger_.warn(note);
+  MR_ASSIGN_OR_RETURN(objects_, objects::open_directory_store(files_, folder + "/objects"));
+  return ok_status();
+}
+
+Status Instance::build_pipelines(std::vector<std::unique_ptr<pipeline::Pipeline>>& pipelines) {
+  pipeline::PartitionCounts counts;
+  for (const auto& topic : log_->topics()) counts[topic.name] = topic.config.partition_count;
+  std::string faults;
+  for (const auto& file : options_.pipeline_files) {
+    auto outcome = build_pipeline_file(files_, file, counts, secret_);
+    for (const auto& error : outcome.errors) faults += "\n  " + pipeline::to_string(error);
+    if (outcome.pipeline == nullptr) continue;
+    for (const auto& warning : outcome.pipeline->warnings) logger_.warn(warning);
+    for (const auto& need : outcome.pipeline->topics) {
+      counts.emplace(need.name, need.partition_count);
+    }
+    pipelines.push_back(std::move(outcome.pipeline));
+  }
+  if (!faults.empty()) return invalid_error("the pipeline files have faults:" + faults);
+  return ok_status();
+}
+
+Status Instance::serve() {
+  ops::ApiContext context;
+  context.log = log_.get();
+  context.runtime = runtime_.get();
+  context.clock = &clock_;
+  context.version = options_.version;
+  context.data_folder = options_.data_folder;
+  context.pid = ::getpid();
+  api_ = std::make_unique<ops::Api>(std::move(context));
+  http::ServerOptions server;
+  server.port = options_.http_port;
+  server.body_bytes_max = 64 << 20;
+  MR_ASSIGN_OR_RETURN(server_, http::Server::start(server, api_->handler()));
+  return ok_status();
+}
+
+Status Instance::write_instance_file() {
+  const Json instance{{"pid", ::getpid()}, {"host", "127.0.0.1"}, {"http_port", http_port()}};
+  const auto& folder = options_.data_folder;
+  MR_RETURN_IF_ERROR(files_.write_file_atomically(folder + "/instance.json", instance.dump() + "\n"));
+  return files_.write_file_atomically(folder + "/millrace.pid",
+                                      std::to_string(::getpid()) + "\n");
+}
+
+Status Instance::stop() {
+  if (server_) server_->stop();
+  MR_RETURN_IF_ERROR(runtime_->stop());
+  api_.reset();
+  MR_RETURN_IF_ERROR(log_->close());
+  MR_RETURN_IF_ERROR(files_.remove(options_.data_folder + "/instance.json"));
+  return files_.remove(options_.data_folder + "/millrace.pid");
+}
+
+Result<InstanceAddress> find_instance(sys::FileSystem& files, const std::string& data_folder) {
+  auto text = files.read_file(data_folder + "/instance.json");
+  if (!text.is_ok()) {
+    return not_found_error("no instance runs in " + data_folder +
+                           "; start one with `millrace up`, or name one with --server HOST:PORT");
+  }
+  const auto json = Json::parse(*text, nullptr, false);
+  if (!json.is_object() || !json.contains("http_port")) {
+    return corrupt_error(data_folder + "/instance.json is not readable");
+  }
+  InstanceAddress address;
+  address.pid = json.value("pid", std::int64_t{0});
+  address.host = json.value("host", address.host);
+  address.http_port = json.value("http_port", std::uint16_t{0});
+  return address;
+}
+
+}  // namespace millrace::app

@@ -1,0 +1,76 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/log_line.h"
+#include "base/status.h"
+#include "base/time.h"
+#include "http/server.h"
+#include "log/embedded_log.h"
+#include "objects/object_store.h"
+#include "ops/api.h"
+#include "runtime/runtime.h"
+#include "sys/file_system.h"
+
+namespace millrace::app {
+
+struct InstanceOptions {
+  std::string data_folder = "./millrace-data";
+  std::vector<std::string> pipeline_files;
+  std::uint16_t http_port = 8080;  // 0: any
+  int parallelism = 2;
+  std::int64_t checkpoint_interval_ms = 10'000;
+  std::int64_t retention_ms = -1;        // of topics the pipelines make
+  std::string version;
+  // Called once, on any thread, when the instance cannot go on.
+  std::function<void(const Status&)> on_failure;
+};
+
+// Everything `up` runs, built in order and torn down in reverse: the only place where the parts of the process
+// meet. One thread.
+class Instance {
+ public:
+  Instance(InstanceOptions options, const Clock& clock, const Logger& logger);
+  ~Instance();
+
+  // Locks the folder, recovers the log, restores the pipelines, serves. The message of a failure says what to
+  // do about it.
+  Status start();
+  // Commits, snapshots, closes the log.
+  Status stop();
+
+  [[nodiscard]] std::uint16_t http_port() const;
+  [[nodiscard]] const InstanceOptions& options() const { return options_; }
+
+ private:
+  Status open_storage();
+  Status build_pipelines(std::vector<std::unique_ptr<pipeline::Pipeline>>& pipelines);
+  Status serve();
+  Status write_instance_file();
+
+  InstanceOptions options_;
+  const Clock& clock_;
+  Logger logger_;
+  sys::PosixFileSystem files_;
+  std::unique_ptr<sys::FolderLock> lock_;
+  std::uint64_t secret_ = 0;
+  std::unique_ptr<log::EmbeddedLog> log_;
+  std::unique_ptr<objects::ObjectStore> objects_;
+  std::unique_ptr<runtime::Runtime> runtime_;
+  std::unique_ptr<ops::Api> api_;
+  std::unique_ptr<http::Server> server_;
+};
+
+// Where a running instance answers, as written to DIR/instance.json.
+struct InstanceAddress {
+  std::int64_t pid = 0;
+  std::string host = "127.0.0.1";
+  std::uint16_t http_port = 0;
+};
+Result<InstanceAddress> find_instance(sys::FileSystem& files, const std::string& data_folder);
+
+}  // namespace millrace::app

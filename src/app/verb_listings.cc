@@ -1,0 +1,135 @@
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "app/api_client.h"
+#include "app/command_line.h"
+#include "app/verbs.h"
+
+// Verbs that print what the API answers.
+
+namespace millrace::app {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr int kDrainAnswerMs = 3'600'000;
+
+void print_json(const Json& json) {
+  std::printf("%s\n", json.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
+}
+
+std::string text_of(const Json& value) {
+  return value.is_string() ? value.get<std::string>() : value.is_null() ? "-" : value.dump();
+}
+
+// Columns as wide as their longest cell; numbers to the right.
+void print_table(const std::vector<std::string>& names, const Json& rows) {
+  std::vector<std::size_t> widths;
+  for (const auto& name : names) {
+    std::size_t width = name.size();
+    for (const auto& row : rows) width = std::max(width, text_of(row.value(name, Json())).size());
+    widths.push_back(width);
+  }
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    std::printf("%s%-*s", i ? "  " : "", static_cast<int>(widths[i]), names[i].c_str());
+  }
+  std::printf("\n");
+  for (const auto& row : rows) {
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      const auto value = row.value(names[i], Json());
+      std::printf(value.is_number() ? "%s%*s" : "%s%-*s", i ? "  " : "",
+                  static_cast<int>(widths[i]), text_of(value).c_str());
+    }
+    std::printf("\n");
+  }
+}
+
+void print_counters(const Json& counters) {
+  for (const auto& [name, value] : counters.items()) {
+    std::printf("  %-14s %s\n", name.c_str(), value.is_object() && value.empty()
+                                                   ? "none"
+                                                   : value.dump().c_str());
+  }
+}
+
+void print_pipeline(const Json& pipeline) {
+  std::printf("\npipeline %s@%d: %s\n", pipeline.value("pipeline", "").c_str(),
+              pipeline.value("version", 0), pipeline.value("state", "").c_str());
+  print_counters(pipeline.value("counters", Json::object()));
+  for (const auto& stage : pipeline.value("stages", Json::array())) {
+    std::printf("stage %s, topic %s\n", stage.value("stage", "").c_str(),
+                stage.value("topic", "").c_str());
+    print_table({"partition", "next_offset", "high_watermark", "lag", "watermark",
+                 "open_window_count"},
+                stage.value("tasks", Json::array()));
+    for (const auto& task : stage.value("tasks", Json::array())) {
+      for (const auto& window : task.value("open_windows", Json::array())) {
+        std::printf("  open: %s %s .. %s, %s keys, waits for %s\n",
+                    window.value("window", "").c_str(), window.value("window_start", "").c_str(),
+                    window.value("window_end", "").c_str(), text_of(window["keys"]).c_str(),
+                    window.value("waits_for", "").c_str());
+      }
+    }
+  }
+}
+
+}  // namespace
+
+int run_status(const ServerOptions& options) {
+  const auto status = ApiClient(options).get("/api/v1/status");
+  if (!status.is_ok()) return report_failure(status.status());
+  if (options.output == OutputFormat::json) {
+    print_json(*status);
+    return kExitOk;
+  }
+  std::printf("millrace %s, pid %s, data %s, up %s ms: %s\n", status->value("version", "").c_str(),
+              text_of((*status)["pid"]).c_str(), status->value("data", "").c_str(),
+              text_of((*status)["uptime_ms"]).c_str(), status->value("state", "").c_str());
+  for (const auto& note : (*status)["recovery"].value("notes", Json::array())) {
+    std::printf("recovery: %s\n", text_of(note).c_str());
+  }
+  for (const auto& pipeline : (*status)["pipelines"]) print_pipeline(pipeline);
+  return kExitOk;
+}
+
+int run_topics(const ServerOptions& options, bool with_internal) {
+  auto answer = ApiClient(options).get("/api/v1/topics");
+  if (!answer.is_ok()) return report_failure(answer.status());
+  Json topics = Json::array();
+  for (const auto& topic : answer->value("topics", Json::array())) {
+    if (with_internal || !topic.value("internal", false)) topics.push_back(topic);
+  }
+  if (options.output == OutputFormat::json) {
+    print_json({{"topics", topics}});
+  } else {
+    print_table({"topic", "partitions", "records", "bytes"}, topics);
+  }
+  return kExitOk;
+}
+
+int run_groups(const ServerOptions& options) {
+  const auto answer = ApiClient(options).get("/api/v1/groups");
+  if (!answer.is_ok()) return report_failure(answer.status());
+  if (options.output == OutputFormat::json) {
+    print_json(*answer);
+  } else {
+    print_table({"group", "topic", "partition", "offset", "high_watermark", "lag"},
+                answer->value("groups", Json::array()));
+  }
+  return kExitOk;
+}
+
+int run_drain(const ServerOptions& options) {
+  ApiClient client(options);
+  client.set_answer_ms(kDrainAnswerMs);
+  const auto answer = client.post("/api/v1/drain");
+  if (!answer.is_ok()) return report_failure(answer.status());
+  if (options.output == OutputFormat::json) {
+    print_json(*answer);
+  } else {
+    print_table({"pipeline", "windows_fired"}, answer->value("pipelines", Json::array()));
+  }
+  return kExitOk;
+}
+
+}  // namespace millrace::app

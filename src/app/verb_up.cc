@@ -1,0 +1,106 @@
+#include <signal.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "app/command_line.h"
+#include "app/instance.h"
+#include "app/verbs.h"
+#include "sys/real_clock.h"
+
+namespace millrace::app {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// Lines of the program's log go to stderr, one write each.
+void write_log_line(std::string_view line) {
+  while (!line.empty()) {
+    const auto written = ::write(STDERR_FILENO, line.data(), line.size());
+    if (written <= 0) return;  // nobody reads it; there is nowhere else to complain
+    line.remove_prefix(static_cast<std::size_t>(written));
+  }
+}
+
+void print_ready(const Instance& instance, OutputFormat output) {
+  const auto& options = instance.options();
+  if (output == OutputFormat::json) {
+    const Json ready{{"ready", true},
+                     {"kafka_port", nullptr},
+                     {"http_port", instance.http_port()},
+                     {"aws_port", nullptr},
+                     {"pid", ::getpid()},
+                     {"data", options.data_folder}};
+    std::printf("%s\n", ready.dump().c_str());
+  } else {
+    std::printf("millrace is ready: http://127.0.0.1:%d  data %s  pid %d\n", instance.http_port(),
+                options.data_folder.c_str(), ::getpid());
+  }
+  std::fflush(stdout);
+}
+
+int exit_status_of(const Status& status) {
+  return status.code() == StatusCode::invalid ? kExitUsage : kExitFailed;
+}
+
+}  // namespace
+
+int run_up(const UpOptions& options) {
+  // Every thread started below inherits the mask, so that only sigwait() here sees these.
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : {SIGINT, SIGTERM}) sigaddset(&signals, signal);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);
+
+  const sys::RealClock clock;
+  const Logger logger("millrace", LogLevel::info, clock, write_log_line);
+  std::atomic<bool> has_failed{false};
+
+  InstanceOptions instance_options;
+  if (!options.data_folder.empty()) instance_options.data_folder = options.data_folder;
+  instance_options.pipeline_files = options.pipeline_files;
+  if (options.http_port >= 0) {
+    instance_options.http_port = static_cast<std::uint16_t>(options.http_port);
+  }
+  if (options.parallelism > 0) instance_options.parallelism = options.parallelism;
+  instance_options.version = MILLRACE_VERSION;
+  instance_options.on_failure = [&](const Status& status) {
+    if (has_failed.exchange(true)) return;
+    logger.error("cannot go on: " + status.to_string());
+    ::kill(::getpid(), SIGTERM);
+  };
+  Instance instance(instance_options, clock, logger);
+  const auto started = instance.start();
+  if (!started.is_ok()) {
+    std::fprintf(stderr, "millrace: %s\n", std::string(started.message()).c_str());
+    return exit_status_of(started);
+  }
+  print_ready(instance, options.output);
+
+  int signal = 0;
+  sigwait(&signals, &signal);
+  if (has_failed.load()) {
+    // Nothing is known about the last writes (R17): no tidy stop, the next start recovers.
+    ::_exit(kExitFailed);
+  }
+  const auto stopped = instance.stop();
+  if (!stopped.is_ok()) {
+    std::fprintf(stderr, "millrace: %s\n", stopped.to_string().c_str());
+    return kExitFailed;
+  }
+  return kExitOk;
+}
+
+int run_version(OutputFormat output) {
+  if (output == OutputFormat::json) {
+    std::printf("{\"version\":\"%s\"}\n", MILLRACE_VERSION);
+  } else {
+    std::printf("millrace %s\n", MILLRACE_VERSION);
+  }
+  return kExitOk;
+}
+
+}  // namespace millrace::app

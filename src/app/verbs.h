@@ -1,0 +1,65 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+// What each verb of the command line takes, after parsing. run_X prints to stdout and gives an ExitStatus.
+
+namespace millrace::app {
+
+enum class OutputFormat : std::uint8_t { text, json };
+
+// Where a running instance is looked for.
+struct ServerOptions {
+  std::string data_folder = "./millrace-data";
+  std::string server;  // HOST:PORT; wins over data_folder
+  OutputFormat output = OutputFormat::text;
+};
+
+struct UpOptions {
+  std::string data_folder;  // empty: the configuration's
+  std::string config_file;  // empty: project_config.json if it is there
+  std::string environment = "dev";
+  std::vector<std::string> pipeline_files;  // empty: the configuration's
+  int http_port = -1;                       // -1: the configuration's
+  int parallelism = 0;                      // 0: the configuration's
+  OutputFormat output = OutputFormat::text;
+};
+
+struct ProduceOptions {
+  ServerOptions server;
+  std::string topic;
+  std::string file = "-";
+  std::string input_format;       // "jsonl", "csv"; empty: by the file's name
+  std::string key;                // member that becomes the record's key
+  double records_per_second = 0;  // 0: as fast as the server takes them
+  std::int64_t retry_for_ms = 60'000;
+  std::string generate;           // "ticks" or "orders": instead of a file
+  std::uint64_t seed = 1;
+  std::uint64_t count = 100'000;
+  double bad_share = 0;
+  double duplicate_share = 0;
+  double late_share = 0;
+};
+
+struct ConsumeOptions {
+  ServerOptions server;
+  std::string topic;
+  std::int32_t partition = -1;  // -1: all
+  std::int64_t offset = -1;     // -1: the start
+  std::uint64_t records_max = 0;  // 0: no bound
+  std::string filter;           // CEL over key, value, partition, offset, timestamp, headers
+  bool is_following = false;
+};
+
+int run_up(const UpOptions& options);
+int run_produce(const ProduceOptions& options);
+int run_consume(const ConsumeOptions& options);
+int run_status(const ServerOptions& options);
+int run_topics(const ServerOptions& options, bool with_internal);
+int run_groups(const ServerOptions& options);
+int run_drain(const ServerOptions& options);
+int run_version(OutputFormat output);
+
+}  // namespace millrace::app

@@ -1,0 +1,397 @@
+#include "expr/compiler.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "base/check.h"
+#include "expr/compare.h"
+#include "expr/names.h"
+#include "expr/text.h"
+
+namespace millrace::expr {
+namespace {
+
+constexpr std::array<Type, 14> kNamedTypes{
+    Type::null,    Type::boolean, Type::int64, Type::uint64,    Type::float64,
+    Type::decimal, Type::string,  Type::bytes, Type::timestamp, Type::duration,
+    Type::list,    Type::map,     Type::type};
+
+std::optional<Type> type_named(std::string_view name) {
+  for (const Type type : kNamedTypes) {
+    if (type != Type::dyn && type_label(type) == name) return type;
+  }
+  return std::nullopt;
+}
+
+// "a.b.c" of a name or a chain of selects, empty when it is anything else.
+std::string dotted_name(const Ast& ast) {
+  if (ast.is_quoted) return {};
+  if (ast.kind == AstKind::name) return ast.text;
+  if (ast.kind != AstKind::select) return {};
+  const std::string prefix = dotted_name(*ast.children[0]);
+  return prefix.empty() ? prefix : joined({prefix, ".", ast.text});
+}
+
+std::string_view mirrored(std::string_view symbol) {
+  if (symbol == "<") return ">";
+  if (symbol == "<=") return ">=";
+  if (symbol == ">") return "<";
+  if (symbol == ">=") return "<=";
+  return symbol;
+}
+
+std::optional<std::size_t> position_of(std::span<const std::string> names, std::string_view name) {
+  const auto found = std::ranges::find(names, name);
+  if (found == names.end()) return std::nullopt;
+  return static_cast<std::size_t>(found - names.begin());
+}
+
+}  // namespace
+
+Status compile_into(CompiledProgram& program, const Ast& ast, const Environment& environment) {
+  MR_CHECK(environment.layout == nullptr ||
+           environment.field_count <= environment.layout->fields.size());
+  Compiler compiler(program, environment);
+  MR_ASSIGN_OR_RETURN(const auto root, compiler.compile(ast));
+  program.root = root.node;
+  program.result_type = to_field_type(root.type);
+  auto& fields = program.fields_read;
+  std::ranges::sort(fields);
+  fields.erase(std::unique(fields.begin(), fields.end()), fields.end());
+  return ok_status();
+}
+
+Node* Compiler::make(Run run, const Ast& ast, std::string_view name,
+                     std::initializer_list<const Node*> children) {
+  Node& node = program_.nodes.emplace_back();
+  node.run = run;
+  node.position = ast.position;
+  node.name = program_.arena.copy(name);
+  adopt(node, std::span(children.begin(), children.size()));
+  return &node;
+}
+
+void Compiler::adopt(Node& node, std::span<const Node* const> children) {
+  const auto copy = program_.arena.array<const Node*>(children.size());
+  std::ranges::copy(children, copy.begin());
+  node.children = copy;
+  for (const Node* child : children) {
+    node.reads_inputs = node.reads_inputs || child->reads_inputs;
+    node.lowest_local = std::min(node.lowest_local, child->lowest_local);
+  }
+}
+
+Result<Compiler::Typed> Compiler::refuse(const Ast& ast, std::string_view message) {
+  if (environment_.is_checked) return error_at(ast.position, message);
+  return Typed{make(run_error, ast, message)};
+}
+
+Status Compiler::refuse_types(const Ast& ast,
+                              std::initializer_list<std::string_view> message) const {
+  if (!environment_.is_checked) return ok_status();
+  return error_at(ast.position, joined(message));
+}
+
+Result<Compiler::Typed> Compiler::compile(const Ast& ast) {
+  switch (ast.kind) {
+    case AstKind::literal:
+      return compile_literal(ast);
+    case AstKind::name:
+      return compile_name(ast);
+    case AstKind::select:
+      return compile_select(ast);
+    case AstKind::index:
+      return compile_index(ast);
+    case AstKind::call:
+      return compile_call(ast);
+    case AstKind::receiver_call:
+      return compile_receiver_call(ast);
+    case AstKind::operation:
+      return compile_operation(ast);
+    case AstKind::list:
+    case AstKind::map:
+      break;
+  }
+  return compile_container(ast);
+}
+
+Result<Compiler::Typed> Compiler::compile_literal(const Ast& ast) {
+  Node* node = make(run_constant, ast, {});
+  node->constant = ast.literal;
+  if (ast.literal.kind() == ValueKind::string) {
+    node->constant = Value::string(program_.arena.copy(ast.text));
+  } else if (ast.literal.kind() == ValueKind::bytes) {
+    node->constant = Value::bytes(program_.arena.copy(ast.text));
+  }
+  return Typed{node, type_of(node->constant)};
+}
+
+Result<Compiler::Typed> Compiler::compile_container(const Ast& ast) {
+  const bool is_list = ast.kind == AstKind::list;
+  std::vector<const Node*> children;
+  for (const auto& child : ast.children) {
+    MR_ASSIGN_OR_RETURN(const auto element, compile(*child));
+    children.push_back(element.node);
+  }
+  Node* node = make(is_list ? run_list : run_map, ast, is_list ? "[]" : "{}");
+  adopt(*node, children);
+  return Typed{folded(node), is_list ? Type::list : Type::map};
+}
+
+const Compiler::Local* Compiler::local_of(std::string_view name) const {
+  for (auto local = locals_.rbegin(); local != locals_.rend(); ++local) {
+    if (local->name == name) return &*local;
+  }
+  return nullptr;
+}
+
+std::optional<std::size_t> Compiler::visible_field(std::string_view name) const {
+  if (environment_.layout == nullptr) return std::nullopt;
+  const auto slot = environment_.layout->find(name);
+  return slot && *slot < environment_.field_count ? slot : std::nullopt;
+}
+
+// The table a plain name stands for, unless a field or variable hides it.
+std::optional<std::size_t> Compiler::table_of(const Ast& ast) const {
+  if (ast.kind != AstKind::name || local_of(ast.text) != nullptr || visible_field(ast.text) ||
+      position_of(environment_.variable_names, ast.text)) {
+    return std::nullopt;
+  }
+  return position_of(environment_.table_names, ast.text);
+}
+
+Compiler::Typed Compiler::field_node(const Ast& ast, std::size_t slot) {
+  const Field& field = environment_.layout->fields[slot];
+  const bool is_decimal = field.type == FieldType::decimal;
+  Node* node = make(is_decimal ? run_decimal_field : run_field, ast,
+                    joined({"no such field: '", field.name, "'"}));
+  node->slot = static_cast<std::uint32_t>(slot);
+  node->reads_inputs = true;
+  program_.fields_read.push_back(slot);
+  program_.row_size_min = std::max(program_.row_size_min, slot + 1);
+  return {node, type_of(field.type)};
+}
+
+// What `name` means, if it is known: a macro's variable, a field, a variable or a type.
+std::optional<Compiler::Typed> Compiler::resolve(const Ast& ast, std::string_view name) {
+  if (const Local* local = ast.is_absolute ? nullptr : local_of(name)) {
+    Node* node = make(run_local, ast, name);
+    node->slot = local->slot;
+    node->lowest_local = local->slot;
+    return Typed{node, local->type, local->is_lenient};
+  }
+  if (const auto slot = visible_field(name)) return field_node(ast, *slot);
+  if (const auto variable = position_of(environment_.variable_names, name)) {
+    Node* node = make(run_variable, ast, joined({"no such variable: '", name, "'"}));
+    node->slot = static_cast<std::uint32_t>(*variable);
+    node->reads_inputs = true;
+    program_.variable_count = std::max(program_.variable_count, *variable + 1);
+    return Typed{node};
+  }
+  if (const auto type = type_named(name)) {
+    Node* node = make(run_constant, ast, name);
+    node->constant = Value::type(type_label(*type));
+    return Typed{node, Type::type};
+  }
+  return std::nullopt;
+}
+
+// `a.b.c` as one name: a variable's or a type's.
+std::optional<Compiler::Typed> Compiler::resolve_dotted(const Ast& ast) {
+  const std::string name = dotted_name(ast);
+  if (name.empty()) return std::nullopt;
+  if (local_of(std::string_view(name).substr(0, name.find('.'))) != nullptr) return std::nullopt;
+  const bool is_known =
+      position_of(environment_.variable_names, name).has_value() || type_named(name).has_value();
+  return is_known ? resolve(ast, name) : std::nullopt;
+}
+
+Result<Compiler::Typed> Compiler::compile_name(const Ast& ast) {
+  if (auto typed = resolve(ast, ast.text)) return *typed;
+  if (table_of(ast)) {
+    return refuse(ast,
+                  joined({"'", ast.text, "' is a table; look into it with ", ast.text, "[key]"}));
+  }
+  return unknown_name(ast);
+}
+
+Result<Compiler::Typed> Compiler::unknown_name(const Ast& ast) {
+  const bool is_field_later =
+      environment_.layout != nullptr && environment_.layout->find(ast.text).has_value();
+  if (is_field_later) {
+    return refuse(ast, joined({"the field '", ast.text,
+                               "' is computed later; only fields above this one are known"}));
+  }
+  NearestName nearest(ast.text);
+  for (std::size_t i = 0; i < environment_.field_count; ++i) {
+    nearest.offer(environment_.layout->fields[i].name);
+  }
+  for (const auto& local : locals_) nearest.offer(local.name);
+  for (const auto& name : environment_.variable_names) nearest.offer(name);
+  for (const auto& name : environment_.table_names) nearest.offer(name);
+  return refuse(ast, joined({"unknown name '", ast.text, "'", nearest.suggestion()}));
+}
+
+Result<Compiler::Typed> Compiler::compile_select(const Ast& ast) {
+  if (const auto typed = resolve_dotted(ast)) return *typed;
+  MR_ASSIGN_OR_RETURN(const auto from, compile(*ast.children[0]));
+  if (from.type != Type::dyn && from.type != Type::map) {
+    MR_RETURN_IF_ERROR(refuse_types(
+        ast, {"a value of type ", type_label(from.type), " has no field '", ast.text, "'"}));
+  }
+  Node* node = make(from.is_lenient ? run_lenient_select : run_select, ast, ast.text, {from.node});
+  return Typed{folded(node), Type::dyn, from.is_lenient};
+}
+
+Result<Compiler::Typed> Compiler::compile_index(const Ast& ast) {
+  if (const auto table = table_of(*ast.children[0])) {
+    MR_ASSIGN_OR_RETURN(const auto table_key, compile(*ast.children[1]));
+    Node* node = make(run_table, ast, ast.children[0]->text, {table_key.node});
+    node->slot = static_cast<std::uint32_t>(*table);
+    node->reads_inputs = true;
+    program_.table_count = std::max(program_.table_count, *table + 1);
+    return Typed{node, Type::dyn, true};
+  }
+  MR_ASSIGN_OR_RETURN(const auto from, compile(*ast.children[0]));
+  MR_ASSIGN_OR_RETURN(const auto key, compile(*ast.children[1]));
+  const bool is_list = from.type == Type::list;
+  const bool is_numeric_key = key.type == Type::dyn || key.type == Type::int64 ||
+                              key.type == Type::uint64 || key.type == Type::float64 ||
+                              key.type == Type::decimal;
+  if ((from.type != Type::dyn && !is_list && from.type != Type::map) ||
+      (is_list && !is_numeric_key)) {
+    MR_RETURN_IF_ERROR(refuse_types(ast, {"a value of type ", type_label(from.type),
+                                          " is not indexed by ", type_label(key.type)}));
+  }
+  Node* node =
+      make(from.is_lenient ? run_lenient_index : run_index, ast, "[]", {from.node, key.node});
+  const bool is_large_map = from.node->run == run_constant &&
+                            from.node->constant.kind() == ValueKind::map &&
+                            from.node->constant.as_map().size() >= ConstantIndex::kKeysMin;
+  if (is_large_map) {
+    program_.prepared.push_back(std::make_unique<ConstantIndex>(from.node->constant));
+    node->prepared = program_.prepared.back().get();
+    node->constant = from.node->constant;
+    node->run = run_indexed_index;
+  }
+  return Typed{folded(node), Type::dyn, from.is_lenient};
+}
+
+Result<Compiler::Typed> Compiler::compile_operation(const Ast& ast) {
+  if (ast.text == "?:") return compile_choice(ast);
+  if (ast.text == "&&" || ast.text == "||") return compile_logic(ast);
+  if (ast.children.size() == 2) return compile_binary(ast);
+  MR_ASSIGN_OR_RETURN(const auto operand, compile(*ast.children[0]));
+  const auto type = type_of_unary(ast.text, operand.type);
+  if (!type) {
+    MR_RETURN_IF_ERROR(
+        refuse_types(ast, {"'", ast.text, "' does not take ", type_label(operand.type)}));
+  }
+  return Typed{folded(make(ast.text == "!" ? run_not : run_negate, ast, ast.text, {operand.node})),
+               type.value_or(Type::dyn)};
+}
+
+Result<Compiler::Typed> Compiler::compile_logic(const Ast& ast) {
+  std::vector<const Node*> children;
+  for (const auto& child : ast.children) {
+    MR_ASSIGN_OR_RETURN(const auto operand, compile(*child));
+    if (operand.type != Type::dyn && operand.type != Type::boolean) {
+      MR_RETURN_IF_ERROR(
+          refuse_types(*child, {"'", ast.text, "' takes bools, not ", type_label(operand.type)}));
+    }
+    children.push_back(operand.node);
+  }
+  Node* node = make(ast.text == "&&" ? run_and : run_or, ast, ast.text);
+  adopt(*node, children);
+  return Typed{folded(node), Type::boolean};
+}
+
+Result<Compiler::Typed> Compiler::compile_choice(const Ast& ast) {
+  MR_ASSIGN_OR_RETURN(const auto condition, compile(*ast.children[0]));
+  if (condition.type != Type::dyn && condition.type != Type::boolean) {
+    MR_RETURN_IF_ERROR(refuse_types(
+        ast, {"the condition before '?' is ", type_label(condition.type), ", not bool"}));
+  }
+  MR_ASSIGN_OR_RETURN(const auto when_true, compile(*ast.children[1]));
+  MR_ASSIGN_OR_RETURN(const auto when_false, compile(*ast.children[2]));
+  const Type type = when_true.type == when_false.type ? when_true.type : Type::dyn;
+  const bool is_lenient = when_true.is_lenient || when_false.is_lenient;
+  const Value& known = condition.node->constant;
+  if (condition.node->run == run_constant && known.kind() == ValueKind::boolean) {
+    return Typed{known.as_boolean() ? when_true.node : when_false.node, type, is_lenient};
+  }
+  Node* node = make(run_choice, ast, ast.text, {condition.node, when_true.node, when_false.node});
+  return Typed{folded(node), type, is_lenient};
+}
+
+Result<Compiler::Typed> Compiler::compile_in(const Ast& ast, const Typed& needle) {
+  if (const auto table = table_of(*ast.children[1])) {
+    Node* node = make(run_table_has_key, ast, ast.text, {needle.node});
+    node->slot = static_cast<std::uint32_t>(*table);
+    node->reads_inputs = true;
+    program_.table_count = std::max(program_.table_count, *table + 1);
+    return Typed{node, Type::boolean};
+  }
+  MR_ASSIGN_OR_RETURN(const auto container, compile(*ast.children[1]));
+  if (!type_of_binary(ast.text, needle.type, container.type)) {
+    MR_RETURN_IF_ERROR(refuse_types(
+        ast, {"'in' looks into a list, a map or a table, not into ", type_label(container.type)}));
+  }
+  Node* node = make(run_in, ast, ast.text, {needle.node, container.node});
+  const Value& known = container.node->constant;
+  const bool is_constant = container.node->run == run_constant;
+  const bool is_large_list = is_constant && known.kind() == ValueKind::list &&
+                             known.as_list().size() >= ConstantIndex::kKeysMin;
+  const bool is_large_map = is_constant && known.kind() == ValueKind::map &&
+                            known.as_map().size() >= ConstantIndex::kKeysMin;
+  if (is_large_list || is_large_map) {
+    program_.prepared.push_back(std::make_unique<ConstantIndex>(known));
+    node->prepared = program_.prepared.back().get();
+    node->constant = known;
+    node->run = run_indexed_in;
+  }
+  return Typed{folded(node), Type::boolean};
+}
+
+Result<Compiler::Typed> Compiler::compile_binary(const Ast& ast) {
+  MR_ASSIGN_OR_RETURN(const auto left, compile(*ast.children[0]));
+  if (ast.text == "in") return compile_in(ast, left);
+  MR_ASSIGN_OR_RETURN(const auto right, compile(*ast.children[1]));
+  const auto type = type_of_binary(ast.text, left.type, right.type);
+  if (!type) {
+    const bool has_string = left.type == Type::string || right.type == Type::string;
+    MR_RETURN_IF_ERROR(refuse_types(
+        ast,
+        {"'", ast.text, "' does not take ", type_label(left.type), " and ", type_label(right.type),
+         ast.text == "+" && has_string ? "; convert with string()" : ""}));
+  }
+  const Type known_type = type.value_or(Type::dyn);
+  if (Node* node = field_comparison(ast, left, right)) return Typed{node, known_type};
+  const Run run = run_of_binary(ast.text);
+  MR_CHECK(run != nullptr);
+  return Typed{folded(make(run, ast, ast.text, {left.node, right.node})), known_type};
+}
+
+// A comparison of a field with a constant, either way round; nullptr when it is anything else.
+Node* Compiler::field_comparison(const Ast& ast, const Typed& left, const Typed& right) {
+  const auto is_field = [](const Typed& side) {
+    return side.node->run == run_field || side.node->run == run_decimal_field;
+  };
+  const bool is_straight = is_field(left) && right.node->run == run_constant;
+  const bool is_mirrored = is_field(right) && left.node->run == run_constant;
+  if (!is_straight && !is_mirrored) return nullptr;
+  const Run run = run_of_field_comparison(is_straight ? ast.text : mirrored(ast.text));
+  if (run == nullptr) return nullptr;
+  const Node* field = is_straight ? left.node : right.node;
+  const Node* constant = is_straight ? right.node : left.node;
+  Node* node = make(run, ast, ast.text, {field});
+  node->slot = field->slot;
+  node->constant = constant->constant;
+  if (field->run == run_decimal_field && is_number(node->constant.kind())) {
+    if (const auto exact = to_decimal(node->constant)) node->constant = Value::decimal(*exact);
+  }
+  return node;
+}
+
+}  // namespace millrace::expr

@@ -1,0 +1,257 @@
+#include <algorithm>
+
+#include "base/check.h"
+#include "log/config_format.h"
+#include "log/embedded_log_impl.h"
+
+namespace millrace::log {
+
+namespace {
+
+// A commit waits for the next WAL file at most this often, each time a moment.
+constexpr int kRoomAttemptsMax = 10;
+
+Status check_offset_commit(const OffsetCommit& offset) {
+  if (offset.group.empty() || offset.group.size() > kGroupNameBytesMax) {
+    return invalid_error("a group name must have 1 to " + std::to_string(kGroupNameBytesMax) +
+                         " bytes");
+  }
+  if (offset.metadata.size() > kOffsetMetadataBytesMax ||
+      offset.source.topic.size() > kTopicNameBytesMax || offset.next_offset.value < 0) {
+    return invalid_error("group " + offset.group + " commits an offset below 0, metadata over " +
+                         std::to_string(kOffsetMetadataBytesMax) +
+                         " bytes, or a topic name that is too long");
+  }
+  return ok_status();
+}
+
+}  // namespace
+
+Result<PreparedCommit::Batch> EmbeddedLogImpl::prepare_batch(
+    const AppendBatch& batch) const {
+  const auto topic = state_->topics.find(batch.topic);
+  MR_ASSIGN_OR_RETURN(auto partition, state_->topics.partition(batch.topic, batch.partition));
+  if (topic != nullptr &&
+      batch.bytes.size() > static_cast<std::size_t>(topic->info.config.batch_bytes_max)) {
+    return invalid_error("a batch for topic '" + batch.topic + "' has " +
+                         std::to_string(batch.bytes.size()) + " bytes, at most " +
+                         std::to_string(topic->info.config.batch_bytes_max) +
+                         " are allowed (batch_bytes_max)");
+  }
+  const std::string context = "batch for " + batch.topic;
+  auto header = codec::parse_batch_header(batch.bytes);
+  if (!header.is_ok()) return std::move(header).take_status().with_context(context);
+  if (static_cast<std::size_t>(header->batch_bytes) != batch.bytes.size()) {
+    return invalid_error(context + ": exactly one batch is expected, behind it are " +
+                         std::to_string(batch.bytes.size() -
+                                        static_cast<std::size_t>(header->batch_bytes)) +
+                         " more bytes");
+  }
+  if (header->record_count != header->last_offset_delta + 1) {
+    return invalid_error(context + ": it says " + std::to_string(header->record_count) +
+                         " records but spans " + std::to_string(header->last_offset_delta + 1) +
+                         " offsets");
+  }
+  MR_RETURN_IF_ERROR(codec::verify_batch_crc(batch.bytes, *header).with_context(context));
+  return PreparedCommit::Batch{std::move(partition), *header};
+}
+
+Result<PreparedCommit> EmbeddedLogImpl::prepare(const Commit& commit) const {
+  PreparedCommit out;
+  out.batches.reserve(commit.appends.size());
+  out.bytes_max = kGroupHeaderBytes + kEntryHeaderBytes +
+                  commit_meta_bytes_max(commit.appends.size(), commit.offsets);
+  for (const auto& batch : commit.appends) {
+    out.bytes_max += batch.bytes.size();
+    MR_ASSIGN_OR_RETURN(auto prepared, prepare_batch(batch));
+    out.batches.push_back(std::move(prepared));
+  }
+  for (const auto& offset : commit.offsets) MR_RETURN_IF_ERROR(check_offset_commit(offset));
+  if (out.bytes_max > writer_->item_bytes_limit()) {
+    return invalid_error("a commit of " + std::to_string(out.bytes_max) +
+                         " bytes does not fit in one WAL file of " +
+                         std::to_string(options_.wal_file_bytes) +
+                         ": split it, or raise wal_file_bytes");
+  }
+  return out;
+}
+
+Status EmbeddedLogImpl::check_open() const {
+  if (is_closed_) return cancelled_error("the log is closed");
+  if (!has_failed_) return ok_status();
+  const std::lock_guard lock(durable_mutex_);
+  return failure_;
+}
+
+WallTime EmbeddedLogImpl::next_append_time() const {
+  // Never backwards, whatever the clock does: offset_for_time searches by it.
+  return std::max(state_->last_append_time, clock_.wall_now());
+}
+
+Result<EmbeddedLogImpl::Placement> EmbeddedLogImpl::plan(const PreparedCommit& commit,
+                                                         WallTime append_time) const {
+  Placement out;
+  out.repeats.resize(commit.batches.size());
+  std::vector<std::pair<PartitionLog*, Offset>> ends;  // as this commit moves them
+  const auto end_of = [&](PartitionLog* partition) -> Offset& {
+    for (auto& [known, end] : ends) {
+      if (known == partition) return end;
+    }
+    return ends.emplace_back(partition, partition->end()).second;
+  };
+  const auto staged = [&](PartitionLog* partition, ProducerId id) -> ProducerEntry& {
+    for (auto& producer : out.producers) {
+      if (producer.partition == partition && producer.id == id) return producer.entry;
+    }
+    const ProducerEntry* known = partition->producers().find(id);
+    out.producers.push_back({partition, id, known != nullptr ? *known : ProducerEntry()});
+    return out.producers.back().entry;
+  };
+  const bool has_producers =
+      std::any_of(commit.batches.begin(), commit.batches.end(),
+                  [](const auto& batch) { return batch.header.producer_id != kNoProducerId; });
+  for (std::size_t i = 0; i < commit.batches.size(); ++i) {
+    const auto& batch = commit.batches[i];
+    PartitionLog* const partition = batch.partition.get();
+    if (partition->is_deleted()) {
+      return not_found_error("topic '" + partition->identity().source.topic + "' was deleted");
+    }
+    if (has_producers) {
+      Offset& end = end_of(partition);
+      if (batch.header.producer_id != kNoProducerId) {
+        ProducerEntry& producer = staged(partition, batch.header.producer_id);
+        MR_ASSIGN_OR_RETURN(out.repeats[i], producer.check(batch.header));
+        if (out.repeats[i]) continue;
+        producer.appended(batch.header, end, append_time);
+      }
+      end = end + (std::int64_t{batch.header.last_offset_delta} + 1);
+    }
+    ++out.new_count;
+  }
+  return out;
+}
+
+Result<bool> EmbeddedLogImpl::reserve(std::unique_lock<std::mutex>& lock, std::size_t bytes,
+                                      int attempt) {
+  MR_CHECK(lock.owns_lock());
+  MR_ASSIGN_OR_RETURN(const bool has_room, writer_->try_reserve(bytes));
+  if (has_room) return true;
+  if (attempt >= kRoomAttemptsMax) {
+    return overloaded_error("the next WAL file is not ready yet; try again");
+  }
+  lock.unlock();
+  writer_->wait_for_room();
+  lock.lock();
+  return false;
+}
+
+Appended EmbeddedLogImpl::place(Commit& commit, const PreparedCommit& prepared,
+                                const Placement& placement, WallTime append_time) {
+  MR_CHECK(placement.repeats.size() == commit.appends.size());
+  MR_CHECK(prepared.batches.size() == commit.appends.size());
+  Appended out{.sequence = state_->last_sequence, .batches = {}, .append_time = append_time};
+  out.batches.reserve(commit.appends.size());
+  WalItem item;
+  item.batches.reserve(placement.new_count);
+  const bool is_new = placement.new_count > 0 || !commit.offsets.empty();
+  // A commit of nothing but repeats is durable when the last one placed is: the originals are among
+  // those before it.
+  if (is_new) out.sequence = ++state_->last_sequence;
+  for (std::size_t i = 0; i < commit.appends.size(); ++i) {
+    if (placement.repeats[i]) {
+      out.batches.push_back({*placement.repeats[i], true});
+      continue;
+    }
+    const auto& batch = prepared.batches[i];
+    PartitionLog& partition = *batch.partition;
+    const Offset base_offset = partition.end();
+    codec::set_base_offset(commit.appends[i].bytes, 0, base_offset);
+    auto bytes = std::make_shared<const std::string>(std::move(commit.appends[i].bytes));
+    const std::uint64_t tail_index =
+        partition.append({.sequence = out.sequence,
+                          .base_offset = base_offset,
+                          .next_offset = base_offset + batch.header.last_offset_delta + 1,
+                          .append_time = append_time,
+                          .bytes = bytes,
+                          .file = nullptr,
+                          .wal_offset = 0,
+                          .batch_bytes = static_cast<std::uint32_t>(bytes->size())});
+    item.batches.push_back({.partition = batch.partition,
+                            .topic_id = partition.identity().topic_id,
+                            .partition_index = partition.identity().source.partition,
+                            .tail_index = tail_index,
+                            .bytes = std::move(bytes),
+                            .wal_offset = 0});
+    out.batches.push_back({base_offset, false});
+  }
+  if (!is_new) return out;
+  for (const auto& producer : placement.producers) {
+    producer.partition->producers().set(producer.id, producer.entry);
+  }
+  state_->last_append_time = append_time;
+  placed_.store(out.sequence.value, std::memory_order_release);
+  item.sequence = out.sequence;
+  item.append_time = append_time;
+  item.offsets = std::move(commit.offsets);
+  item.reserved_bytes = prepared.bytes_max;
+  writer_->push(std::move(item));
+  return out;
+}
+
+Result<Appended> EmbeddedLogImpl::commit(Commit&& commit) {
+  MR_ASSIGN_OR_RETURN(const PreparedCommit prepared, prepare(commit));
+  Appended out;
+  {
+    std::unique_lock lock(commit_mutex_);
+    for (int attempt = 0;; ++attempt) {
+      MR_RETURN_IF_ERROR(check_open());
+      const WallTime append_time = next_append_time();
+      MR_ASSIGN_OR_RETURN(const Placement placement, plan(prepared, append_time));
+      if (placement.new_count > 0 || !commit.offsets.empty()) {
+        MR_ASSIGN_OR_RETURN(const bool has_room, reserve(lock, prepared.bytes_max, attempt));
+        if (!has_room) continue;
+      }
+      out = place(commit, prepared, placement, append_time);
+      break;
+    }
+  }
+  const PartitionLog* notified = nullptr;
+  for (const auto& batch : prepared.batches) {
+    if (batch.partition.get() == notified) continue;
+    notified = batch.partition.get();
+    notified->listeners().notify();
+  }
+  return out;
+}
+
+Status EmbeddedLogImpl::place_and_wait(EntryKind kind, std::size_t meta_bytes_max,
+                                       const ApplyEntry& apply) {
+  const std::size_t bytes = kGroupHeaderBytes + kEntryHeaderBytes + meta_bytes_max;
+  if (bytes > writer_->item_bytes_limit()) return invalid_error("the name is too long");
+  CommitSequence sequence;
+  {
+    std::unique_lock lock(commit_mutex_);
+    for (int attempt = 0;; ++attempt) {
+      MR_RETURN_IF_ERROR(check_open());
+      MR_ASSIGN_OR_RETURN(const bool has_room, reserve(lock, bytes, attempt));
+      if (has_room) break;
+    }
+    WalItem item;
+    item.kind = kind;
+    item.reserved_bytes = bytes;
+    item.sequence = state_->last_sequence + 1;
+    auto meta = apply(item.sequence);
+    if (!meta.is_ok()) {
+      writer_->cancel_reservation(bytes);
+      return std::move(meta).take_status();
+    }
+    item.meta = std::move(meta).value();
+    MR_CHECK(item.meta.size() <= meta_bytes_max);
+    sequence = ++state_->last_sequence;
+    placed_.store(sequence.value, std::memory_order_release);
+    writer_->push(std::move(item));
+  }
+  return wait_durable(sequence);
+}
+
+}  // namespace millrace::log

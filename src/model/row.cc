@@ -1,0 +1,27 @@
+#include "model/row.h"
+
+namespace millrace {
+
+std::string_view to_string(FieldType type) {
+  switch (type) {
+    case FieldType::boolean:
+      return "boolean";
+    case FieldType::int64:
+      return "integer";
+    case FieldType::decimal:
+      return "decimal";
+    case FieldType::string:
+      return "string";
+    case FieldType::timestamp:
+      return "timestamp";
+    case FieldType::list:
+      return "list";
+    case FieldType::map:
+      return "object";
+    case FieldType::any:
+      return "any";
+  }
+  return "unknown";
+}
+
+}  // namespace millrace

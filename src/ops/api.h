@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/time.h"
+#include "http/router.h"
+#include "log/embedded_log.h"
+#include "runtime/runtime.h"
+
+namespace millrace::ops {
+
+// A part of the process that adds its own routes, status and metrics (lake, features): so that ops need not
+// know them all.
+class ApiExtension {
+ public:
+  virtual ~ApiExtension() = default;
+  virtual void add_routes(http::Router& router) = 0;
+  virtual void append_metrics(std::string& text) const = 0;
+};
+
+// What the API shows; everything outlives it.
+struct ApiContext {
+  log::EmbeddedLog* log = nullptr;
+  runtime::Runtime* runtime = nullptr;
+  const Clock* clock = nullptr;
+  std::string version;
+  std::string data_folder;
+  std::int64_t pid = 0;
+  std::vector<ApiExtension*> extensions;
+};
+
+// The HTTP API of docs/http_api.md, the status page and /metrics. Thread-safe; runs on the HTTP server's
+// threads and two of its own.
+class Api {
+ public:
+  explicit Api(ApiContext context);
+  ~Api();
+
+  // Answers 503 until set_ready(true).
+  void set_ready(bool is_ready);
+  [[nodiscard]] http::Handler handler();
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace millrace::ops

@@ -1,0 +1,105 @@
+#include "ops/metrics.h"
+
+#include <cstdint>
+#include <string_view>
+
+namespace millrace::ops {
+namespace {
+
+class MetricsText {
+ public:
+  void family(std::string_view name, std::string_view type, std::string_view help) {
+    name_ = name;
+    text_ += "# HELP " + name_ + " " + std::string(help) + "\n# TYPE " + name_ + " " +
+             std::string(type) + "\n";
+  }
+  // `labels` as they stand between the braces; label values here are names without quotes in them.
+  void sample(const std::string& labels, std::int64_t value) {
+    text_ += name_;
+    if (!labels.empty()) text_ += "{" + labels + "}";
+    text_ += " " + std::to_string(value) + "\n";
+  }
+  std::string take() { return std::move(text_); }
+
+ private:
+  std::string name_;
+  std::string text_;
+};
+
+std::int64_t signed_count(std::uint64_t value) { return static_cast<std::int64_t>(value); }
+
+void add_log(MetricsText& text, const log::EmbeddedLog& log) {
+  const auto counters = log.counters();
+  const auto counter = [&](std::string_view name, std::string_view help, std::uint64_t value) {
+    text.family(name, "counter", help);
+    text.sample("", signed_count(value));
+  };
+  counter("millrace_log_commits_total", "Commits appended to the log.", counters.commits);
+  counter("millrace_log_syncs_total", "Syncs of the write-ahead log.", counters.syncs);
+  counter("millrace_log_wal_bytes_total", "Bytes written to the write-ahead log.",
+          counters.wal_bytes);
+  counter("millrace_log_segment_bytes_total", "Bytes drained to segments.",
+          counters.segment_bytes);
+}
+
+template <typename Visit>
+void each_task(const runtime::Runtime& runtime, Visit&& visit) {
+  for (const auto& pipeline : runtime.pipelines()) {
+    for (const auto& stage : pipeline->stages()) {
+      for (const auto& runner : stage.tasks) {
+        const auto labels = "pipeline=\"" + pipeline->plan().name + "\",stage=\"" + stage.name +
+                            "\",partition=\"" +
+                            std::to_string(runner->options().source.partition) + "\"";
+        visit(labels, *runner);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+std::string metrics_text(const ApiContext& context, bool is_ready) {
+  MetricsText text;
+  add_log(text, *context.log);
+  if (!is_ready) return text.take();
+  const auto& runtime = *context.runtime;
+  text.family("millrace_consumer_lag_records", "gauge", "Records appended and not yet committed.");
+  each_task(runtime, [&](const std::string& labels, const runtime::TaskRunner& runner) {
+    const auto offsets = context.log->offsets(runner.options().source);
+    if (!offsets.is_ok()) return;
+    text.sample(labels, offsets->high_watermark - runner.report().durable_offset);
+  });
+  text.family("millrace_consumer_position_offset", "gauge", "Next offset to be committed.");
+  each_task(runtime, [&](const std::string& labels, const runtime::TaskRunner& runner) {
+    text.sample(labels, runner.report().durable_offset.value);
+  });
+  text.family("millrace_records_in_total", "counter", "Records a task has read.");
+  each_task(runtime, [&](const std::string& labels, const runtime::TaskRunner& runner) {
+    text.sample(labels, signed_count(runner.report().task.counters.records_in));
+  });
+  text.family("millrace_records_passed_total", "counter", "Records that passed every row stage.");
+  each_task(runtime, [&](const std::string& labels, const runtime::TaskRunner& runner) {
+    text.sample(labels, signed_count(runner.report().task.counters.passed));
+  });
+  text.family("millrace_dead_letters_total", "counter", "Dead letters by cause.");
+  each_task(runtime, [&](const std::string& labels, const runtime::TaskRunner& runner) {
+    const auto counters = runner.report().task.counters;
+    for (std::size_t i = 0; i < task::kErrorTypeCount; ++i) {
+      if (counters.dead_letters[i] == 0) continue;
+      const auto cause = to_string(static_cast<task::ErrorType>(i));
+      text.sample(labels + ",error_type=\"" + std::string(cause) + "\"",
+                  signed_count(counters.dead_letters[i]));
+    }
+  });
+  text.family("millrace_commits_total", "counter", "Commits of a task.");
+  each_task(runtime, [&](const std::string& labels, const runtime::TaskRunner& runner) {
+    text.sample(labels, signed_count(runner.report().commits));
+  });
+  text.family("millrace_snapshots_total", "counter", "Snapshots a task has journalled.");
+  each_task(runtime, [&](const std::string& labels, const runtime::TaskRunner& runner) {
+    text.sample(labels, signed_count(runner.report().snapshots));
+  });
+  return text.take();
+}
+
+}  // namespace millrace::ops

@@ -1,0 +1,186 @@
+#include "ops/status_report.h"
+
+#include <nlohmann/json.hpp>
+
+#include "base/time_text.h"
+
+namespace millrace::ops {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json watermark_json(EventTime watermark) {
+  return watermark == task::kNoWatermark ? Json() : Json(format_event_time(watermark));
+}
+
+// What an open pane still needs before it fires or closes.
+std::string waits_for(const task::OpenPane& pane, const task::TaskReport& task,
+                      std::int32_t partition) {
+  if (pane.is_fired) return "late events, until allowed lateness is over";
+  const auto behind = [&](EventTime watermark) {
+    if (watermark == task::kNoWatermark) return std::string("no event yet");
+    const auto seconds = (pane.end - watermark) / kMicrosPerSecond;
+    return "watermark " + format_event_time(watermark) + ", " + std::to_string(seconds) +
+           " s behind";
+  };
+  if (task.upstream_watermarks.empty()) {
+    return "partition " + std::to_string(partition) + ": " + behind(task.watermark);
+  }
+  for (std::size_t i = 0; i < task.upstream_watermarks.size(); ++i) {
+    if (task.upstream_watermarks[i] == task.watermark) {
+      return "partition " + std::to_string(i) + ": " + behind(task.watermark);
+    }
+  }
+  return "its upstream partitions";
+}
+
+Json task_json(const log::Log& log, const runtime::TaskRunner& runner) {
+  const auto report = runner.report();
+  const auto& source = runner.options().source;
+  const auto offsets = log.offsets(source);
+  const auto high_watermark = offsets.is_ok() ? offsets->high_watermark.value : -1;
+  Json windows = Json::array();
+  for (const auto& pane : report.task.open_panes) {
+    windows.push_back({{"window", pane.window},
+                       {"window_start", format_event_time(pane.start)},
+                       {"window_end", format_event_time(pane.end)},
+                       {"keys", pane.key_count},
+                       {"fired", pane.is_fired},
+                       {"waits_for", waits_for(pane, report.task, source.partition)}});
+  }
+  return {{"partition", source.partition},
+          {"next_offset", report.task.next_offset.value},
+          {"committed_offset", report.durable_offset.value},
+          {"high_watermark", high_watermark},
+          {"lag", std::max<std::int64_t>(0, high_watermark - report.durable_offset.value)},
+          {"watermark", watermark_json(report.task.watermark)},
+          {"commits", report.commits},
+          {"snapshots", report.snapshots},
+          {"replayed_records", report.replayed_records},
+          {"deduplication_ids", report.task.live_ids},
+          {"open_window_count", report.task.open_pane_count},
+          {"open_windows", windows}};
+}
+
+Json counters_json(const runtime::PipelineRunner& pipeline) {
+  task::TaskCounters sum;
+  task::WindowCounters windows;
+  std::uint64_t results = 0;
+  for (std::size_t s = 0; s < pipeline.stages().size(); ++s) {
+    for (const auto& runner : pipeline.stages()[s].tasks) {
+      const auto counters = runner->report().task.counters;
+      for (std::size_t w = 0; w < counters.windows.size(); ++w) {
+        const bool is_partial = s == 0 && !pipeline.plan().source.windows[w].local;
+        if (!is_partial) results += counters.windows[w].results;
+        if (s > 0) continue;
+        windows.in += counters.windows[w].in;
+        windows.late += counters.windows[w].late;
+      }
+      if (s > 0) continue;
+      sum.records_in += counters.records_in;
+      sum.passed += counters.passed;
+      sum.dropped_duplicates += counters.dropped_duplicates;
+      for (std::size_t i = 0; i < task::kErrorTypeCount; ++i) {
+        sum.dead_letters[i] += counters.dead_letters[i];
+      }
+    }
+  }
+  Json letters = Json::object();
+  for (std::size_t i = 0; i < task::kErrorTypeCount; ++i) {
+    if (sum.dead_letters[i] == 0) continue;
+    letters[std::string(to_string(static_cast<task::ErrorType>(i)))] = sum.dead_letters[i];
+  }
+  const auto duplicate = static_cast<std::size_t>(task::ErrorType::duplicate);
+  return {{"in", sum.records_in},
+          {"out", sum.passed},
+          {"dead_letters", letters},
+          {"duplicates", sum.dropped_duplicates + sum.dead_letters[duplicate]},
+          {"window_events", windows.in},
+          {"late", windows.late},
+          {"windows", results}};
+}
+
+Json pipeline_json(const log::Log& log, const runtime::PipelineRunner& pipeline) {
+  Json stages = Json::array();
+  for (const auto& stage : pipeline.stages()) {
+    Json tasks = Json::array();
+    for (const auto& runner : stage.tasks) tasks.push_back(task_json(log, *runner));
+    stages.push_back({{"stage", stage.name}, {"topic", stage.source_topic}, {"tasks", tasks}});
+  }
+  return {{"pipeline", pipeline.plan().name},
+          {"version", pipeline.plan().version},
+          {"state", "running"},
+          {"stages", stages},
+          {"counters", counters_json(pipeline)}};
+}
+
+}  // namespace
+
+Json status_report(const ApiContext& context, std::int64_t uptime_ns, bool is_ready) {
+  const auto& recovery = context.log->recovery();
+  const auto counters = context.log->counters();
+  Json pipelines = Json::array();
+  if (is_ready) {
+    for (const auto& pipeline : context.runtime->pipelines()) {
+      pipelines.push_back(pipeline_json(*context.log, *pipeline));
+    }
+  }
+  return {{"version", context.version},
+          {"pid", context.pid},
+          {"data", context.data_folder},
+          {"uptime_ms", uptime_ns / 1'000'000},
+          {"state", is_ready ? "running" : "restoring"},
+          {"recovery",
+           {{"groups_replayed", recovery.groups_replayed},
+            {"batches_replayed", recovery.batches_replayed},
+            {"torn_tail_bytes", recovery.torn_tail_bytes},
+            {"notes", recovery.notes}}},
+          {"log",
+           {{"commits", counters.commits},
+            {"syncs", counters.syncs},
+            {"wal_bytes", counters.wal_bytes},
+            {"segment_bytes", counters.segment_bytes}}},
+          {"pipelines", pipelines}};
+}
+
+Json topic_report(const log::Log& log, const log::TopicInfo& topic) {
+  Json offsets = Json::array();
+  std::int64_t records = 0;
+  std::int64_t bytes = 0;
+  for (std::int32_t p = 0; p < topic.config.partition_count; ++p) {
+    const auto known = log.offsets({topic.name, p});
+    if (!known.is_ok()) continue;
+    records += known->high_watermark - known->start;
+    bytes += known->stored_bytes;
+    offsets.push_back({{"partition", p},
+                       {"start", known->start.value},
+                       {"high_watermark", known->high_watermark.value}});
+  }
+  return {{"topic", topic.name},
+          {"partitions", topic.config.partition_count},
+          {"internal", topic.config.is_internal},
+          {"compacted", topic.config.is_compacted},
+          {"records", records},
+          {"bytes", bytes},
+          {"offsets", offsets}};
+}
+
+Json groups_report(const log::Log& log) {
+  Json groups = Json::array();
+  for (const auto& group : log.groups()) {
+    for (const auto& offset : log.group_offsets(group)) {
+      const auto known = log.offsets(offset.source);
+      const auto high_watermark = known.is_ok() ? known->high_watermark.value : -1;
+      groups.push_back(
+          {{"group", group},
+           {"topic", offset.source.topic},
+           {"partition", offset.source.partition},
+           {"offset", offset.next_offset.value},
+           {"high_watermark", high_watermark},
+           {"lag", std::max<std::int64_t>(0, high_watermark - offset.next_offset.value)}});
+    }
+  }
+  return {{"groups", groups}};
+}
+
+}  // namespace millrace::ops

@@ -1,0 +1,365 @@
+#include "pipeline/config.h"
+
+#include <algorithm>
+#include <array>
+#include <set>
+
+#include "base/check.h"
+#include "codec/json.h"
+#include "pipeline/config_check.h"
+#include "pipeline/config_keys.h"
+#include "pipeline/config_text.h"
+#include "pipeline/pipeline.h"
+#include "pipeline/suggestion.h"
+
+namespace millrace::pipeline {
+namespace {
+
+std::string joined(std::span<const std::string> path) {
+  std::string out;
+  for (const std::string& name : path) out += (out.empty() ? "" : ".") + name;
+  return out;
+}
+
+std::string json_of(const Value& value) {
+  std::string out;
+  codec::append_json(out, value, false);
+  return out;
+}
+
+std::string json_of(std::string_view text) {
+  return json_of(Value::string(text));
+}
+
+// A key that some file sets; a later file replaces it.
+struct Setting {
+  const ConfigKey* key = nullptr;
+  std::string name;     // as written
+  std::string setting;  // the name that all its aliases share
+  std::vector<std::string> path;
+  Value value;
+  std::size_t file = 0;
+  TextPosition place;
+};
+
+// How a setting gets into Config and out of it again.
+struct Binding {
+  std::string_view setting;
+  void (*set)(Config&, const Value&);
+  std::string (*show)(const Config&);
+};
+
+template <auto member>
+void set_integer(Config& config, const Value& value) {
+  using Int = std::remove_reference_t<decltype(config.*member)>;
+  config.*member = static_cast<Int>(value.as_int64());  // within the key's bounds
+}
+template <auto member>
+void set_text(Config& config, const Value& value) {
+  config.*member = value.as_string();
+}
+template <auto member>
+void set_word(Config& config, const Value& value) {
+  config.*member = canonical_word(value.as_string());
+}
+template <auto member>
+std::string show_integer(const Config& config) {
+  return std::to_string(config.*member);
+}
+template <auto member>
+std::string show_text(const Config& config) {
+  return json_of(config.*member);
+}
+template <auto member>
+constexpr Binding integer_binding(std::string_view setting) {
+  return {setting, set_integer<member>, show_integer<member>};
+}
+template <auto member>
+constexpr Binding text_binding(std::string_view setting) {
+  return {setting, set_text<member>, show_text<member>};
+}
+template <auto member>
+constexpr Binding word_binding(std::string_view setting) {
+  return {setting, set_word<member>, show_text<member>};
+}
+
+void set_delivery(Config& config, const Value& value) {
+  const std::string word = canonical_word(value.as_string());
+  for (const Delivery delivery : {Delivery::local, Delivery::s3, Delivery::aws}) {
+    if (to_string(delivery) == word) config.delivery = delivery;
+  }
+}
+std::string show_delivery(const Config& config) {
+  return json_of(to_string(config.delivery));
+}
+
+void set_pipelines(Config& config, const Value& value) {
+  config.pipelines.clear();
+  for (const Value& item : value.as_list()) config.pipelines.emplace_back(item.as_string());
+}
+std::string show_pipelines(const Config& config) {
+  std::string out = "[";
+  for (const std::string& pipeline : config.pipelines) {
+    out += (out.size() == 1 ? "" : ",") + json_of(pipeline);
+  }
+  return out + "]";
+}
+
+// Every setting with an effect, but for the topics, whose names are free.
+constexpr auto kBindings = std::to_array<Binding>({
+    {"pipelines", set_pipelines, show_pipelines},
+    text_binding<&Config::data_folder>("data_folder"),
+    {"delivery", set_delivery, show_delivery},
+    integer_binding<&Config::kafka_port>("ports.kafka"),
+    integer_binding<&Config::http_port>("ports.http"),
+    integer_binding<&Config::aws_port>("ports.aws"),
+    text_binding<&Config::region>("region"),
+    text_binding<&Config::environment>("environment"),
+    text_binding<&Config::project>("project.name"),
+    integer_binding<&Config::parallelism>("processor.parallelism"),
+    integer_binding<&Config::checkpoint_interval_ms>("processor.checkpoint_interval_ms"),
+    text_binding<&Config::artifact_bucket_name>("processor.artifact_bucket_name"),
+    integer_binding<&Config::broker_count>("kafka.broker_count"),
+    integer_binding<&Config::retention_days>("kafka.retention_days"),
+    integer_binding<&Config::buffer_size_mb>("firehose.buffer_size_mb"),
+    integer_binding<&Config::buffer_time_seconds>("firehose.buffer_time_seconds"),
+    word_binding<&Config::compression>("firehose.compression"),
+    word_binding<&Config::log_level>("observability.log_level"),
+    text_binding<&Config::metrics_namespace>("observability.custom_metrics_namespace"),
+});
+
+const Binding* find_binding(std::string_view setting) {
+  const auto* found = std::ranges::find(kBindings, setting, &Binding::setting);
+  return found == kBindings.end() ? nullptr : found;
+}
+
+class Loader {
+ public:
+  explicit Loader(std::span<const ConfigFile> files) : files_(files) {}
+
+  Result<Config> run() {
+    for (std::size_t file = 0; file < files_.size(); ++file) read_file(file);
+    Config config;
+    if (faults_.empty()) {
+      for (const Setting& setting : settings_) apply(config, setting);
+      check_delivery(config);
+      check_distinct(config);
+    }
+    if (!faults_.empty()) return invalid_error(fault_text());
+    config.lines = lines(config);
+    return config;
+  }
+
+ private:
+  void fault(std::size_t file, TextPosition place, const std::string& message) {
+    faults_.push_back(files_[file].name + ":" + std::to_string(place.line) + ":" +
+                      std::to_string(place.column) + ": " + message);
+  }
+  [[nodiscard]] std::string fault_text() const {
+    std::string out;
+    for (const std::string& one : faults_) out += (out.empty() ? "" : "\n") + one;
+    return out;
+  }
+
+  void read_file(std::size_t file);
+  void read_leaf(std::size_t file, const ConfigLeaf& leaf);
+  void refuse_leaf(std::size_t file, const ConfigLeaf& leaf, std::size_t depth);
+  void add(Setting setting);
+  static void apply(Config& config, const Setting& setting);
+  void check_delivery(const Config& config);
+  void check_distinct(const Config& config);
+  void refuse(std::string_view setting, const std::string& message);
+  [[nodiscard]] const Setting* find(std::string_view setting) const;
+  [[nodiscard]] std::vector<ConfigLine> lines(const Config& config) const;
+
+  std::span<const ConfigFile> files_;
+  Arena arena_;
+  std::vector<Setting> settings_;
+  std::vector<std::string> faults_;
+  std::set<std::pair<std::size_t, std::string>> refused_;  // names said to be unknown, by file
+};
+
+void Loader::read_file(std::size_t file) {
+  const auto leaves = read_config_text(files_[file].text, arena_);
+  if (!leaves.is_ok()) {
+    faults_.push_back(files_[file].name + ":" + std::string(leaves.status().message()));
+    return;
+  }
+  for (const ConfigLeaf& leaf : *leaves) read_leaf(file, leaf);
+}
+
+void Loader::read_leaf(std::size_t file, const ConfigLeaf& leaf) {
+  std::size_t depth = 0;
+  const ConfigKey* key = find_config_key(leaf.path, depth);
+  if (key == nullptr) {
+    const bool is_empty_object = leaf.value.kind() == ValueKind::map;
+    if (!is_empty_object || !is_config_object(leaf.path)) refuse_leaf(file, leaf, depth);
+    return;
+  }
+  const std::string name = joined(leaf.path);
+  if (const std::string wrong = config_fault(*key, leaf.value); !wrong.empty()) {
+    fault(file, leaf.places.back(), name + " " + wrong);
+    return;
+  }
+  add({key, name, key->same_as.empty() ? name : std::string(key->same_as), leaf.path, leaf.value,
+       file, leaf.places.back()});
+}
+
+// The path is no key: too short, too long, or unknown from name `depth` on.
+void Loader::refuse_leaf(std::size_t file, const ConfigLeaf& leaf, std::size_t depth) {
+  const std::span<const std::string> path(leaf.path);
+  if (depth == path.size()) {
+    fault(file, leaf.places.back(),
+          joined(path) + " must be an object, but is " + json_of(leaf.value));
+    return;
+  }
+  // One word about a name, however many members hang below it.
+  std::size_t known_depth = 0;
+  const bool is_below_value =
+      depth > 0 && find_config_key(path.first(depth), known_depth) != nullptr;
+  const std::string name = joined(path.first(is_below_value ? depth : depth + 1));
+  if (!refused_.emplace(file, name).second) return;
+  if (is_below_value) {
+    fault(file, leaf.places[depth - 1], name + " must be a single value, but is an object");
+    return;
+  }
+  fault(file, leaf.places[depth],
+        "unknown key `" + name + "`" + suggestion(path[depth], known_names(path, depth)));
+}
+
+void Loader::add(Setting setting) {
+  const auto known = std::ranges::find(settings_, setting.setting, &Setting::setting);
+  if (known == settings_.end()) {
+    settings_.push_back(std::move(setting));
+    return;
+  }
+  if (known->file == setting.file && json_of(known->value) != json_of(setting.value)) {
+    fault(setting.file, setting.place,
+          setting.name + " is another name of " + known->name + " in line " +
+              std::to_string(known->place.line) + " and has another value; keep one of them");
+    return;
+  }
+  *known = std::move(setting);
+}
+
+void Loader::apply(Config& config, const Setting& setting) {
+  if (const Binding* binding = find_binding(setting.setting); binding != nullptr) {
+    binding->set(config, setting.value);
+    return;
+  }
+  const bool is_topic = setting.path.size() == 4 && setting.path[1] == "topics";
+  if (!is_topic) {
+    MR_CHECK(!setting.key->idle_because.empty());
+    return;
+  }
+  const std::string& id = setting.path[2];
+  auto topic = std::ranges::find(config.topics, id, &ConfiguredTopic::id);
+  if (topic == config.topics.end()) {
+    config.topics.push_back({id, id, 1});
+    topic = config.topics.end() - 1;
+  }
+  if (setting.path[3] == "name") topic->name = setting.value.as_string();
+  if (setting.path[3] == "partitions") {
+    topic->partitions = static_cast<std::int32_t>(setting.value.as_int64());
+  }
+}
+
+const Setting* Loader::find(std::string_view setting) const {
+  const auto found = std::ranges::find(settings_, setting, &Setting::setting);
+  return found == settings_.end() ? nullptr : &*found;
+}
+
+// A fault of a setting beside others; a setting that no file mentions is no fault.
+void Loader::refuse(std::string_view setting, const std::string& message) {
+  const Setting* found = find(setting);
+  if (found != nullptr) fault(found->file, found->place, found->name + " " + message);
+}
+
+// The limits are those of Amazon Data Firehose (API reference, BufferingHints and
+// S3DestinationConfiguration).
+void Loader::check_delivery(const Config& config) {
+  if (config.delivery != Delivery::aws) return;
+  constexpr std::int64_t kBufferMbMax = 128;
+  constexpr std::int64_t kBufferSecondsMax = 900;
+  if (config.buffer_size_mb > kBufferMbMax) {
+    refuse("firehose.buffer_size_mb",
+           "must be from 1 to 128 where delivery is aws, but is " +
+               std::to_string(config.buffer_size_mb) +
+               "; Amazon Data Firehose takes no more (delivery local and s3 do)");
+  }
+  if (config.buffer_time_seconds > kBufferSecondsMax) {
+    refuse("firehose.buffer_time_seconds", "must be from 0 to 900 where delivery is aws, but is " +
+                                               std::to_string(config.buffer_time_seconds));
+  }
+  if (config.compression == "zstd") {
+    refuse("firehose.compression",
+           "must be gzip, snappy or none where delivery is aws: Amazon Data Firehose has no zstd");
+  }
+}
+
+void Loader::check_distinct(const Config& config) {
+  struct Port {
+    std::int32_t number;
+    std::string_view name;
+  };
+  const Port ports[] = {{config.kafka_port, "ports.kafka"},
+                        {config.http_port, "ports.http"},
+                        {config.aws_port, "ports.aws"}};
+  for (const Port& port : ports) {
+    const auto* same = std::ranges::find(ports, port.number, &Port::number);
+    if (port.number == 0 || same->name == port.name) continue;
+    // One of the two may be a default that no file mentions.
+    refuse(find(port.name) != nullptr ? port.name : same->name,
+           "is " + std::to_string(port.number) + ", as another port is; 0 picks a free one");
+  }
+  for (const ConfiguredTopic& topic : config.topics) {
+    const auto same = std::ranges::find(config.topics, topic.name, &ConfiguredTopic::name);
+    if (same->id == topic.id) continue;
+    refuse("event_streaming.topics." + topic.id + ".name",
+           "is " + topic.name + ", as that of topic " + same->id + " is");
+  }
+}
+
+std::vector<ConfigLine> Loader::lines(const Config& config) const {
+  std::vector<ConfigLine> out;
+  for (const ConfigKey& key : config_keys()) {
+    bool is_set = false;
+    for (const Setting& setting : settings_) {
+      is_set |= setting.setting == key.path;
+      if (setting.key != &key) continue;
+      std::string note(key.idle_because);
+      if (!key.same_as.empty()) note = "another name of " + std::string(key.same_as);
+      out.push_back({setting.name, json_of(setting.value),
+                     files_[setting.file].name + ":" + std::to_string(setting.place.line),
+                     key.idle_because.empty(), std::move(note)});
+    }
+    const Binding* binding = key.same_as.empty() ? find_binding(key.path) : nullptr;
+    if (is_set || binding == nullptr) continue;
+    out.push_back({std::string(key.path), binding->show(config), "default", true, ""});
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string_view to_string(Delivery delivery) {
+  switch (delivery) {
+    case Delivery::local:
+      return "local";
+    case Delivery::s3:
+      return "s3";
+    case Delivery::aws:
+      return "aws";
+  }
+  return "unknown";
+}
+
+Result<Config> load_config(std::span<const ConfigFile> files) {
+  return Loader(files).run();
+}
+
+std::vector<ConfigLine> config_report(const Config& config) {
+  return config.lines;
+}
+
+}  // namespace millrace::pipeline

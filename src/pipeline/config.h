@@ -1,0 +1,79 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+
+namespace millrace::pipeline {
+
+// A configuration file by its name as messages give it.
+struct ConfigFile {
+  std::string name;
+  std::string text;
+};
+
+struct ConfiguredTopic {
+  std::string id;    // its key under event_streaming.topics
+  std::string name;  // of the topic; the id where none is given
+  std::int32_t partitions = 1;
+};
+
+// Where lake objects go: a folder, a bucket we write to, or Amazon Data Firehose with its own
+// limits.
+enum class Delivery : std::uint8_t { local, s3, aws };
+std::string_view to_string(Delivery delivery);
+
+// One line of `config show`.
+struct ConfigLine {
+  std::string key;     // as written: "flink.parallelism"
+  std::string value;   // as JSON
+  std::string source;  // "config/dev.json:4", "default"
+  bool is_used = false;
+  std::string note;  // why it has no effect, or what it is another name for
+};
+
+// The environment that pipelines run in: project_config.json with config/ENVIRONMENT.json over it.
+struct Config {
+  std::string project = "millrace";
+  std::string environment = "dev";
+  std::string region = "us-east-1";
+
+  std::int32_t parallelism = 2;
+  std::int64_t checkpoint_interval_ms = 10'000;
+  std::string artifact_bucket_name = "millrace-artifacts";
+
+  std::int32_t broker_count = 1;
+  std::int32_t retention_days = 7;
+  std::vector<ConfiguredTopic> topics;  // in the order of the files
+
+  Delivery delivery = Delivery::local;
+  std::int64_t buffer_size_mb = 64;
+  std::int64_t buffer_time_seconds = 60;
+  std::string compression = "zstd";  // zstd, snappy, gzip or none
+
+  std::string log_level = "info";
+  std::string metrics_namespace = "StreamingPipeline";
+
+  std::vector<std::string> pipelines;
+  std::string data_folder = "./millrace-data";
+  std::int32_t kafka_port = 9092;
+  std::int32_t http_port = 8080;
+  std::int32_t aws_port = 8081;
+
+  std::vector<ConfigLine> lines;
+};
+
+// Reads the files, each over the ones before it, without any I/O. `invalid` lists every fault on a
+// line of its own: "config/dev.json:7:21: processor.parallelism must be from 1 to 1024, but is 0".
+// Unknown keys, wrong types and impossible values are faults; one setting under two names in one
+// file is one, too.
+Result<Config> load_config(std::span<const ConfigFile> files);
+
+// Every key in force, in the order of the table of keys: its value, where it was set, and whether
+// it has an effect. Settings that no file mentions are listed with their default.
+std::vector<ConfigLine> config_report(const Config& config);
+
+}  // namespace millrace::pipeline

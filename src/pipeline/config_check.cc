@@ -1,0 +1,202 @@
+#include "pipeline/config_check.h"
+
+#include <algorithm>
+
+#include "base/decimal.h"
+#include "codec/json.h"
+
+namespace millrace::pipeline {
+namespace {
+
+bool is_lower(char c) {
+  return c >= 'a' && c <= 'z';
+}
+bool is_upper(char c) {
+  return c >= 'A' && c <= 'Z';
+}
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+
+std::string lowered(std::string_view text) {
+  std::string out(text);
+  std::ranges::transform(out, out.begin(),
+                         [](char c) { return is_upper(c) ? static_cast<char>(c - 'A' + 'a') : c; });
+  return out;
+}
+
+std::string describe(const Value& value) {
+  switch (value.kind()) {
+    case ValueKind::list:
+      return "a list";
+    case ValueKind::map:
+      return "an object";
+    default:
+      break;
+  }
+  std::string out;
+  codec::append_json(out, value, false);
+  return out;
+}
+
+std::string must_be(std::string_view what, const Value& value) {
+  return "must be " + std::string(what) + ", but is " + describe(value);
+}
+
+std::vector<std::string> split(std::string_view text, char separator) {
+  std::vector<std::string> out(1);
+  for (const char c : text) {
+    if (c == separator) {
+      out.emplace_back();
+    } else {
+      out.back() += c;
+    }
+  }
+  return out;
+}
+
+// "us-east-1", "us-gov-west-1"
+bool is_region(std::string_view text) {
+  const auto parts = split(text, '-');
+  if (parts.size() < 3 || parts.front().size() != 2) return false;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    const bool is_last = i + 1 == parts.size();
+    const auto is_right = [is_last](char c) { return is_last ? is_digit(c) : is_lower(c); };
+    if (parts[i].empty() || !std::ranges::all_of(parts[i], is_right)) return false;
+  }
+  return true;
+}
+
+bool is_environment(std::string_view text) {
+  constexpr std::size_t kNameBytesMax = 32;
+  return !text.empty() && text.size() <= kNameBytesMax && is_lower(text[0]) &&
+         std::ranges::all_of(text, [](char c) { return is_lower(c) || is_digit(c) || c == '-'; });
+}
+
+bool is_topic(std::string_view text) {
+  constexpr std::size_t kNameBytesMax = 249;  // Kafka's
+  return !text.empty() && text.size() <= kNameBytesMax && text != "." && text != ".." &&
+         std::ranges::all_of(text, [](char c) {
+           return is_lower(c) || is_upper(c) || is_digit(c) || c == '.' || c == '_' || c == '-';
+         });
+}
+
+std::string integer_fault(const ConfigKey& key, const Value& value) {
+  if (value.kind() == ValueKind::int64 && value.as_int64() >= key.low &&
+      value.as_int64() <= key.high) {
+    return {};
+  }
+  return must_be(
+      "a whole number from " + std::to_string(key.low) + " to " + std::to_string(key.high), value);
+}
+
+std::string amount_fault(const Value& value) {
+  std::optional<Decimal> number;
+  if (value.kind() == ValueKind::int64) number = Decimal::from_int(value.as_int64());
+  if (value.kind() == ValueKind::decimal) number = value.as_decimal();
+  if (value.kind() == ValueKind::string) number = Decimal::parse(value.as_string());
+  if (number && !number->is_negative()) return {};
+  return must_be("an amount such as 0.50", value);
+}
+
+std::string word_fault(const ConfigKey& key, const Value& value) {
+  const auto words = split(key.words, ' ');
+  const bool is_text = value.kind() == ValueKind::string;
+  if (is_text && std::ranges::find(words, lowered(value.as_string())) != words.end()) return {};
+  std::string known;
+  for (const std::string& word : words) known += (known.empty() ? "" : ", ") + word;
+  return must_be("one of " + known, value);
+}
+
+std::string texts_fault(const Value& value) {
+  const auto is_name = [](const Value& item) {
+    return item.kind() == ValueKind::string && !item.as_string().empty();
+  };
+  if (value.kind() == ValueKind::list && std::ranges::all_of(value.as_list(), is_name)) return {};
+  if (value.kind() == ValueKind::list) return "must be a list of strings that are not empty";
+  return must_be("a list of strings", value);
+}
+
+std::string string_fault(const ConfigKey& key, const Value& value) {
+  if (value.kind() != ValueKind::string) return must_be("a string", value);
+  const std::string_view text = value.as_string();
+  switch (key.kind) {
+    case ConfigKind::bucket:
+      return bucket_name_fault(text);
+    case ConfigKind::region:
+      return is_region(text) ? "" : must_be("an AWS region such as us-east-1", value);
+    case ConfigKind::environment:
+      if (is_environment(text)) return {};
+      return must_be("a name such as dev, of up to 32 lower-case letters, digits and hyphens",
+                     value);
+    case ConfigKind::topic:
+      if (is_topic(text)) return {};
+      return must_be("a topic name of up to 249 letters, digits, dots, hyphens and underscores",
+                     value);
+    default:
+      return text.empty() ? "must not be empty" : "";
+  }
+}
+
+}  // namespace
+
+std::string bucket_name_fault(std::string_view name) {
+  constexpr std::size_t kBytesMin = 3;
+  constexpr std::size_t kBytesMax = 63;
+  const std::string quoted = "\"" + std::string(name) + "\"";
+  if (name.find("YOUR_UNIQUE") != std::string_view::npos) {
+    return quoted +
+           " is a placeholder; write the name of a bucket of yours, such as "
+           "streaming-pipeline-artifacts-acme-4567";
+  }
+  if (name.size() < kBytesMin || name.size() > kBytesMax) {
+    return "must have 3 to 63 characters, but " + quoted + " has " + std::to_string(name.size());
+  }
+  if (std::ranges::any_of(name, is_upper)) {
+    return "must be lower case: \"" + lowered(name) + "\" instead of " + quoted;
+  }
+  const auto is_right = [](char c) { return is_lower(c) || is_digit(c) || c == '-'; };
+  const auto* wrong = std::ranges::find_if_not(name, is_right);
+  if (wrong != name.end()) {
+    std::string fixed(name);
+    std::ranges::replace_if(fixed, [&](char c) { return !is_right(c); }, '-');
+    return "must be of lower-case letters, digits and hyphens, but " + quoted + " has a '" +
+           std::string(1, *wrong) + "'; \"" + fixed + "\" would be right";
+  }
+  if (name.front() == '-' || name.back() == '-') {
+    return "must start and end with a letter or a digit, but is " + quoted;
+  }
+  if (name.starts_with("xn--") || name.starts_with("sthree-") || name.ends_with("-s3alias")) {
+    return quoted + " has a beginning or an end that S3 keeps for itself";
+  }
+  return {};
+}
+
+std::string canonical_word(std::string_view word) {
+  std::string out = lowered(word);
+  if (out == "uncompressed") return "none";
+  if (out == "warning") return "warn";
+  return out;
+}
+
+std::string config_fault(const ConfigKey& key, const Value& value) {
+  switch (key.kind) {
+    case ConfigKind::boolean:
+      return value.kind() == ValueKind::boolean ? "" : must_be("true or false", value);
+    case ConfigKind::integer:
+      return integer_fault(key, value);
+    case ConfigKind::amount:
+      return amount_fault(value);
+    case ConfigKind::texts:
+      return texts_fault(value);
+    case ConfigKind::word:
+      return word_fault(key, value);
+    case ConfigKind::anything:
+      if (value.kind() != ValueKind::list && value.kind() != ValueKind::map) return {};
+      return must_be("a string, a number or true or false", value);
+    default:
+      return string_fault(key, value);
+  }
+}
+
+}  // namespace millrace::pipeline

@@ -1,0 +1,250 @@
+#include "pipeline/config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <iterator>
+
+#include "pipeline/config_check.h"
+#include "pipeline/config_keys.h"
+
+namespace millrace::pipeline {
+namespace {
+
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsSupersetOf;
+
+ConfigFile source_file(const std::string& name) {
+  std::ifstream stream(std::string(MILLRACE_SOURCE_DIR) + "/" + name, std::ios::binary);
+  EXPECT_TRUE(stream.good()) << name;
+  return {name, {std::istreambuf_iterator<char>(stream), {}}};
+}
+
+Config load(const std::vector<ConfigFile>& files) {
+  auto config = load_config(files);
+  EXPECT_TRUE(config.is_ok()) << config.status().to_string();
+  return config.is_ok() ? std::move(config).value() : Config();
+}
+
+// The faults of one file named "c.json", one a line.
+std::string faults_of(const std::string& text) {
+  const auto config = load_config(std::vector<ConfigFile>{{"c.json", text}});
+  return config.is_ok() ? "none" : std::string(config.status().message());
+}
+
+TEST(Config, the_files_of_the_project_load_in_every_environment) {
+  const struct {
+    const char* environment;
+    int parallelism;
+    std::int64_t checkpoint_interval_ms;
+    int retention_days;
+    std::int64_t buffer_size_mb;
+  } kExpected[] = {
+      {"dev", 2, 10'000, 7, 64}, {"staging", 4, 5'000, 7, 64}, {"prod", 8, 10'000, 14, 256}};
+  for (const auto& expected : kExpected) {
+    const std::string name = expected.environment;
+    const Config config =
+        load({source_file("project_config.json"), source_file("config/" + name + ".json")});
+    EXPECT_EQ(config.environment, name);
+    EXPECT_EQ(config.parallelism, expected.parallelism);
+    EXPECT_EQ(config.checkpoint_interval_ms, expected.checkpoint_interval_ms);
+    EXPECT_EQ(config.retention_days, expected.retention_days);
+    EXPECT_EQ(config.buffer_size_mb, expected.buffer_size_mb);
+    EXPECT_EQ(config.artifact_bucket_name, "streaming-pipeline-artifacts-" + name);
+    EXPECT_EQ(config.compression, "gzip");
+    EXPECT_EQ(config.delivery, Delivery::local);
+    EXPECT_THAT(config.pipelines, ElementsAre("pipelines/ticks.yaml", "pipelines/orders.yaml"));
+    ASSERT_EQ(config.topics.size(), 8u);
+    EXPECT_EQ(config.topics[7].id, "orders_dead_letters");
+    EXPECT_EQ(config.topics[7].name, "ecommerce.orders.dlq");
+    EXPECT_EQ(config.topics[7].partitions, 3);
+  }
+}
+
+TEST(Config, no_files_give_the_defaults) {
+  const Config config = load({});
+  EXPECT_EQ(config.environment, "dev");
+  EXPECT_EQ(config.kafka_port, 9092);
+  EXPECT_EQ(config.data_folder, "./millrace-data");
+  EXPECT_TRUE(config.pipelines.empty());
+}
+
+// Every key that users of the earlier system know.
+constexpr const char* kOriginalKeys = R"({
+  "region": "eu-west-1",
+  "project": {"name": "p", "environment": "staging", "description": "d"},
+  "stacks": {"vpc_stack_name": "a", "msk_stack_name": "b"},
+  "vpc": {"cidr_range": "10.0.0.0/16", "cidr_mask": 24, "enable_flow_logs": true},
+  "bastion_host": {"instance_type": "t3.micro", "enabled": false},
+  "kafka": {"broker_count": 3, "instance_type": "kafka.m5.large", "retention_days": 7, "use_spot": true,
+            "spot_max_price": "0.50"},
+  "event_streaming": {"cluster_id": "c", "cluster_name": "n", "topics":
+    {"raw": {"name": "ecommerce.orders.raw", "partitions": 10, "replication_factor": 2}}},
+  "stream_processor": {"application_name": "a", "parallelism": 4, "checkpoint_interval_ms": 60000,
+    "watermark_allowed_lateness_ms": 600000, "memory_per_taskmanager_mb": 4096,
+    "auto_scaling": {"enabled": true, "min_parallelism": 2, "max_parallelism": 16, "target_cpu_utilization": 70}},
+  "data_lake": {"bucket_prefix": "lake", "buffering_hints": {"intervalInSeconds": 300, "sizeInMBs": 128},
+    "s3_prefix": "year=!{timestamp:yyyy}/", "data_format": "parquet", "compression": "Snappy",
+    "lifecycle_days_to_glacier": 90, "lifecycle_days_to_deep_archive": 365, "enable_intelligent_tiering": true,
+    "enable_versioning": true, "enable_cross_region_replication": false},
+  "ml_features": {"feature_group_name": "f", "event_time_feature": "e", "record_identifier_feature": "r",
+    "lambda": {"function_event_source_batch_size": 25, "consumer_group_id": "g", "timeout_seconds": 60,
+               "memory_mb": 512}},
+  "observability": {"log_level": "INFO", "cloudwatch_log_retention_days": 30, "enable_xray_tracing": true,
+    "custom_metrics_namespace": "N", "alarm_sns_topic_arn": "arn:aws:sns:eu-west-1:1:t"},
+  "tags": {"owner": "team", "cost-center": 42}
+})";
+
+TEST(Config, every_key_of_the_earlier_system_is_accepted) {
+  const Config config = load({{"c.json", kOriginalKeys}});
+  EXPECT_EQ(config.environment, "staging");
+  EXPECT_EQ(config.parallelism, 4);
+  EXPECT_EQ(config.checkpoint_interval_ms, 60'000);
+  EXPECT_EQ(config.buffer_size_mb, 128);
+  EXPECT_EQ(config.buffer_time_seconds, 300);
+  EXPECT_EQ(config.compression, "snappy");
+  EXPECT_EQ(config.topics[0].partitions, 10);
+  EXPECT_EQ(config.log_level, "info");
+  EXPECT_EQ(config.broker_count, 3);
+  const Config guide =
+      load({{"c.json", R"({"flink": {"parallelism": 3, "checkpoint_interval_ms": 10000,
+      "artifact_bucket_name": "bucket-1"}, "firehose": {"buffer_size_mb": 5, "buffer_time_seconds": 0,
+      "compression": "uncompressed"}})"}});
+  EXPECT_EQ(guide.parallelism, 3);
+  EXPECT_EQ(guide.artifact_bucket_name, "bucket-1");
+  EXPECT_EQ(guide.compression, "none");
+}
+
+TEST(Config, a_later_file_wins_under_whatever_name) {
+  const Config config = load({{"a.json", R"({"stream_processor": {"parallelism": 4}})"},
+                              {"b.json", R"({"processor": {"parallelism": 6}})"},
+                              {"c.json", "{}"}});
+  EXPECT_EQ(config.parallelism, 6);
+}
+
+TEST(Config, the_report_lists_every_key_with_its_origin_and_effect) {
+  const Config config =
+      load({{"project_config.json",
+             "{\n\"flink\": {\"parallelism\": 4},\n\"kafka\": {\"use_spot\": true}}"},
+            {"config/dev.json", "{\"region\": \"us-west-2\"}"}});
+  std::vector<std::string> lines;
+  for (const ConfigLine& line : config_report(config)) {
+    lines.push_back(line.key + " = " + line.value + " (" + line.source + ")" +
+                    (line.is_used ? "" : " no effect") +
+                    (line.note.empty() ? "" : ": " + line.note));
+  }
+  EXPECT_THAT(
+      lines,
+      IsSupersetOf({"region = \"us-west-2\" (config/dev.json:1)",
+                    "flink.parallelism = 4 (project_config.json:2): another name of "
+                    "processor.parallelism",
+                    "kafka.use_spot = true (project_config.json:3) no effect: the log is part "
+                    "of this process; there are no broker machines",
+                    "ports.http = 8080 (default)"}));
+  EXPECT_THAT(lines, testing::Not(Contains(HasSubstr("processor.parallelism = 2"))));
+}
+
+TEST(Config, every_setting_with_an_effect_is_in_the_report) {
+  const Config config = load({});
+  std::vector<std::string> reported;
+  for (const ConfigLine& line : config_report(config)) reported.push_back(line.key);
+  for (const ConfigKey& key : config_keys()) {
+    const bool has_own_line = key.same_as.empty() && key.idle_because.empty() &&
+                              key.path.find('*') == std::string_view::npos;
+    if (has_own_line) EXPECT_THAT(reported, Contains(std::string(key.path)));
+  }
+}
+
+TEST(Config, all_faults_are_listed_with_file_line_and_column) {
+  EXPECT_EQ(faults_of("{\n  // what is meant is flink\n  \"flnk\": {\"parallelism\": 2},\n"
+                      "  \"kafka\": {\"retention_day\": 7, \"broker_count\": \"3\"},\n"
+                      "  \"flink\": {\"parallelism\": 0}\n}"),
+            "c.json:3:3: unknown key `flnk`; did you mean `flink`?\n"
+            "c.json:4:13: unknown key `kafka.retention_day`; did you mean `retention_days`?\n"
+            "c.json:4:33: kafka.broker_count must be a whole number from 1 to 1000, but is \"3\"\n"
+            "c.json:5:13: flink.parallelism must be a whole number from 1 to 1024, but is 0");
+}
+
+TEST(Config, shapes_that_do_not_fit_are_explained) {
+  EXPECT_EQ(faults_of(R"({"flink": 3})"), "c.json:1:2: flink must be an object, but is 3");
+  EXPECT_EQ(faults_of(R"({"region": {"a": 1, "b": 2}})"),
+            "c.json:1:2: region must be a single value, but is an object");
+  EXPECT_EQ(faults_of(R"({"flink": {}, "tags": {}})"), "none");
+  EXPECT_EQ(faults_of(R"({"pipelines": "a.yaml"})"),
+            "c.json:1:2: pipelines must be a list of strings, but is \"a.yaml\"");
+  EXPECT_EQ(faults_of("[]"), "c.json:1:1: the file must be a JSON object");
+  EXPECT_THAT(faults_of("{\n\"region\" \"us-east-1\"}"), HasSubstr("c.json:2:"));
+  EXPECT_THAT(faults_of(R"({"region": "us-east-1", "region": "us-east-1"})"),
+              HasSubstr("c.json:1:"));
+}
+
+TEST(Config, one_setting_under_two_names_must_agree) {
+  EXPECT_EQ(faults_of("{\"flink\": {\"parallelism\": 2},\n \"processor\": {\"parallelism\": 2}}"),
+            "none");
+  EXPECT_EQ(
+      faults_of("{\"flink\": {\"parallelism\": 2},\n \"processor\": {\"parallelism\": 3}}"),
+      "c.json:2:16: processor.parallelism is another name of flink.parallelism in line 1 and has "
+      "another value; keep one of them");
+}
+
+TEST(Config, comments_may_stand_where_space_may) {
+  EXPECT_EQ(faults_of("// a\n{ # b\n \"tags\": {\"url\": \"http://x#y\"} // c\n}\n// d"), "none");
+}
+
+TEST(Config, bucket_names_that_s3_refuses_say_what_is_wrong) {
+  EXPECT_EQ(bucket_name_fault("streaming-pipeline-artifacts-acme-4567"), "");
+  EXPECT_EQ(bucket_name_fault("ab"), "must have 3 to 63 characters, but \"ab\" has 2");
+  EXPECT_THAT(bucket_name_fault(std::string(64, 'a')), HasSubstr("has 64"));
+  EXPECT_EQ(bucket_name_fault(std::string(63, 'a')), "");
+  EXPECT_EQ(bucket_name_fault("MyBucket"),
+            "must be lower case: \"mybucket\" instead of \"MyBucket\"");
+  EXPECT_EQ(bucket_name_fault("my_bucket"),
+            "must be of lower-case letters, digits and hyphens, but \"my_bucket\" has a '_'; "
+            "\"my-bucket\" would be right");
+  EXPECT_THAT(bucket_name_fault("-abc"), HasSubstr("start and end with a letter or a digit"));
+  EXPECT_THAT(bucket_name_fault("abc-"), HasSubstr("start and end with a letter or a digit"));
+  EXPECT_THAT(bucket_name_fault("xn--abc"), HasSubstr("keeps for itself"));
+  EXPECT_THAT(bucket_name_fault("YOUR_UNIQUE_BUCKET_NAME"), HasSubstr("placeholder"));
+  EXPECT_EQ(
+      faults_of(R"({"flink": {"artifact_bucket_name": "A_b"}})"),
+      "c.json:1:12: flink.artifact_bucket_name must be lower case: \"a_b\" instead of \"A_b\"");
+}
+
+TEST(Config, firehose_limits_hold_only_where_firehose_delivers) {
+  const std::string large = R"("firehose": {"buffer_size_mb": 256, "buffer_time_seconds": 901})";
+  EXPECT_EQ(faults_of("{" + large + "}"), "none");
+  EXPECT_EQ(faults_of(R"({"delivery": "s3", )" + large + "}"), "none");
+  EXPECT_EQ(
+      faults_of("{\"delivery\": \"AWS\",\n" + large + "}"),
+      "c.json:2:14: firehose.buffer_size_mb must be from 1 to 128 where delivery is aws, but is "
+      "256; Amazon Data Firehose takes no more (delivery local and s3 do)\n"
+      "c.json:2:37: firehose.buffer_time_seconds must be from 0 to 900 where delivery is aws, "
+      "but is 901");
+  EXPECT_THAT(faults_of(R"({"delivery": "aws", "firehose": {"compression": "ZSTD"}})"),
+              HasSubstr("has no zstd"));
+}
+
+TEST(Config, impossible_values_say_what_would_be_right) {
+  EXPECT_THAT(faults_of(R"({"region": "us-east"})"), HasSubstr("an AWS region such as us-east-1"));
+  EXPECT_THAT(faults_of(R"({"environment": "Prod"})"), HasSubstr("a name such as dev"));
+  EXPECT_THAT(faults_of(R"({"firehose": {"compression": "lzma"}})"),
+              HasSubstr("must be one of gzip, snappy, zstd, none, uncompressed, but is \"lzma\""));
+  EXPECT_THAT(faults_of(R"({"kafka": {"spot_max_price": "cheap"}})"),
+              HasSubstr("an amount such as"));
+  EXPECT_THAT(faults_of(R"({"event_streaming": {"topics": {"t": {"name": "a b"}}}})"),
+              HasSubstr("event_streaming.topics.t.name must be a topic name"));
+  EXPECT_THAT(faults_of(R"({"ports": {"http": 9092}})"),
+              HasSubstr("ports.http is 9092, as another port is; 0 picks a free one"));
+  EXPECT_EQ(faults_of(R"({"ports": {"http": 0, "kafka": 0, "aws": 0}})"), "none");
+  EXPECT_THAT(faults_of(R"({"stacks": {"vpc_name": "x"}})"),
+              HasSubstr("unknown key `stacks.vpc_name`; known are `*_stack_name`"));
+  EXPECT_THAT(
+      faults_of(R"({"event_streaming": {"topics": {"a": {"name": "t"}, "b": {"name": "t"}}}})"),
+      HasSubstr("event_streaming.topics.b.name is t, as that of topic a is"));
+}
+
+}  // namespace
+}  // namespace millrace::pipeline

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "log/log.h"
+#include "task/journal.h"
+
+namespace millrace::runtime {
+
+// A task's journal as read back at start.
+struct JournalState {
+  std::vector<task::JournalEntry> entries;  // that are still there, by ascending sequence without gaps
+  std::optional<task::JournalEntry> last_position;
+  std::vector<task::SnapshotEntry> snapshots;  // journalled and not retired, oldest first (R6)
+  std::uint64_t next_sequence = 1;
+
+  // `at` of the oldest entry: where a task without any snapshot started.
+  [[nodiscard]] std::optional<Offset> start() const {
+    if (entries.empty()) return std::nullopt;
+    return entries.front().at;
+  }
+};
+
+// Reads the whole partition up to what is durable. `corrupt` on unreadable entries or a gap in their sequence.
+Result<JournalState> read_journal(const log::Log& log, const TopicPartition& journal);
+
+}  // namespace millrace::runtime

@@ -1,0 +1,101 @@
+#include "runtime/pipeline_registry.h"
+
+#include <sstream>
+
+#include "base/coding.h"
+#include "codec/record_batch.h"
+#include "pipeline/pipeline.h"
+
+namespace millrace::runtime {
+namespace {
+
+constexpr std::size_t kFetchBytes = 1 << 20;
+constexpr std::uint8_t kFormatVersion = 1;
+
+Result<RegisteredPipeline> decode(std::string_view name, std::string_view bytes) {
+  Decoder from(bytes);
+  if (from.u8() != kFormatVersion) return corrupt_error("registry: unknown format version");
+  RegisteredPipeline pipeline;
+  pipeline.name = name;
+  pipeline.version = static_cast<std::int32_t>(from.zigzag());
+  pipeline.file.low = from.u64();
+  pipeline.file.high = from.u64();
+  pipeline.source_partition_count = static_cast<std::int32_t>(from.zigzag());
+  pipeline.text = from.bytes();
+  MR_RETURN_IF_ERROR(from.finish("registered pipeline"));
+  return pipeline;
+}
+
+}  // namespace
+
+Status create_registry(log::Log& log) {
+  log::TopicConfig config;
+  config.is_compacted = true;
+  config.is_internal = true;
+  auto created = log.create_topic(std::string(pipeline::kRegistryTopic), config);
+  if (created.is_ok() || created.status().code() == StatusCode::exists) return ok_status();
+  return std::move(created).take_status();
+}
+
+Result<std::optional<RegisteredPipeline>> find_registered(const log::Log& log,
+                                                          const std::string& name) {
+  const TopicPartition source{std::string(pipeline::kRegistryTopic), 0};
+  MR_ASSIGN_OR_RETURN(const auto offsets, log.offsets(source));
+  std::optional<RegisteredPipeline> found;
+  codec::BatchReader reader;
+  for (Offset next = offsets.start; next < offsets.high_watermark;) {
+    MR_ASSIGN_OR_RETURN(const auto fetched,
+                        log.fetch(source, next, kFetchBytes, log::Visibility::durable));
+    if (fetched.batches.empty()) break;
+    for (const auto& batch : fetched.batches) {
+      MR_RETURN_IF_ERROR(reader.open(batch.bytes.view()));
+      while (const RecordView* record = reader.next()) {
+        if (!record->key || *record->key != name || !record->value) continue;
+        MR_ASSIGN_OR_RETURN(found, decode(name, *record->value));
+      }
+      MR_RETURN_IF_ERROR(reader.status());
+      next = batch.next_offset;
+    }
+  }
+  return found;
+}
+
+Status register_pipeline(log::Log& log, const RegisteredPipeline& pipeline, WallTime now) {
+  std::string value;
+  Encoder to(value);
+  to.u8(kFormatVersion);
+  to.zigzag(pipeline.version);
+  to.u64(pipeline.file.low);
+  to.u64(pipeline.file.high);
+  to.zigzag(pipeline.source_partition_count);
+  to.bytes(pipeline.text);
+  codec::RecordBatchBuilder builder(codec::Compression::lz4);
+  builder.append(now, pipeline.name, value, {});
+  log::AppendBatch batch{std::string(pipeline::kRegistryTopic), 0, {}};
+  builder.finish(batch.bytes);
+  auto appended = log::append_and_wait(log, std::move(batch));
+  return appended.is_ok() ? ok_status() : std::move(appended).take_status();
+}
+
+std::string describe_difference(const std::string& before, const std::string& after) {
+  constexpr int kLinesShown = 5;
+  std::istringstream old_lines(before);
+  std::istringstream new_lines(after);
+  std::string out;
+  int shown = 0;
+  for (int number = 1; shown < kLinesShown; ++number) {
+    std::string old_line;
+    std::string new_line;
+    const bool has_old = static_cast<bool>(std::getline(old_lines, old_line));
+    const bool has_new = static_cast<bool>(std::getline(new_lines, new_line));
+    if (!has_old && !has_new) break;
+    if (has_old == has_new && old_line == new_line) continue;
+    ++shown;
+    const auto prefix = "\n  line " + std::to_string(number);
+    if (has_old) out += prefix + " was: " + old_line;
+    if (has_new) out += prefix + " now: " + new_line;
+  }
+  return out;
+}
+
+}  // namespace millrace::runtime

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "base/hash.h"
+#include "base/status.h"
+#include "log/log.h"
+
+namespace millrace::runtime {
+
+// Which version of each pipeline is in force: the newest record per pipeline in topic millrace.pipelines.
+struct RegisteredPipeline {
+  std::string name;
+  std::int32_t version = 0;
+  Hash128 file;
+  std::int32_t source_partition_count = 0;
+  std::string text;
+};
+
+Status create_registry(log::Log& log);
+Result<std::optional<RegisteredPipeline>> find_registered(const log::Log& log,
+                                                          const std::string& name);
+Status register_pipeline(log::Log& log, const RegisteredPipeline& pipeline, WallTime now);
+
+// The first differing lines of two texts, for people.
+std::string describe_difference(const std::string& before, const std::string& after);
+
+}  // namespace millrace::runtime

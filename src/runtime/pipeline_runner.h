@@ -1,0 +1,78 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "pipeline/pipeline.h"
+#include "runtime/table_registry.h"
+#include "runtime/task_runner.h"
+
+namespace millrace::runtime {
+
+// One stage of a running pipeline: its tasks, by partition.
+struct Stage {
+  std::string name;
+  std::string source_topic;
+  std::vector<std::unique_ptr<TaskRunner>> tasks;
+};
+
+// A pipeline with all its tasks: creates what topics it needs, recovers every task, hands them to workers,
+// and makes the decisions that tasks cannot make: idle watermarks, table versions, drains. Except where
+// said otherwise methods belong to the runtime's control thread.
+class PipelineRunner {
+ public:
+  PipelineRunner(RunnerServices services, const pipeline::Pipeline& plan, std::string owner,
+                 std::int64_t checkpoint_interval_ms);
+  ~PipelineRunner();
+
+  // Topics, tables, tasks; recovers them. `invalid` when the file differs from the one that ran under the same
+  // version.
+  Status start();
+  // Every task, for the workers.
+  [[nodiscard]] std::vector<TaskRunner*> runners();
+
+  // Looks for idle partitions (R13). To be called every second or so.
+  void tick();
+
+  // Waits until everything in the source topic is consumed, then fires every open window (R15) and waits until
+  // the results are durable. `is_cancelled` ends it early. Any one thread at a time.
+  struct Drained {
+    std::uint64_t windows_fired = 0;
+  };
+  Result<Drained> drain(const std::function<bool()>& is_cancelled);
+
+  // After the workers stopped: commits and snapshots every task.
+  Status finish();
+
+  // Any thread.
+  [[nodiscard]] const pipeline::Pipeline& plan() const { return plan_; }
+  [[nodiscard]] const std::vector<Stage>& stages() const { return stages_; }
+
+ private:
+  Status create_topics();
+  Status check_version();
+  Status make_stage(const std::string& name, const std::string& topic, std::int32_t partition_count,
+                    const std::vector<task::OutputTopic>& outputs,
+                    const std::function<std::unique_ptr<task::Task>(std::int32_t)>& make_task);
+  [[nodiscard]] bool has_caught_up(const Stage& stage) const;
+  [[nodiscard]] bool has_open_panes() const;
+  void advance_idle(const std::vector<bool>& is_idle, std::size_t idle_count);
+  void advance_all_idle(WallTime now);
+
+  RunnerServices services_;
+  const pipeline::Pipeline& plan_;
+  std::string owner_;
+  std::int64_t checkpoint_interval_ms_;
+  TableRegistry tables_;
+  std::vector<Stage> stages_;  // the source stage first
+  WallTime all_idle_since_{-1};
+  EventTime all_idle_watermark_ = task::kNoWatermark;
+};
+
+}  // namespace millrace::runtime

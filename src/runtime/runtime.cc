@@ -1,0 +1,79 @@
+#include "runtime/runtime.h"
+
+#include <chrono>
+
+#include "base/check.h"
+
+namespace millrace::runtime {
+namespace {
+
+constexpr std::chrono::milliseconds kTickInterval{500};
+
+}  // namespace
+
+Runtime::Runtime(log::Log& log, objects::ObjectStore& objects, const Clock& clock,
+                 RuntimeOptions options)
+    : log_(log),
+      clock_(clock),
+      options_(std::move(options)),
+      snapshots_(objects),
+      objects_(objects) {
+  MR_CHECK(options_.parallelism > 0);
+}
+
+Runtime::~Runtime() {
+  is_stopping_.store(true);
+  stop_changed_.notify_all();
+  if (control_.joinable()) control_.join();
+  for (auto& worker : workers_) worker->stop();
+}
+
+Status Runtime::start(std::vector<std::unique_ptr<pipeline::Pipeline>> pipelines) {
+  MR_CHECK(runners_.empty());
+  plans_ = std::move(pipelines);
+  const RunnerServices services{&log_, &objects_, &clock_, &snapshots_};
+  for (const auto& plan : plans_) {
+    runners_.push_back(std::make_unique<PipelineRunner>(services, *plan, options_.owner,
+                                                        options_.checkpoint_interval_ms));
+    auto status = runners_.back()->start();
+    if (!status.is_ok()) return std::move(status).with_context("pipeline " + plan->name);
+  }
+  for (int i = 0; i < options_.parallelism; ++i) {
+    workers_.push_back(std::make_unique<Worker>(log_, options_.on_failure));
+  }
+  std::size_t next = 0;
+  for (auto& runner : runners_) {
+    for (auto* task : runner->runners()) workers_[next++ % workers_.size()]->add(*task);
+  }
+  for (auto& worker : workers_) worker->start();
+  control_ = std::thread([this] { control_loop(); });
+  return ok_status();
+}
+
+void Runtime::control_loop() {
+  while (!is_stopping_.load()) {
+    {
+      const std::lock_guard lock(control_mutex_);
+      for (auto& runner : runners_) runner->tick();
+    }
+    std::unique_lock lock(stop_mutex_);
+    stop_changed_.wait_for(lock, kTickInterval, [this] { return is_stopping_.load(); });
+  }
+}
+
+Result<PipelineRunner::Drained> Runtime::drain(PipelineRunner& pipeline) {
+  const std::lock_guard one_at_a_time(drain_mutex_);
+  const std::lock_guard lock(control_mutex_);
+  return pipeline.drain([this] { return is_stopping_.load(); });
+}
+
+Status Runtime::stop() {
+  is_stopping_.store(true);
+  stop_changed_.notify_all();
+  if (control_.joinable()) control_.join();
+  for (auto& worker : workers_) worker->stop();
+  for (auto& runner : runners_) MR_RETURN_IF_ERROR(runner->finish());
+  return ok_status();
+}
+
+}  // namespace millrace::runtime

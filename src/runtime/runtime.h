@@ -1,0 +1,67 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/status.h"
+#include "log/log.h"
+#include "objects/object_store.h"
+#include "pipeline/pipeline.h"
+#include "runtime/pipeline_runner.h"
+#include "runtime/snapshot_writer.h"
+#include "runtime/worker.h"
+
+namespace millrace::runtime {
+
+struct RuntimeOptions {
+  int parallelism = 2;  // worker threads; tasks of all pipelines are dealt out to them
+  std::int64_t checkpoint_interval_ms = 10'000;
+  std::string owner;  // unique per process start
+  // Called once on some thread when a task failed; the runtime has stopped applying.
+  std::function<void(const Status&)> on_failure;
+};
+
+// All pipelines of this process. `log`, `objects` and `clock` outlive it.
+class Runtime {
+ public:
+  Runtime(log::Log& log, objects::ObjectStore& objects, const Clock& clock, RuntimeOptions options);
+  ~Runtime();
+
+  // Takes the pipelines, recovers their tasks, starts the workers. Once.
+  Status start(std::vector<std::unique_ptr<pipeline::Pipeline>> pipelines);
+  // Commits everything, snapshots every task, stops. The next start replays nothing.
+  Status stop();
+
+  // Any thread, after start().
+  [[nodiscard]] const std::vector<std::unique_ptr<PipelineRunner>>& pipelines() const {
+    return runners_;
+  }
+  // One at a time; a second caller waits.
+  Result<PipelineRunner::Drained> drain(PipelineRunner& pipeline);
+
+ private:
+  void control_loop();
+
+  log::Log& log_;
+  const Clock& clock_;
+  RuntimeOptions options_;
+  SnapshotWriter snapshots_;
+  objects::ObjectStore& objects_;
+  std::vector<std::unique_ptr<pipeline::Pipeline>> plans_;
+  std::vector<std::unique_ptr<PipelineRunner>> runners_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::mutex drain_mutex_;
+  std::mutex control_mutex_;  // tick and drain exclude each other
+  std::mutex stop_mutex_;
+  std::condition_variable stop_changed_;
+  std::atomic<bool> is_stopping_{false};
+  std::thread control_;
+};
+
+}  // namespace millrace::runtime

@@ -1,0 +1,91 @@
+#include "runtime/snapshot_store.h"
+
+#include <cinttypes>
+#include <cstdio>
+
+#include "base/coding.h"
+#include "base/crc32c.h"
+
+namespace millrace::runtime {
+namespace {
+
+constexpr std::uint32_t kMagic = 0x53524d4c;  // "LMRS"
+constexpr std::uint8_t kFormatVersion = 1;
+constexpr std::uint64_t kContentSeed = 0x736e617073686f74;  // part of the object's name
+
+}  // namespace
+
+std::string encode_snapshot(const SnapshotIdentity& identity, std::string_view state) {
+  std::string out;
+  out.reserve(state.size() + 256);
+  Encoder to(out);
+  to.u32(kMagic);
+  to.u8(kFormatVersion);
+  to.bytes(identity.pipeline);
+  to.bytes(identity.stage);
+  to.zigzag(identity.partition);
+  to.zigzag(identity.next_offset.value);
+  to.varint(identity.journal_sequence);
+  to.u64(identity.source_incarnation);
+  to.zigzag(identity.source_partition_count);
+  to.zigzag(identity.last_batch_offset.value);
+  to.u32(identity.last_batch_crc);
+  to.bytes(state);
+  to.u32(crc32c(out));
+  return out;
+}
+
+Result<Snapshot> decode_snapshot(std::string_view object) {
+  if (object.size() < 8) return corrupt_error("snapshot: too short");
+  const auto body = object.substr(0, object.size() - 4);
+  if (crc32c(body) != load_little<std::uint32_t>(object.data() + body.size())) {
+    return corrupt_error("snapshot: checksum differs");
+  }
+  Decoder from(body);
+  if (from.u32() != kMagic) return corrupt_error("not a snapshot");
+  if (from.u8() != kFormatVersion) return corrupt_error("snapshot: unknown format version");
+  Snapshot snapshot;
+  auto& identity = snapshot.identity;
+  identity.pipeline = from.bytes();
+  identity.stage = from.bytes();
+  identity.partition = static_cast<std::int32_t>(from.zigzag());
+  identity.next_offset = Offset(from.zigzag());
+  identity.journal_sequence = from.varint();
+  identity.source_incarnation = from.u64();
+  identity.source_partition_count = static_cast<std::int32_t>(from.zigzag());
+  identity.last_batch_offset = Offset(from.zigzag());
+  identity.last_batch_crc = from.u32();
+  snapshot.state = from.bytes();
+  MR_RETURN_IF_ERROR(from.finish("snapshot"));
+  return snapshot;
+}
+
+std::string snapshot_key(const SnapshotIdentity& identity, const Hash128& content) {
+  char name[128];
+  std::snprintf(name, sizeof name, "/%04d/%020" PRId64 "-%012" PRIu64 "-%016" PRIx64,
+                identity.partition, identity.next_offset.value, identity.journal_sequence,
+                content.low);
+  return "snapshots/" + identity.pipeline + "/" + identity.stage + name;
+}
+
+Hash128 snapshot_content_hash(std::string_view object) { return hash128(object, kContentSeed); }
+
+Result<task::SnapshotEntry> put_snapshot(objects::ObjectStore& store,
+                                         const SnapshotIdentity& identity,
+                                         std::string_view object) {
+  const auto content = snapshot_content_hash(object);
+  const auto key = snapshot_key(identity, content);
+  MR_RETURN_IF_ERROR(store.put(key, object, false));
+  return task::SnapshotEntry{key, identity.next_offset, identity.journal_sequence, content,
+                             object.size()};
+}
+
+Result<Snapshot> get_snapshot(objects::ObjectStore& store, const task::SnapshotEntry& entry) {
+  MR_ASSIGN_OR_RETURN(const auto object, store.get(entry.object_key));
+  if (object.size() != entry.content_bytes || snapshot_content_hash(object) != entry.content) {
+    return corrupt_error("snapshot " + entry.object_key + " is not what the journal names");
+  }
+  return decode_snapshot(object);
+}
+
+}  // namespace millrace::runtime

@@ -1,0 +1,191 @@
+#include <algorithm>
+
+#include "base/check.h"
+#include "runtime/task_runner.h"
+
+// How a task runner comes back: newest usable snapshot, then the log up to the committed position.
+
+namespace millrace::runtime {
+namespace {
+
+constexpr std::size_t kFetchBytes = 1 << 20;
+
+}  // namespace
+
+Status TaskRunner::recover(const std::vector<task::JournalEvent>& first_events) {
+  MR_ASSIGN_OR_RETURN(const auto topic, services_.log->topic(options_.source.topic));
+  source_incarnation_ = topic.incarnation;
+  MR_ASSIGN_OR_RETURN(const auto journal, read_journal(*services_.log, options_.journal));
+  journal_sequence_ = journal.next_sequence - 1;
+  last_snapshot_time_ = services_.clock->monotonic_now();
+  // Nobody is idle right after a start: its producers may still have to find their way back (R13).
+  last_input_time_ = services_.clock->wall_now();
+  if (!journal.last_position) {
+    if (!journal.entries.empty()) {
+      return corrupt_error("journal " + options_.journal.to_string() + " has no position");
+    }
+    return start_new(first_events);
+  }
+  const auto& position = std::get<task::PositionEntry>(journal.last_position->event);
+  commit_sequence_ = position.commit_sequence;
+  const auto committed = journal.last_position->at;
+  MR_RETURN_IF_ERROR(check_group_offset(committed));
+  kept_snapshots_ = journal.snapshots;
+  std::uint64_t applied_sequence = 0;
+  MR_RETURN_IF_ERROR(restore_snapshot(journal, committed, applied_sequence));
+  pin();
+  MR_RETURN_IF_ERROR(replay(journal, applied_sequence, committed));
+  committed_offset_ = durable_offset_ = committed;
+  snapshot_events_ = event_count_;
+  publish_report(true);
+  return ok_status();
+}
+
+Status TaskRunner::start_new(const std::vector<task::JournalEvent>& first_events) {
+  MR_ASSIGN_OR_RETURN(const auto offsets, services_.log->offsets(options_.source));
+  start_offset_ = committed_offset_ = durable_offset_ = offsets.start;
+  pin();
+  for (const auto& event : first_events) post(event);
+  take_posted();
+  // The first commit fixes where the task began, before any input.
+  MR_RETURN_IF_ERROR(commit());
+  MR_RETURN_IF_ERROR(services_.log->wait_durable(in_flight_.back().sequence));
+  retire_durable();
+  publish_report(true);
+  return ok_status();
+}
+
+Status TaskRunner::check_group_offset(Offset committed) {
+  for (const auto& known : services_.log->group_offsets(options_.group)) {
+    if (known.source != options_.source) continue;
+    if (known.next_offset == committed) return ok_status();
+    return fenced_error("group " + options_.group + " stands at offset " +
+                        std::to_string(known.next_offset.value) + " of " +
+                        options_.source.to_string() + ", the journal at " +
+                        std::to_string(committed.value) +
+                        "; somebody else moved the group's offset: set it back, or remove the group "
+                        "to take the journal's");
+  }
+  return ok_status();  // the next commit writes it again (R1)
+}
+
+Status TaskRunner::restore_snapshot(const JournalState& journal, Offset committed,
+                                    std::uint64_t& applied_sequence) {
+  std::string why;
+  for (auto it = journal.snapshots.rbegin(); it != journal.snapshots.rend(); ++it) {
+    if (it->next_offset > committed) continue;
+    auto snapshot = get_snapshot(*services_.objects, *it);
+    auto status = snapshot.is_ok() ? use_snapshot(*snapshot) : snapshot.status();
+    if (status.is_ok()) {
+      applied_sequence = it->journal_sequence;
+      snapshot_offset_ = it->next_offset;
+      return ok_status();
+    }
+    why += " " + it->object_key + ": " + std::string(status.message()) + ";";
+    task_ = make_task_();  // a restore that failed half-way left anything
+  }
+  // Without a snapshot the journal must reach back to the task's first entry.
+  if (!journal.entries.empty() && journal.entries.front().sequence == 1) {
+    start_offset_ = *journal.start();
+    return ok_status();
+  }
+  return corrupt_error("no usable snapshot for " + options_.stage + " partition " +
+                       std::to_string(options_.source.partition) +
+                       ", and its journal does not reach back to the beginning:" + why);
+}
+
+Status TaskRunner::use_snapshot(const Snapshot& snapshot) {
+  const auto& identity = snapshot.identity;
+  if (identity.pipeline != options_.pipeline || identity.stage != options_.stage ||
+      identity.partition != options_.source.partition) {
+    return corrupt_error("it is of another task");
+  }
+  if (identity.source_incarnation != source_incarnation_) {
+    return invalid_error("topic " + options_.source.topic +
+                         " was deleted and created again since");
+  }
+  if (identity.source_partition_count != options_.source_partition_count) {
+    return invalid_error("topic " + options_.source.topic + " had " +
+                         std::to_string(identity.source_partition_count) +
+                         " partitions then and has " +
+                         std::to_string(options_.source_partition_count));
+  }
+  // The batch before the snapshot must still be the same one, where retention has left it (R7).
+  if (identity.last_batch_offset.value >= 0) {
+    const auto fetched = services_.log->fetch(options_.source, identity.last_batch_offset, 1,
+                                              log::Visibility::durable);
+    if (fetched.is_ok() && !fetched->batches.empty() &&
+        fetched->batches.front().base_offset == identity.last_batch_offset) {
+      MR_ASSIGN_OR_RETURN(const auto header,
+                          codec::parse_batch_header(fetched->batches.front().bytes.view()));
+      if (header.crc != identity.last_batch_crc) {
+        return corrupt_error("the log holds other records before its offset");
+      }
+    }
+  }
+  MR_RETURN_IF_ERROR(task_->restore(snapshot.state));
+  MR_CHECK(task_->next_offset() <= identity.next_offset);
+  start_offset_ = identity.next_offset;
+  last_batch_offset_ = identity.last_batch_offset;
+  last_batch_crc_ = identity.last_batch_crc;
+  return ok_status();
+}
+
+Status TaskRunner::apply_journal_entry(const task::JournalEntry& entry) {
+  if (!task::is_task_input(entry.event)) return ok_status();
+  ++event_count_;
+  return task_->apply_event(entry.event, entry.wall_time, outputs_);
+}
+
+Status TaskRunner::replay(const JournalState& journal, std::uint64_t applied_sequence,
+                          Offset committed) {
+  outputs_.set_suppressed(true);
+  auto entry = journal.entries.begin();
+  while (entry != journal.entries.end() && entry->sequence <= applied_sequence) ++entry;
+  const auto apply_due = [&](Offset now) -> Status {
+    for (; entry != journal.entries.end() && entry->at <= now; ++entry) {
+      MR_RETURN_IF_ERROR(apply_journal_entry(*entry));
+    }
+    return ok_status();
+  };
+  Offset next = position();
+  MR_RETURN_IF_ERROR(apply_due(next));
+  while (next < committed) {
+    auto fetched = services_.log->fetch(options_.source, next, kFetchBytes,
+                                        log::Visibility::durable);
+    if (!fetched.is_ok()) {
+      return std::move(fetched).take_status().with_context(
+          "replay of " + options_.source.to_string() + " from " + std::to_string(next.value));
+    }
+    if (fetched->batches.empty()) {
+      return corrupt_error("replay of " + options_.source.to_string() + " ends at " +
+                           std::to_string(next.value) + ", but " +
+                           std::to_string(committed.value) + " is committed");
+    }
+    for (const auto& batch : fetched->batches) {
+      if (next >= committed) break;
+      // Live, decisions are applied between batches only, and commits end with a batch.
+      if (entry != journal.entries.end() && entry->at < batch.next_offset && entry->at > next) {
+        return corrupt_error("journal entry " + std::to_string(entry->sequence) +
+                             " stands inside a batch");
+      }
+      MR_RETURN_IF_ERROR(task_->apply(batch.bytes.view(), batch.append_time, outputs_));
+      MR_ASSIGN_OR_RETURN(const auto header, codec::parse_batch_header(batch.bytes.view()));
+      last_batch_offset_ = header.base_offset;
+      last_batch_crc_ = header.crc;
+      replayed_records_ += static_cast<std::uint64_t>(batch.next_offset - next);
+      next = position();
+      MR_RETURN_IF_ERROR(apply_due(next));
+    }
+  }
+  outputs_.set_suppressed(false);
+  if (next != committed) {
+    return corrupt_error("replay of " + options_.source.to_string() + " stands at " +
+                         std::to_string(next.value) + " instead of " +
+                         std::to_string(committed.value));
+  }
+  MR_CHECK(outputs_.empty());
+  return ok_status();
+}
+
+}  // namespace millrace::runtime

@@ -1,0 +1,269 @@
+#include "runtime/task_runner.h"
+
+#include "base/check.h"
+#include "runtime/snapshot_writer.h"
+
+namespace millrace::runtime {
+namespace {
+
+constexpr std::size_t kFetchBytes = 256 << 10;
+// A commit that large does not wait for the one before it to be durable.
+constexpr std::size_t kCommitBytes = 512 << 10;
+constexpr std::size_t kCommitsInFlightMax = 8;
+constexpr std::size_t kSnapshotsKept = 2;
+constexpr std::int64_t kReplayBudgetNs = 500'000'000;
+constexpr std::int64_t kReportIntervalNs = 20'000'000;
+constexpr std::int64_t kNanosPerMilli = 1'000'000;
+
+}  // namespace
+
+TaskRunner::TaskRunner(RunnerServices services, RunnerOptions options, TaskMaker make_task)
+    : services_(services),
+      options_(std::move(options)),
+      make_task_(std::move(make_task)),
+      task_(make_task_()),
+      outputs_(options_.outputs) {
+  MR_CHECK(services_.log != nullptr && services_.objects != nullptr);
+  MR_CHECK(services_.clock != nullptr && services_.snapshots != nullptr);
+}
+
+TaskRunner::~TaskRunner() = default;
+
+Result<bool> TaskRunner::step() {
+  retire_durable();
+  bool did_work = take_posted();
+  collect_snapshot();
+  if (in_flight_.size() < kCommitsInFlightMax || outputs_.pending_bytes() < kCommitBytes) {
+    MR_ASSIGN_OR_RETURN(const bool has_applied, apply_input());
+    did_work |= has_applied;
+  }
+  if (is_commit_due()) {
+    MR_RETURN_IF_ERROR(commit());
+    did_work = true;
+  }
+  maybe_snapshot();
+  publish_report(!did_work);
+  return did_work;
+}
+
+void TaskRunner::retire_durable() {
+  const auto durable = services_.log->durable_sequence();
+  bool has_retired = false;
+  while (!in_flight_.empty() && in_flight_.front().sequence <= durable) {
+    auto& oldest = in_flight_.front();
+    durable_offset_ = oldest.next_offset;
+    settled_count_.store(oldest.settled_count);
+    for (auto& key : oldest.retired_objects) services_.snapshots->remove(std::move(key));
+    has_retired |= !oldest.retired_objects.empty();
+    if (oldest.trim_journal_to) {
+      // Entries are numbered from 1 and one record each, so entry n is the record at offset n - 1. A failure
+      // leaves a longer journal, no more.
+      const auto before = Offset(static_cast<std::int64_t>(*oldest.trim_journal_to));
+      (void)services_.log->delete_records(options_.journal, before);
+    }
+    in_flight_.pop_front();
+  }
+  if (has_retired) pin();
+}
+
+void TaskRunner::pin() {
+  const auto needed =
+      kept_snapshots_.empty() ? start_offset_ : kept_snapshots_.front().next_offset;
+  services_.log->pin(options_.group, options_.source, needed);
+}
+
+void TaskRunner::post(task::JournalEvent event) {
+  const std::lock_guard lock(mutex_);
+  posted_.push_back(std::move(event));
+  ++posted_count_;
+}
+
+bool TaskRunner::take_posted() {
+  if (posted_count_.load() == taken_count_) return false;
+  std::vector<task::JournalEvent> events;
+  {
+    const std::lock_guard lock(mutex_);
+    events.swap(posted_);
+  }
+  const auto now = services_.clock->wall_now();
+  for (auto& event : events) {
+    ++taken_count_;
+    if (task::is_task_input(event)) {
+      const auto status = task_->apply_event(event, now, outputs_);
+      // Only decisions that hold for this task are posted: known tables, plain watermarks.
+      MR_CHECK(status.is_ok());
+      ++event_count_;
+    }
+    add_entry(std::move(event), now);
+  }
+  return !events.empty();
+}
+
+void TaskRunner::add_entry(task::JournalEvent event, WallTime wall_time) {
+  std::string bytes;
+  task::encode_journal_entry(
+      {++journal_sequence_, position(), wall_time, std::move(event)}, bytes);
+  journal_batch_.append(wall_time, std::nullopt, bytes, {});
+  has_pending_entries_ = true;
+}
+
+Result<bool> TaskRunner::apply_input() {
+  const auto from = position();
+  MR_ASSIGN_OR_RETURN(const auto fetched, services_.log->fetch(options_.source, from, kFetchBytes,
+                                                               log::Visibility::appended));
+  if (fetched.batches.empty()) return false;
+  const auto started = services_.clock->monotonic_now();
+  for (const auto& batch : fetched.batches) {
+    MR_RETURN_IF_ERROR(task_->apply(batch.bytes.view(), batch.append_time, outputs_));
+    MR_CHECK(task_->next_offset() >= batch.next_offset);
+    MR_ASSIGN_OR_RETURN(const auto header, codec::parse_batch_header(batch.bytes.view()));
+    last_batch_offset_ = header.base_offset;
+    last_batch_crc_ = header.crc;
+  }
+  apply_ns_since_snapshot_ += services_.clock->monotonic_now() - started;
+  last_input_time_ = services_.clock->wall_now();
+  return true;
+}
+
+bool TaskRunner::is_commit_due() const {
+  if (in_flight_.size() >= kCommitsInFlightMax) return false;
+  const bool has_something = !outputs_.empty() || has_pending_entries_ ||
+                             position() > committed_offset_;
+  if (!has_something) return false;
+  return in_flight_.empty() || outputs_.pending_bytes() >= kCommitBytes;
+}
+
+Status TaskRunner::commit() {
+  const auto now = services_.clock->wall_now();
+  add_entry(task::PositionEntry{++commit_sequence_, options_.owner}, now);
+  log::Commit commit;
+  for (auto& batch : outputs_.take()) {
+    commit.appends.push_back({outputs_.topic(batch.output).topic, batch.partition,
+                              std::move(batch.bytes)});
+  }
+  std::string journal;
+  journal_batch_.finish(journal);
+  commit.appends.push_back({options_.journal.topic, options_.journal.partition,
+                            std::move(journal)});
+  const auto next_offset = position();
+  commit.offsets.push_back({options_.group, options_.source, next_offset,
+                            std::to_string(commit_sequence_) + "/" +
+                                std::to_string(journal_sequence_) + "/" + options_.owner});
+  while (true) {
+    auto appended = services_.log->commit(std::move(commit));
+    if (appended.is_ok()) {
+      in_flight_.push_back({appended->sequence, next_offset, taken_count_,
+                            std::move(retired_objects_), trim_journal_to_});
+      break;
+    }
+    if (appended.status().code() != StatusCode::overloaded) {
+      return std::move(appended).take_status();
+    }
+    MR_RETURN_IF_ERROR(services_.log->wait_durable(services_.log->durable_sequence() + 1));
+  }
+  retired_objects_.clear();
+  trim_journal_to_.reset();
+  has_pending_entries_ = false;
+  committed_offset_ = next_offset;
+  ++commits_;
+  return ok_status();
+}
+
+void TaskRunner::maybe_snapshot() {
+  if (is_snapshot_running_ || has_pending_entries_ || !outputs_.empty()) return;
+  if (position() > committed_offset_ || commits_ == 0) return;
+  if (committed_offset_ == snapshot_offset_ && event_count_ == snapshot_events_) return;
+  const auto now = services_.clock->monotonic_now();
+  const auto age = now - last_snapshot_time_;
+  // A long replay is worth an early snapshot, but snapshots may not take more than a twentieth of the time.
+  const bool is_replay_long = apply_ns_since_snapshot_ > kReplayBudgetNs &&
+                              age > 20 * last_snapshot_cost_ns_ + kReplayBudgetNs;
+  if (!is_replay_long && age < options_.checkpoint_interval_ms * kNanosPerMilli) return;
+  std::string state;
+  task_->snapshot(state);
+  const SnapshotIdentity identity{options_.pipeline,    options_.stage,
+                                  options_.source.partition, committed_offset_,
+                                  journal_sequence_,    source_incarnation_,
+                                  options_.source_partition_count, last_batch_offset_,
+                                  last_batch_crc_};
+  services_.snapshots->submit(this, identity, encode_snapshot(identity, state));
+  is_snapshot_running_ = true;
+  snapshot_offset_ = committed_offset_;
+  snapshot_events_ = event_count_;
+  last_snapshot_time_ = now;
+  last_snapshot_cost_ns_ = services_.clock->monotonic_now() - now;
+  apply_ns_since_snapshot_ = 0;
+}
+
+void TaskRunner::collect_snapshot() {
+  if (!is_snapshot_running_) return;
+  auto result = services_.snapshots->take_result(this);
+  if (!result) return;
+  is_snapshot_running_ = false;
+  if (!result->is_ok()) {
+    snapshot_offset_ = Offset(-1);  // try again at the next interval
+    return;
+  }
+  ++snapshots_;
+  const auto now = services_.clock->wall_now();
+  kept_snapshots_.push_back(**result);
+  add_entry(std::move(*result).value(), now);
+  while (kept_snapshots_.size() > kSnapshotsKept) {
+    retired_objects_.push_back(kept_snapshots_.front().object_key);
+    add_entry(task::SnapshotRetiredEntry{kept_snapshots_.front().object_key}, now);
+    kept_snapshots_.erase(kept_snapshots_.begin());
+    trim_journal_to_ = kept_snapshots_.front().journal_sequence;
+  }
+}
+
+void TaskRunner::publish_report(bool is_idle) {
+  const auto now = services_.clock->monotonic_now();
+  if (!is_idle && now - last_report_time_ < kReportIntervalNs) return;
+  last_report_time_ = now;
+  RunnerReport report{task_->report(), durable_offset_,   commits_,
+                      snapshots_,      replayed_records_, last_input_time_};
+  report.task.next_offset = position();
+  const std::lock_guard lock(mutex_);
+  report_ = std::move(report);
+}
+
+RunnerReport TaskRunner::report() const {
+  const std::lock_guard lock(mutex_);
+  return report_;
+}
+
+Status TaskRunner::finish() {
+  take_posted();
+  while (!outputs_.empty() || has_pending_entries_ || position() > committed_offset_) {
+    if (in_flight_.size() >= kCommitsInFlightMax) {
+      MR_RETURN_IF_ERROR(services_.log->wait_durable(in_flight_.front().sequence));
+      retire_durable();
+    }
+    MR_RETURN_IF_ERROR(commit());
+  }
+  if (!in_flight_.empty()) {
+    MR_RETURN_IF_ERROR(services_.log->wait_durable(in_flight_.back().sequence));
+    retire_durable();
+  }
+  if (committed_offset_ == snapshot_offset_ && event_count_ == snapshot_events_ &&
+      !is_snapshot_running_) {
+    return ok_status();
+  }
+  std::string state;
+  task_->snapshot(state);
+  const SnapshotIdentity identity{options_.pipeline,    options_.stage,
+                                  options_.source.partition, committed_offset_,
+                                  journal_sequence_,    source_incarnation_,
+                                  options_.source_partition_count, last_batch_offset_,
+                                  last_batch_crc_};
+  MR_ASSIGN_OR_RETURN(auto entry, put_snapshot(*services_.objects, identity,
+                                               encode_snapshot(identity, state)));
+  add_entry(std::move(entry), services_.clock->wall_now());
+  MR_RETURN_IF_ERROR(commit());
+  MR_RETURN_IF_ERROR(services_.log->wait_durable(in_flight_.back().sequence));
+  retire_durable();
+  publish_report(true);
+  return ok_status();
+}
+
+}  // namespace millrace::runtime

@@ -1,0 +1,159 @@
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "base/time.h"
+#include "codec/record_batch.h"
+#include "log/log.h"
+#include "runtime/journal_reader.h"
+#include "runtime/snapshot_store.h"
+#include "task/task.h"
+
+namespace millrace::runtime {
+
+// Takes snapshot objects to the object store in the background.
+class SnapshotWriter;
+
+// What a task runner works with; all outlive it.
+struct RunnerServices {
+  log::Log* log = nullptr;
+  objects::ObjectStore* objects = nullptr;
+  const Clock* clock = nullptr;
+  SnapshotWriter* snapshots = nullptr;
+};
+
+struct RunnerOptions {
+  std::string pipeline;  // name
+  std::string stage;
+  TopicPartition source;
+  std::int32_t source_partition_count = 1;
+  TopicPartition journal;
+  std::string group;
+  std::string owner;                     // of this process
+  std::vector<task::OutputTopic> outputs;
+  std::int64_t checkpoint_interval_ms = 10'000;
+};
+
+// What others see of a runner. A copy as of its last step.
+struct RunnerReport {
+  task::TaskReport task;
+  Offset durable_offset;       // committed and synced
+  std::uint64_t commits = 0;
+  std::uint64_t snapshots = 0;
+  std::uint64_t replayed_records = 0;  // at the last start
+  WallTime last_input_time;    // when the task last applied input
+};
+
+// Drives one task: recover, then step after step fetch, apply, commit, snapshot. All methods except post(),
+// report() and options() belong to one thread.
+//
+// The log is the truth: a commit holds the outputs, the journal entries and the position (R1); the group's
+// offset is a copy that must agree. Commits are pipelined: while one waits for the disk, the next is collected.
+class TaskRunner {
+ public:
+  using TaskMaker = std::function<std::unique_ptr<task::Task>()>;
+
+  TaskRunner(RunnerServices services, RunnerOptions options, TaskMaker make_task);
+  ~TaskRunner();
+
+  // Restores the newest usable snapshot and replays up to the committed position, outputs suppressed. A task
+  // without a journal starts at the beginning of its source, with `first_events` journalled.
+  Status recover(const std::vector<task::JournalEvent>& first_events);
+
+  // Does one bounded piece of work. True when it did anything.
+  Result<bool> step();
+
+  // Commits, waits until everything is durable, and takes a last snapshot, so that the next start replays
+  // nothing.
+  Status finish();
+
+  // Any thread: a decision from outside, journalled and applied at one of the next steps.
+  void post(task::JournalEvent event);
+  [[nodiscard]] RunnerReport report() const;
+  // Whether everything posted so far was applied and is durable.
+  [[nodiscard]] bool has_settled() const { return posted_count_.load() == settled_count_.load(); }
+  [[nodiscard]] const RunnerOptions& options() const { return options_; }
+
+ private:
+  struct InFlight {
+    log::CommitSequence sequence;
+    Offset next_offset;
+    std::uint64_t settled_count;
+    std::vector<std::string> retired_objects;  // to be deleted once durable
+    std::optional<std::uint64_t> trim_journal_to;
+  };
+
+  Status start_new(const std::vector<task::JournalEvent>& first_events);
+  Status check_group_offset(Offset committed);
+  Status restore_snapshot(const JournalState& journal, Offset committed,
+                          std::uint64_t& applied_sequence);
+  Status use_snapshot(const Snapshot& snapshot);
+  Status replay(const JournalState& journal, std::uint64_t applied_sequence, Offset committed);
+  Status apply_journal_entry(const task::JournalEntry& entry);
+
+  // Next input offset; a new task on a topic whose start is gone begins above 0.
+  [[nodiscard]] Offset position() const { return std::max(task_->next_offset(), start_offset_); }
+  void retire_durable();
+  bool take_posted();
+  Result<bool> apply_input();
+  [[nodiscard]] bool is_commit_due() const;
+  Status commit();
+  void add_entry(task::JournalEvent event, WallTime wall_time);
+  void maybe_snapshot();
+  void collect_snapshot();
+  void publish_report(bool is_idle);
+  void pin();
+
+  RunnerServices services_;
+  RunnerOptions options_;
+  TaskMaker make_task_;
+  std::unique_ptr<task::Task> task_;
+  task::Outputs outputs_;
+  codec::RecordBatchBuilder journal_batch_;
+  std::uint64_t source_incarnation_ = 0;
+
+  std::uint64_t commit_sequence_ = 0;
+  std::uint64_t journal_sequence_ = 0;  // of the last entry
+  bool has_pending_entries_ = false;
+  Offset committed_offset_;             // of the last commit handed to the log
+  Offset durable_offset_;
+  Offset start_offset_;
+  Offset last_batch_offset_{-1};
+  std::uint32_t last_batch_crc_ = 0;
+  std::deque<InFlight> in_flight_;
+  std::vector<std::string> retired_objects_;
+  std::optional<std::uint64_t> trim_journal_to_;
+
+  std::vector<task::SnapshotEntry> kept_snapshots_;  // journalled, oldest first
+  bool is_snapshot_running_ = false;
+  Offset snapshot_offset_{-1};  // of the newest one
+  std::uint64_t snapshot_events_ = 0;
+  MonotonicTime last_snapshot_time_;
+  std::int64_t apply_ns_since_snapshot_ = 0;
+  std::int64_t last_snapshot_cost_ns_ = 0;
+  std::uint64_t event_count_ = 0;  // task inputs from outside, ever
+
+  std::uint64_t commits_ = 0;
+  std::uint64_t snapshots_ = 0;
+  std::uint64_t replayed_records_ = 0;
+  WallTime last_input_time_;
+  MonotonicTime last_report_time_;
+
+  std::atomic<std::uint64_t> posted_count_{0};
+  std::uint64_t taken_count_ = 0;
+  std::atomic<std::uint64_t> settled_count_{0};
+  mutable std::mutex mutex_;  // guards the two below
+  std::vector<task::JournalEvent> posted_;
+  RunnerReport report_;
+};
+
+}  // namespace millrace::runtime
