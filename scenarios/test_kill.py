@@ -56,7 +56,7 @@ def run_with_kills(run, kind, file, path, line_count, rng):
 
 
 def aftermath(run, kind, file):
-    """What lies behind the topics: rows in the lake and features, where the pipeline and the binary have any."""
+    """Rows in the lake and features, where both pipeline and binary have any."""
     found = {}
     if file.has_lake and run.has_verb("lake"):
         rows = run.record_count(kind.output)
