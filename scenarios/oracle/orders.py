@@ -94,5 +94,5 @@ class Orders(Pipeline):
             "total_orders": len(amounts),
             "total_amount": reading.decimal_text(total),
             "avg_order_value": reading.decimal_text(reading.average(total, len(amounts))),
-            "max_order_value": reading.decimal_text(max(amounts)),
+            "max_order_value": reading.decimal_text(reading.largest(amounts)),
         }

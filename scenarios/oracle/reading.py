@@ -145,3 +145,13 @@ def format_instant(micros: int) -> str:
     elif fraction:
         text += f".{fraction // 1000:03}"
     return text + "Z"
+
+
+def smallest(values):
+    """Of equal numbers the one with more digits after the point, whichever came first."""
+    return min(values, key=lambda value: (value, value.as_tuple().exponent))
+
+
+def largest(values):
+    """Of equal numbers the one with more digits after the point, whichever came first."""
+    return max(values, key=lambda value: (value, -value.as_tuple().exponent))

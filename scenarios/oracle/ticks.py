@@ -65,8 +65,8 @@ class Ticks(Pipeline):
             total = reading.EXACT.add(total, price)
         return {
             "event_count": len(members),
-            "min_price": reading.decimal_text(min(prices)),
-            "max_price": reading.decimal_text(max(prices)),
+            "min_price": reading.decimal_text(reading.smallest(prices)),
+            "max_price": reading.decimal_text(reading.largest(prices)),
             "avg_price": reading.decimal_text(reading.average(total, len(prices))),
             "total_volume": sum(row["volume"] for _, _, row in members),
             "first_price": in_time_order[0][2]["price"],
