@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "bench/ceiling.h"
+#include "bench/pipeline_run.h"
 #include "bench/tick_generator.h"
 
 // The canonical workload: `./dev bench`. Every figure is the median of the repeats; every run's
@@ -24,6 +25,7 @@ using millrace::bench::TickOptions;
 struct Options {
   TickOptions ticks;
   CeilingOptions ceiling;
+  millrace::bench::PipelineRunOptions pipeline;
   std::int64_t repeat_count = 5;
 };
 
@@ -33,7 +35,8 @@ constexpr std::string_view kHelp =
     "  --repeats N    runs, the median counts (5)\n"
     "  --seed N       of the generator (1)\n"
     "  --folder DIR   where logs are written (.)\n"
-    "  --sync 0|1     fdatasync (1)\n";
+    "  --sync 0|1     fdatasync (1)\n"
+    "  --parallelism N  worker threads of the pipeline (1)\n";
 
 std::optional<std::int64_t> parse_number(std::string_view text) {
   std::int64_t value = 0;
@@ -51,6 +54,7 @@ std::optional<Options> parse_options(const std::vector<std::string_view>& argume
     const auto number = parse_number(value);
     if (name == "--folder" && !value.empty()) {
       options.ceiling.folder = value;
+      options.pipeline.folder = value;
     } else if (name == "--events" && number.value_or(0) > 0) {
       options.ticks.event_count = *number;
     } else if (name == "--repeats" && number.value_or(0) > 0) {
@@ -59,6 +63,9 @@ std::optional<Options> parse_options(const std::vector<std::string_view>& argume
       options.ticks.seed = static_cast<std::uint64_t>(*number);
     } else if (name == "--sync" && number && *number <= 1) {
       options.ceiling.is_synced = *number == 1;
+      options.pipeline.is_synced = *number == 1;
+    } else if (name == "--parallelism" && number.value_or(0) > 0) {
+      options.pipeline.parallelism = static_cast<int>(*number);
     } else {
       std::fprintf(stderr, "millrace_bench: not understood: %.*s %.*s\n%s",
                    static_cast<int>(name.size()), name.data(), static_cast<int>(value.size()),
@@ -77,8 +84,8 @@ void print_tallies(const char* what, const millrace::bench::TickTallies& tallies
       static_cast<long long>(tallies.windows.window_count));
 }
 
-// False when an answer was wrong.
-bool bench_ceiling(const TickInput& input, const Options& options) {
+// The median run, or nullopt when an answer was wrong.
+std::optional<double> bench_ceiling(const TickInput& input, const Options& options) {
   std::vector<CeilingResult> runs;
   for (std::int64_t i = 0; i < options.repeat_count; ++i) {
     runs.push_back(run_ceiling(input, options.ceiling));
@@ -86,7 +93,7 @@ bool bench_ceiling(const TickInput& input, const Options& options) {
       std::fprintf(stderr, "millrace_bench: the ceiling computed a wrong answer\n");
       print_tallies("expected", input.expected);
       print_tallies("computed", runs.back().tallies);
-      return false;
+      return std::nullopt;
     }
   }
   std::ranges::sort(runs, {}, &CeilingResult::events_per_cpu_second);
@@ -105,7 +112,43 @@ bool bench_ceiling(const TickInput& input, const Options& options) {
               static_cast<double>(median.log_bytes) / 1e6,
               static_cast<long long>(median.sync_count),
               static_cast<long long>(median.result_count));
-  return true;
+  return median.events_per_cpu_second();
+}
+
+// The same for the pipeline as users run it.
+std::optional<double> bench_pipeline(const TickInput& input, const Options& options) {
+  std::vector<millrace::bench::PipelineRunResult> runs;
+  for (std::int64_t i = 0; i < options.repeat_count; ++i) {
+    auto result = run_pipeline(input, options.pipeline);
+    if (!result.is_ok()) {
+      std::fprintf(stderr, "millrace_bench: %s\n", result.status().to_string().c_str());
+      return std::nullopt;
+    }
+    runs.push_back(std::move(result).value());
+    if (runs.back().tallies != input.expected) {
+      std::fprintf(stderr, "millrace_bench: the pipeline computed a wrong answer\n");
+      print_tallies("expected", input.expected);
+      print_tallies("computed", runs.back().tallies);
+      return std::nullopt;
+    }
+  }
+  std::ranges::sort(runs, {}, &millrace::bench::PipelineRunResult::events_per_cpu_second);
+  const auto& median = runs[runs.size() / 2];
+  const auto events = static_cast<double>(median.tallies.event_count);
+  const auto seconds = static_cast<double>(median.wall_ns) / 1e9;
+  std::printf("ticks, millrace pipeline: %.2f M events/CPU-s (%.2f .. %.2f in %zu runs)\n",
+              median.events_per_cpu_second() / 1e6, runs.front().events_per_cpu_second() / 1e6,
+              runs.back().events_per_cpu_second() / 1e6, runs.size());
+  std::printf("  %.0f ns of CPU per event, wall %.2f M events/s, %.0f commits/s, %.0f syncs/s\n",
+              static_cast<double>(median.cpu_ns) / events, events / seconds / 1e6,
+              static_cast<double>(median.commit_count) / seconds,
+              static_cast<double>(median.sync_count) / seconds);
+  std::printf("  putting the backlog into the log: %.0f ns/event\n",
+              static_cast<double>(median.produce_cpu_ns) / events);
+  std::printf("  %.2f bytes written per byte of input batches, peak memory %.0f MB\n",
+              static_cast<double>(median.written_bytes) / static_cast<double>(median.input_bytes),
+              static_cast<double>(median.memory_bytes_max) / 1e6);
+  return median.events_per_cpu_second();
 }
 
 }  // namespace
@@ -119,5 +162,9 @@ int main(int argc, char** argv) {
   const auto options = parse_options(arguments);
   if (!options) return 2;
   const auto input = generate_ticks(options->ticks);
-  return bench_ceiling(input, *options) ? EXIT_SUCCESS : EXIT_FAILURE;
+  const auto ceiling = bench_ceiling(input, *options);
+  const auto pipeline = ceiling ? bench_pipeline(input, *options) : std::nullopt;
+  if (!pipeline) return EXIT_FAILURE;
+  std::printf("ratio to the ceiling: %.2f\n", *pipeline / *ceiling);
+  return EXIT_SUCCESS;
 }

@@ -141,7 +141,7 @@ def check_tidy(paths, build_folder, entries):
     # What is wrong with a header shows in every source that includes it; it is said once.
     seen = set()
     for path, _, output in run_each(command, sources):
-        diagnostics = re.split(r"(?m)^(?=/[^\s:]+:\d+:\d+: (?:error|warning):)", output)
+        diagnostics = re.split(r"(?m)^(?=\S+:\d+:\d+: (?:error|warning):)", output)
         for diagnostic in diagnostics[1:] or [f"{path}: clang-tidy failed:\n{output}"]:
             head = diagnostic.splitlines()[0]
             if head not in seen:

@@ -105,7 +105,7 @@ def functions(text):
         if is_member_initialiser and not re.search(r"\b(?:const|noexcept|override|final)$", head):
             head_skipped, head_begin = head + "{}", end + 1
         else:
-            if "(" in head and not re.search(r"[=,]$", head):
+            if "(" in head and head.count("(") == head.count(")") and not re.search(r"[=,]$", head):
                 line = view.count("\n", 0, at) + 1
                 line_count = view.count("\n", at, end) + 1
                 found.append(Function(_function_name(head), line, line_count))

@@ -130,8 +130,8 @@ def test_a_folder_without_a_readme_is_reported(tmp_path):
     (tmp_path / "src" / "log").mkdir(parents=True)
     (tmp_path / "src" / "log" / "a.cc").write_text("int a;\n")
     tree = lint_rules.Tree(tmp_path, ["src/log/a.cc"])
-    assert [f.path for f in lint_rules.readmes(tree)] == ["src", "src/log"]
-    tree.paths += ["src/README.md", "src/log/README.md"]
+    assert [f.path for f in lint_rules.readmes(tree)] == ["src/log"]
+    tree.paths += ["src/log/README.md"]
     assert list(lint_rules.readmes(tree)) == []
 
 
@@ -175,6 +175,9 @@ struct S {
 constexpr int kTable[] = {
     1,
 };
+constexpr auto kArray = std::to_array<int>({
+    1,
+});
 enum class E { one, two };
 template <typename T>
 std::map<int, std::vector<T>> make(const T& t) {
@@ -192,8 +195,8 @@ TEST(Wal, torn_tail_is_cut) {
 }  // namespace a
 """
     found = [(f.name, f.line, f.line_count) for f in functions(text)]
-    assert found == [("S", 3, 2), ("get", 5, 1), ("operator<", 8, 1), ("make", 15, 8),
-                     ("Wal.torn_tail_is_cut", 25, 2)]
+    assert found == [("S", 3, 2), ("get", 5, 1), ("operator<", 8, 1), ("make", 18, 8),
+                     ("Wal.torn_tail_is_cut", 28, 2)]
 
 
 def needs(tool):
@@ -353,5 +356,4 @@ def test_a_flaw_in_a_header_is_counted_once(elsewhere, capsys):
                          "command": f"clang++-19 -std=c++20 -Isrc -c {path}"}
     (elsewhere / "compile_commands.json").write_text(json.dumps(list(entries.values())))
     assert lint.check_tidy(list(entries), elsewhere, entries) == 1
-    printed = capsys.readouterr().out
-    assert printed.startswith("src/log/a.h:2:12: error: ")
+    assert "src/log/a.h:2:12: error: " in capsys.readouterr().out

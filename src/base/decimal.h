@@ -11,7 +11,10 @@ namespace millrace {
 // An exact decimal: unscaled / 10^scale, |unscaled| < 10^38, 0 <= scale <= 38. Money is never
 // anything else. Two decimals are equal when their numbers are (1.50 == 1.5); the scale only says
 // how many digits are printed. Arithmetic that would leave the range gives nullopt, never a wrong
-// number.
+// number. A sum has the larger scale and a product the sum of the scales; where 38 digits do not
+// hold that, zeros at the end are given up (and only zeros), so that equal operands give equal
+// results. parse does the same. A scale outside 0 to 38 asked of divide or round_half_even gives
+// nullopt.
 class Decimal {
  public:
   static constexpr int kDigitsMax = 38;

@@ -253,7 +253,8 @@ TEST(JsonSchema, what_a_row_cannot_show_is_not_row_checkable) {
   EXPECT_FALSE(is_checkable(
       R"({"properties": {"a": {"type": "string", "format": "date-time", "minLength": 3}}})"));
   EXPECT_FALSE(is_checkable(
-      R"({"properties": {"a": {"type": ["string", "number"], "format": "decimal", "minimum": 3}}})"));
+      R"({"properties": {"a": {"type": ["string", "number"], "format": "decimal",
+                               "minimum": 3}}})"));
   EXPECT_FALSE(is_checkable(R"({"type": "string"})"));
 }
 

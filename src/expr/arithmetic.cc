@@ -1,7 +1,7 @@
 #include "expr/arithmetic.h"
 
+#include <algorithm>
 #include <array>
-#include <numeric>
 #include <optional>
 
 #include "expr/compare.h"
@@ -30,24 +30,34 @@ Value division_by_zero(const Node& node, Frame& frame) {
   return fail(node, frame, node.name == "%" ? "modulus by zero" : "division by zero");
 }
 
-// The scale at which a / b ends, if it ever does: with the fraction reduced, only the twos and
-// fives of the denominator need digits.
-std::optional<int> exact_quotient_scale(const Decimal& a, const Decimal& b) {
-  auto x = static_cast<unsigned __int128>(a.is_negative() ? -a.unscaled() : a.unscaled());
-  auto y = static_cast<unsigned __int128>(b.is_negative() ? -b.unscaled() : b.unscaled());
-  unsigned __int128 rest = y;
-  while (x != 0) {  // Euclid; `rest` ends as the greatest common divisor
-    const auto remainder = rest % x;
-    rest = x;
+// How many digits x / y has after the point, or -1 when it never ends: with the fraction reduced,
+// only the twos and fives of the denominator need digits. y > 0.
+template <typename Unsigned>
+int fraction_digits(Unsigned x, Unsigned y) {
+  Unsigned divisor = y;
+  while (x != 0) {  // Euclid; `divisor` ends as the greatest common one
+    const Unsigned remainder = divisor % x;
+    divisor = x;
     x = remainder;
   }
-  y /= rest;
+  y /= divisor;
   int twos = 0;
   int fives = 0;
   for (; y % 2 == 0; y /= 2) ++twos;
   for (; y % 5 == 0; y /= 5) ++fives;
-  if (y != 1) return std::nullopt;
-  return std::max(0, std::max(twos, fives) + a.scale() - b.scale());
+  return y == 1 ? std::max(twos, fives) : -1;
+}
+
+// The scale at which a / b ends, if it ever does.
+std::optional<int> exact_quotient_scale(const Decimal& a, const Decimal& b) {
+  const auto x = static_cast<unsigned __int128>(a.is_negative() ? -a.unscaled() : a.unscaled());
+  const auto y = static_cast<unsigned __int128>(b.is_negative() ? -b.unscaled() : b.unscaled());
+  const auto small_x = static_cast<std::uint64_t>(x);
+  const auto small_y = static_cast<std::uint64_t>(y);
+  const bool is_small = small_x == x && small_y == y;
+  const int digits = is_small ? fraction_digits(small_x, small_y) : fraction_digits(x, y);
+  if (digits < 0) return std::nullopt;
+  return std::max(0, digits + a.scale() - b.scale());
 }
 
 std::optional<Decimal> quotient(const Decimal& a, const Decimal& b) {

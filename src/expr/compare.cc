@@ -46,23 +46,14 @@ bool is_small(const Decimal& value) {
 }
 
 Order order_of_decimal_and_double(const Decimal& a, const Value& b) {
-  const double value = b.as_float64();
   if (const auto exact = to_decimal(b)) return order_of_decimals(a, *exact);
-  if (std::isnan(value)) return Order::unordered;
-  // What is left is larger than every decimal, smaller than every nonzero one, or has digits below
-  // 10^-38, where no two texts of decimals and doubles are equal but the doubles may be.
-  constexpr double kDecimalMax = 1e38;
-  constexpr double kDecimalMin = 1e-38;
-  if (value >= kDecimalMax) return Order::less;
-  if (value <= -kDecimalMax) return Order::greater;
-  if (std::abs(value) < kDecimalMin && !a.is_zero()) {
-    return a.is_negative() ? Order::less : Order::greater;
-  }
+  // NaN, infinite, or with digits beyond 38: no decimal is equal to it, and the nearest double of
+  // one lies on the right side of it.
   ShortText text;
   text.append_decimal(a);
   const auto nearest = parse_double(text.view());
   MR_CHECK(nearest.has_value());
-  return order_of(*nearest, value);
+  return order_of_doubles(*nearest, b.as_float64());
 }
 
 Order order_of_int_and_uint(std::int64_t a, std::uint64_t b) {

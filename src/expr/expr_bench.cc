@@ -6,15 +6,14 @@
 #include <chrono>
 #include <cstdio>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/arena.h"
 #include "expr/expr.h"
 
+namespace millrace::expr {
 namespace {
-
-using namespace millrace;        // NOLINT
-using namespace millrace::expr;  // NOLINT
 
 class Sectors : public LookupTable {
  public:
@@ -49,10 +48,7 @@ double nanoseconds_per_evaluation(const Program& program, const EvaluateInput& i
   return best;
 }
 
-}  // namespace
-
-// With an argument: only the expressions that contain it.
-int main(int argc, char** argv) {
+int run(std::string_view wanted) {
   RowLayout layout;
   layout.fields = {{"ticker", FieldType::string},      {"price", FieldType::decimal},
                    {"volume", FieldType::int64},       {"customer_id", FieldType::string},
@@ -89,7 +85,7 @@ int main(int argc, char** argv) {
            "timestamp.getHours()",
            "price / 3",
        }) {
-    if (argc > 1 && std::string_view(text).find(argv[1]) == std::string_view::npos) continue;
+    if (std::string_view(text).find(wanted) == std::string_view::npos) continue;
     const auto program = Program::compile(text, environment);
     if (!program.is_ok()) {
       std::printf("%s\n", program.status().to_string().c_str());
@@ -98,4 +94,12 @@ int main(int argc, char** argv) {
     std::printf("%7.1f ns  %s\n", nanoseconds_per_evaluation(*program, {row, tables, {}}), text);
   }
   return 0;
+}
+
+}  // namespace
+}  // namespace millrace::expr
+
+// With an argument: only the expressions that contain it.
+int main(int argc, char** argv) {
+  return millrace::expr::run(argc > 1 ? argv[1] : "");
 }

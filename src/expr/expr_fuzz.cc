@@ -10,10 +10,8 @@
 // Any text compiles to a program or an error, and any program evaluates within its bounds. The
 // first byte chooses whether names and types are checked.
 
+namespace millrace::expr {
 namespace {
-
-using namespace millrace;        // NOLINT
-using namespace millrace::expr;  // NOLINT
 
 class OneRow : public LookupTable {
  public:
@@ -26,12 +24,7 @@ class OneRow : public LookupTable {
                                  {Value::string("n"), Value::null()}};
 };
 
-}  // namespace
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  if (size == 0) return 0;
-  const std::string_view text(reinterpret_cast<const char*>(data) + 1, size - 1);
-
+void run(std::string_view text, bool is_checked) {
   RowLayout layout;
   layout.fields = {
       {"i", FieldType::int64},     {"d", FieldType::decimal}, {"s", FieldType::string},
@@ -52,13 +45,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const OneRow table;
   const std::vector<const LookupTable*> tables = {&table};
   const std::vector<Value> variables = {Value::float64(0.1)};
-  const Environment environment{
-      &layout, layout.fields.size() - 1, {"table"}, {"v"}, (data[0] & 1) != 0};
+  const Environment environment{&layout, layout.fields.size() - 1, {"table"}, {"v"}, is_checked};
 
   const auto program = Program::compile(text, environment);
   if (!program.is_ok()) {
     MR_CHECK(!program.status().message().empty());
-    return 0;
+    return;
   }
   Arena arena;
   const Value first = program->evaluate({row, tables, variables}, arena);
@@ -66,5 +58,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   MR_CHECK(!first.is_absent());
   MR_CHECK(first.kind() == second.kind());
   if (first.is_error()) MR_CHECK(first.as_string() == second.as_string());
+}
+
+}  // namespace
+}  // namespace millrace::expr
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  if (size == 0) return 0;
+  millrace::expr::run({reinterpret_cast<const char*>(data) + 1, size - 1}, (data[0] & 1) != 0);
   return 0;
 }

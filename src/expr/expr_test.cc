@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <tuple>
+
 #include "expr/evaluator_for_tests.h"
 
 namespace millrace::expr {
@@ -282,6 +284,23 @@ TEST(Fields, a_program_knows_what_it_reads_and_gives) {
   EXPECT_EQ(evaluate.compile("'a'.split('b')")->text(), "'a'.split('b')");
 }
 
+TEST(Fields, compare_with_constants_either_way_round) {
+  auto evaluate = ticks();
+  for (const auto& [symbol, below, same, above] :
+       {std::tuple{"<", "true", "false", "false"}, std::tuple{"<=", "true", "true", "false"},
+        std::tuple{">", "false", "false", "true"}, std::tuple{">=", "false", "true", "true"},
+        std::tuple{"==", "false", "true", "false"}, std::tuple{"!=", "true", "false", "true"}}) {
+    EXPECT_EQ(evaluate(joined({"223.819 ", symbol, " price"})), below) << symbol;
+    EXPECT_EQ(evaluate(joined({"223.8200 ", symbol, " price"})), same) << symbol;
+    EXPECT_EQ(evaluate(joined({"224 ", symbol, " price"})), above) << symbol;
+    EXPECT_EQ(evaluate(joined({"volume ", symbol, " 1501"})), below) << symbol;
+    EXPECT_EQ(evaluate(joined({"volume ", symbol, " 1500"})), same) << symbol;
+    EXPECT_EQ(evaluate(joined({"volume ", symbol, " 1499"})), above) << symbol;
+    EXPECT_EQ(evaluate(joined({"'AAP' ", symbol, " ticker"})), below) << symbol;
+    EXPECT_EQ(evaluate(joined({"extra ", symbol, " 1u"})), above) << symbol;
+  }
+}
+
 TEST(Tables, a_missing_row_is_null_and_so_is_all_of_it) {
   const Columns columns;
   auto evaluate = ticks();
@@ -365,15 +384,15 @@ TEST(Evaluation, and_and_or_absorb_errors_that_do_not_matter) {
 }
 
 TEST(Evaluation, large_constant_maps_and_lists_are_looked_up_by_hash) {
-  std::string map = "{";
-  std::string list = "[";
+  std::string map = "{7: 'seven', ";
+  std::string list = "[7, ";
   for (int i = 0; i < 100; ++i) {
     const std::string number = std::to_string(i);
     map += joined({i > 0 ? ", " : "", "'k", number, "': ", number});
     list += joined({i > 0 ? ", " : "", "'k", number, "'"});
   }
-  map += ", 7: 'seven'}";
-  list += ", 7]";
+  map += "}";
+  list += "]";
   const std::string bracket = std::to_string(map.size() + 1);
   Evaluator evaluate;
   evaluate.field("key", FieldType::any, Value());
@@ -391,6 +410,26 @@ TEST(Evaluation, large_constant_maps_and_lists_are_looked_up_by_hash) {
   EXPECT_EQ(evaluate("key in " + list), "true");
   evaluate.at(0) = Value::null();
   EXPECT_EQ(evaluate("key in " + map), "false");
+}
+
+TEST(Evaluation, macros_see_the_variables_around_them) {
+  auto evaluate = ticks();
+  EXPECT_EQ(evaluate("[1, 2].map(x, [10, 20].map(y, x + y))"),
+            "[[int 11, int 21], [int 12, int 22]]");
+  EXPECT_EQ(evaluate("[1, 2].map(x, cel.bind(y, x * 10, y + x))"), "[int 11, int 22]");
+  EXPECT_EQ(evaluate("[1, 2].map(x, [3].map(x, x))"), "[[int 3], [int 3]]");
+  EXPECT_EQ(evaluate("[[1, 2], [3]].map(x, x.map(y, y * volume))"),
+            "[[int 1500, int 3000], [int 4500]]");
+  EXPECT_EQ(evaluate("[[1, 2], [3]].map(x, x.filter(y, y > 1))"), "[[int 2], [int 3]]");
+  EXPECT_EQ(evaluate("[1].map(ticker, ticker) == [1] && ticker == 'AAPL'"), "true");
+  EXPECT_EQ(
+      evaluate("[3, 4].map(i, x, i * 10 + x > 3, x)"),
+      "refused 1:8: the macro 'map' is called as range.map(variable, ...) with other arguments");
+  EXPECT_EQ(evaluate("[3, 4].transformList(i, x, x > 3, i * 10 + x)"), "[int 14]");
+  EXPECT_EQ(evaluate("{'a': 1}.transformMap(k, v, v + 1)"), "{string 'a': int 2}");
+  EXPECT_EQ(evaluate("[1].all(x, x, true)"),
+            "refused 1:12: the two variables of a macro need two names");
+  EXPECT_EQ(evaluate("[1].map(x.y, 1)"), "refused 1:11: the variable of a macro is a plain name");
 }
 
 TEST(Evaluation, time_zones_are_utc_or_offsets) {

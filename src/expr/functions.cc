@@ -91,16 +91,17 @@ std::string_view nearest_function(std::string_view name) {
 
 void ArenaText::append(std::string_view text) {
   if (text.empty()) return;
-  if (size_ + text.size() > capacity_) {
+  if (size_bytes_ + text.size() > capacity_bytes_) {
     constexpr std::size_t kFirstBytes = 64;
-    const std::size_t capacity = std::max({capacity_ * 2, size_ + text.size(), kFirstBytes});
+    const std::size_t capacity =
+        std::max({capacity_bytes_ * 2, size_bytes_ + text.size(), kFirstBytes});
     auto* data = static_cast<char*>(arena_.allocate(capacity, 1));
-    if (size_ > 0) std::memcpy(data, data_, size_);
+    if (size_bytes_ > 0) std::memcpy(data, data_, size_bytes_);
     data_ = data;
-    capacity_ = capacity;
+    capacity_bytes_ = capacity;
   }
-  std::memcpy(data_ + size_, text.data(), text.size());
-  size_ += text.size();
+  std::memcpy(data_ + size_bytes_, text.data(), text.size());
+  size_bytes_ += text.size();
 }
 
 }  // namespace millrace::expr

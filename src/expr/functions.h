@@ -52,14 +52,14 @@ class ArenaText {
   explicit ArenaText(Arena& arena) : arena_(arena) {}
   void append(std::string_view text);
   void append(char c) { append(std::string_view(&c, 1)); }
-  [[nodiscard]] std::string_view view() const { return {data_, size_}; }
-  [[nodiscard]] std::size_t size() const { return size_; }
+  [[nodiscard]] std::string_view view() const { return {data_, size_bytes_}; }
+  [[nodiscard]] std::size_t size() const { return size_bytes_; }
 
  private:
   Arena& arena_;
   char* data_ = nullptr;
-  std::size_t size_ = 0;
-  std::size_t capacity_ = 0;
+  std::size_t size_bytes_ = 0;
+  std::size_t capacity_bytes_ = 0;
 };
 
 }  // namespace millrace::expr

@@ -41,21 +41,21 @@ std::string_view joined_in(Arena& arena, std::initializer_list<std::string_view>
 }
 
 void ShortText::append(std::string_view text) {
-  MR_CHECK(size_ + text.size() <= kBytesMax);
-  std::memcpy(buffer_ + size_, text.data(), text.size());
-  size_ += text.size();
+  MR_CHECK(size_bytes_ + text.size() <= kBytesMax);
+  std::memcpy(buffer_ + size_bytes_, text.data(), text.size());
+  size_bytes_ += text.size();
 }
 
 void ShortText::append_int(std::int64_t value) {
-  const auto [end, error] = std::to_chars(buffer_ + size_, buffer_ + kBytesMax, value);
+  const auto [end, error] = std::to_chars(buffer_ + size_bytes_, buffer_ + kBytesMax, value);
   MR_CHECK(error == std::errc{});
-  size_ = static_cast<std::size_t>(end - buffer_);
+  size_bytes_ = static_cast<std::size_t>(end - buffer_);
 }
 
 void ShortText::append_uint(std::uint64_t value, int base) {
-  const auto [end, error] = std::to_chars(buffer_ + size_, buffer_ + kBytesMax, value, base);
+  const auto [end, error] = std::to_chars(buffer_ + size_bytes_, buffer_ + kBytesMax, value, base);
   MR_CHECK(error == std::errc{});
-  size_ = static_cast<std::size_t>(end - buffer_);
+  size_bytes_ = static_cast<std::size_t>(end - buffer_);
 }
 
 void ShortText::append_padded(std::int64_t value, int width) {
@@ -70,9 +70,9 @@ void ShortText::append_padded(std::int64_t value, int width) {
 void ShortText::append_double(double value) {
   if (std::isnan(value)) return append("NaN");
   if (std::isinf(value)) return append(value > 0 ? "Infinity" : "-Infinity");
-  const auto [end, error] = std::to_chars(buffer_ + size_, buffer_ + kBytesMax, value);
+  const auto [end, error] = std::to_chars(buffer_ + size_bytes_, buffer_ + kBytesMax, value);
   MR_CHECK(error == std::errc{});
-  size_ = static_cast<std::size_t>(end - buffer_);
+  size_bytes_ = static_cast<std::size_t>(end - buffer_);
 }
 
 void ShortText::append_decimal(const Decimal& value) {

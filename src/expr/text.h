@@ -20,7 +20,7 @@ std::string_view joined_in(Arena& arena, std::initializer_list<std::string_view>
 // Numbers and times as text in a buffer of fixed size, so that evaluation stays off the heap.
 class ShortText {
  public:
-  [[nodiscard]] std::string_view view() const { return {buffer_, size_}; }
+  [[nodiscard]] std::string_view view() const { return {buffer_, size_bytes_}; }
 
   void append(std::string_view text);
   void append(char c) { append(std::string_view(&c, 1)); }
@@ -42,7 +42,7 @@ class ShortText {
 
   static constexpr std::size_t kBytesMax = 96;
   char buffer_[kBytesMax];
-  std::size_t size_ = 0;
+  std::size_t size_bytes_ = 0;
 };
 
 // CEL's double('...'): decimal notation, inf, infinity and nan in any case; nullopt when it is not

@@ -9,8 +9,8 @@
 
 namespace millrace::log {
 
-// All that recovery needs beside the WAL from `wal` on and the segments: docs/formats/log_checkpoint.md.
-// It holds exactly the effects of the commits up to `commit`.
+// All that recovery needs beside the WAL from `wal` on and the segments:
+// docs/formats/log_checkpoint.md. It holds exactly the effects of the commits up to `commit`.
 struct CheckpointPartition {
   Offset start;
   Offset end;

@@ -83,7 +83,8 @@ class Compaction {
     return reader_.status();
   }
 
-  // What earlier passes covered has one record per key, so a key that is not in newest_ has no other.
+  // What earlier passes covered has one record per key, so a key that is not in newest_ has no
+  // other.
   [[nodiscard]] bool is_kept(const RecordView& record, WallTime append_time) const {
     if (!record.key) return true;
     const auto newest = newest_.find(hash_of(*record.key));
@@ -106,7 +107,8 @@ class Compaction {
       if (!is_kept(*record, batch.append_time)) continue;
       headers.clear();
       for (const auto& pair : record->headers) headers.push_back({pair.key, pair.value});
-      builder_.set_next_offset_delta(static_cast<std::int32_t>(record->offset - header.base_offset));
+      builder_.set_next_offset_delta(
+          static_cast<std::int32_t>(record->offset - header.base_offset));
       builder_.append(record->timestamp, record->key, record->value, headers);
     }
     MR_RETURN_IF_ERROR(reader_.status());
@@ -128,10 +130,10 @@ class Compaction {
 
   Status keep(const FetchedBatch& batch) {
     const std::uint64_t frame_bytes = kFrameHeaderBytes + batch.bytes.size();
-    const bool is_full =
-        !compacted_.empty() && (!compacted_.back().info.empty() || !pending_.empty()) &&
-        compacted_.back().info.valid_bytes + pending_bytes_ + frame_bytes >
-            static_cast<std::uint64_t>(work_.config.segment_bytes);
+    const bool is_full = !compacted_.empty() &&
+                         (!compacted_.back().info.empty() || !pending_.empty()) &&
+                         compacted_.back().info.valid_bytes + pending_bytes_ + frame_bytes >
+                             static_cast<std::uint64_t>(work_.config.segment_bytes);
     if (compacted_.empty() || is_full) {
       MR_RETURN_IF_ERROR(flush());
       MR_ASSIGN_OR_RETURN(auto segment,

@@ -19,8 +19,8 @@ std::int64_t age_max_ms(const TopicConfig& config) {
   return std::min(kSegmentAgeMaxMs, config.retention_ms / kSegmentsPerRetention);
 }
 
-bool must_roll(const Segment& active, const TopicConfig& config, const PartitionLog::TailBatch& next,
-               std::uint64_t pending_bytes) {
+bool must_roll(const Segment& active, const TopicConfig& config,
+               const PartitionLog::TailBatch& next, std::uint64_t pending_bytes) {
   if (active.info.empty() && pending_bytes == 0) return false;
   const std::uint64_t grown =
       active.info.valid_bytes + pending_bytes + kFrameHeaderBytes + next.batch_bytes;
@@ -98,7 +98,7 @@ Result<Segment> start_segment(sys::FileSystem& files, PartitionWork& work, Offse
                               std::uint32_t generation) {
   const std::string& folder = work.partition->folder();
   if (work.segments.empty()) MR_RETURN_IF_ERROR(files.make_folders(folder));
-  MR_ASSIGN_OR_RETURN(auto file, SegmentFile::create(files, folder,
+  MR_ASSIGN_OR_RETURN(auto file, SegmentFile::create(files, work.partition->open_segments(), folder,
                                                      work.segment_header(base_offset), generation));
   work.has_new_files = true;
   mark_unsynced(work, file);

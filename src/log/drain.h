@@ -10,9 +10,9 @@
 
 namespace millrace::log {
 
-// One partition on its way through a maintenance run: the drain, then retention and compaction, change
-// `segments` and friends; the checkpoint records them; publish makes them what readers see. Until then
-// nothing that readers or a recovery use is touched.
+// One partition on its way through a maintenance run: the drain, then retention and compaction,
+// change `segments` and friends; the checkpoint records them; publish makes them what readers see.
+// Until then nothing that readers or a recovery use is touched.
 struct PartitionWork {
   std::shared_ptr<PartitionLog> partition;
   TopicConfig config;
@@ -22,13 +22,13 @@ struct PartitionWork {
   Offset compacted_to;
   std::vector<std::shared_ptr<SegmentFile>> unsynced;  // files written to in this run
   bool has_new_files = false;
-  std::vector<std::shared_ptr<SegmentFile>> dropped;   // to be removed after the checkpoint
+  std::vector<std::shared_ptr<SegmentFile>> dropped;  // to be removed after the checkpoint
 
   [[nodiscard]] SegmentHeader segment_header(Offset base_offset) const;
 };
 
-// Appends the tail's batches up to `through` to the partition's segments; rolls at segment_bytes, and by
-// age so that retention has something to delete. Adds the bytes written to `bytes_written`.
+// Appends the tail's batches up to `through` to the partition's segments; rolls at segment_bytes,
+// and by age so that retention has something to delete. Adds the bytes written to `bytes_written`.
 Status drain_partition(sys::FileSystem& files, CommitSequence through, PartitionWork& work,
                        std::uint64_t& bytes_written);
 

@@ -20,7 +20,9 @@ namespace {
 constexpr std::uint64_t kWalFileBytesMin = 4096;
 constexpr std::uint64_t kWalFileBytesMax = std::uint64_t{2} << 30;
 
-std::string wal_folder(const EmbeddedLogOptions& options) { return options.folder + "/wal"; }
+std::string wal_folder(const EmbeddedLogOptions& options) {
+  return options.folder + "/wal";
+}
 
 Status check_options(const EmbeddedLogOptions& options) {
   if (options.folder.empty()) return invalid_error("the log needs a folder");
@@ -43,8 +45,8 @@ LogId make_log_id(const std::string& folder, const Clock& clock) {
   return hash128(seed, 0);
 }
 
-// A folder without checkpoint is new, or was left by a crash while it was being created; WAL files with
-// groups in it mean that the checkpoint got lost.
+// A folder without checkpoint is new, or was left by a crash while it was being created; WAL files
+// with groups in it mean that the checkpoint got lost.
 Status check_new(sys::FileSystem& files, const EmbeddedLogOptions& options) {
   MR_ASSIGN_OR_RETURN(const auto names, files.list(wal_folder(options)));
   for (const auto& name : names) {
@@ -75,17 +77,17 @@ Status create_new(sys::FileSystem& files, const Clock& clock, const EmbeddedLogO
   auto first = wal.prepare(1);
   if (!first.is_ok()) return std::move(first).take_status();
   // The checkpoint comes last: it is what makes the folder a log.
-  MR_RETURN_IF_ERROR(files.write_file_atomically(checkpoint_path(options.folder),
-                                                 encode_checkpoint(checkpoint)));
-  // The folder's own name is durable only once its parent is synced; not every parent can be opened.
+  MR_RETURN_IF_ERROR(
+      files.write_file_atomically(checkpoint_path(options.folder), encode_checkpoint(checkpoint)));
+  // The folder's own name is durable only once its parent is synced; not every parent can be
+  // opened.
   const std::size_t slash = options.folder.find_last_of('/');
   const std::string parent = slash == std::string::npos ? "." : options.folder.substr(0, slash);
   if (!parent.empty()) static_cast<void>(files.sync_folder(parent));
   return ok_status();
 }
 
-Status remove_wal_below(sys::FileSystem& files, const std::string& folder,
-                        std::uint64_t sequence) {
+Status remove_wal_below(sys::FileSystem& files, const std::string& folder, std::uint64_t sequence) {
   MR_ASSIGN_OR_RETURN(const auto names, files.list(folder));
   for (const auto& name : names) {
     if (parse_wal_file_name(name) < sequence) {
@@ -98,8 +100,7 @@ Status remove_wal_below(sys::FileSystem& files, const std::string& folder,
 }  // namespace
 
 Result<std::unique_ptr<EmbeddedLog>> EmbeddedLog::open(const EmbeddedLogOptions& options,
-                                                       sys::FileSystem& files,
-                                                       const Clock& clock) {
+                                                       sys::FileSystem& files, const Clock& clock) {
   MR_RETURN_IF_ERROR(check_options(options));
   MR_RETURN_IF_ERROR(files.make_folders(wal_folder(options)));
   MR_RETURN_IF_ERROR(files.make_folders(options.folder + "/topics"));
@@ -123,8 +124,8 @@ Result<std::unique_ptr<EmbeddedLog>> EmbeddedLog::open(const EmbeddedLogOptions&
     return state->apply(entry.sequence, entry.entry, entry.file, entry.data_offset,
                         report.batches_replayed);
   };
-  MR_ASSIGN_OR_RETURN(WalRecovery recovered, recover_wal(files, *wal, checkpoint.log_id,
-                                                         checkpoint.wal, visit, report));
+  MR_ASSIGN_OR_RETURN(WalRecovery recovered,
+                      recover_wal(files, *wal, checkpoint.log_id, checkpoint.wal, visit, report));
   MR_RETURN_IF_ERROR(remove_wal_below(files, wal->folder(), checkpoint.wal.position.file));
   MR_RETURN_IF_ERROR(state->remove_unknown_folders());
   return std::unique_ptr<EmbeddedLog>(std::make_unique<EmbeddedLogImpl>(

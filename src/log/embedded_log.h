@@ -11,21 +11,22 @@
 
 namespace millrace::log {
 
-// The log in this process: one write-ahead log with group commit, a background drain to per-partition
-// segments, recovery. docs/formats/write_ahead_log.md, segment.md and log_checkpoint.md have the bytes.
+// The log in this process: one write-ahead log with group commit, a background drain to
+// per-partition segments, recovery. docs/formats/write_ahead_log.md, segment.md and
+// log_checkpoint.md have the bytes.
 //
 //   DIR/wal/<sequence>.wal      groups, appended by one thread; one fdatasync per group
-//   DIR/topics/<name>-<p>/      segments and their sparse indexes, written by the drain
+//   DIR/topics/<name>-<p>.<id>/ segments and their sparse indexes, written by the drain
 //   DIR/checkpoint              topics, offsets, producers, and the WAL position they stand at
 struct EmbeddedLogOptions {
   std::string folder;
   std::uint64_t wal_file_bytes = 64 << 20;
   std::size_t unsynced_bytes_max = 32 << 20;  // appended but not durable; above: `overloaded`
   std::size_t tail_cache_bytes = 32 << 20;    // newest batches kept in memory for readers
-  bool sync_each_commit = true;   // false risks the last commits at a power loss, not at a kill
+  bool sync_each_commit = true;  // false risks the last commits at a power loss, not at a kill
   std::int64_t maintenance_interval_ms = 1000;  // drain, retention, compaction
-  // Called once, on a log thread, when a write or sync failed: nothing acknowledged is lost, but the log
-  // takes no more commits and the process must end (R17).
+  // Called once, on a log thread, when a write or sync failed: nothing acknowledged is lost, but
+  // the log takes no more commits and the process must end (R17).
   std::function<void(const Status&)> on_failure;
 };
 
@@ -47,17 +48,17 @@ struct EmbeddedLogCounters {
 
 class EmbeddedLog : public Log {
  public:
-  // Recovers and starts the writer and maintenance threads. `corrupt` with file and position when a group
-  // in the middle of the WAL or the checkpoint is damaged (data after it is intact, so cutting would lose
-  // acknowledged records); the message says how to go on. The caller holds the folder's lock. `files` and
-  // `clock` outlive the log.
+  // Recovers and starts the writer and maintenance threads. `corrupt` with file and position when a
+  // group in the middle of the WAL or the checkpoint is damaged (data after it is intact, so
+  // cutting would lose acknowledged records); the message says how to go on. The caller holds the
+  // folder's lock. `files` and `clock` outlive the log.
   static Result<std::unique_ptr<EmbeddedLog>> open(const EmbeddedLogOptions& options,
                                                    sys::FileSystem& files, const Clock& clock);
 
   [[nodiscard]] virtual const RecoveryReport& recovery() const = 0;
   [[nodiscard]] virtual EmbeddedLogCounters counters() const = 0;
-  // Drains and checkpoints everything, so that the next open replays nothing; then stops. Further calls
-  // give `cancelled`. The destructor alone only stops.
+  // Drains and checkpoints everything, so that the next open replays nothing; then stops. Further
+  // calls give `cancelled`. The destructor alone only stops.
   virtual Status close() = 0;
   // Drain, retention and compaction now, in the caller's thread; for tests and `drain`.
   virtual Status run_maintenance() = 0;

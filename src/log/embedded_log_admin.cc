@@ -21,18 +21,18 @@ Result<TopicInfo> EmbeddedLogImpl::create_topic(const std::string& name,
   MR_RETURN_IF_ERROR(check_topic_name(name));
   MR_RETURN_IF_ERROR(check_topic_config(config));
   TopicInfo created;
-  MR_RETURN_IF_ERROR(place_and_wait(
-      EntryKind::topic_created, kMetaBytesMax + name.size(),
-      [&](CommitSequence) -> Result<std::string> {
-        if (state_->topics.find(name) != nullptr) {
-          return exists_error("topic '" + name + "' exists already");
-        }
-        const TopicCreatedMeta meta{
-            .name = name, .topic_id = state_->next_topic_id, .config = config};
-        state_->create_topic(meta);
-        created = state_->topics.find(name)->info;
-        return encode_topic_created(meta);
-      }));
+  MR_RETURN_IF_ERROR(place_and_wait(EntryKind::topic_created, kMetaBytesMax + name.size(),
+                                    [&](CommitSequence) -> Result<std::string> {
+                                      if (state_->topics.find(name) != nullptr) {
+                                        return exists_error("topic '" + name + "' exists already");
+                                      }
+                                      const TopicCreatedMeta meta{.name = name,
+                                                                  .topic_id = state_->next_topic_id,
+                                                                  .config = config};
+                                      state_->create_topic(meta);
+                                      created = state_->topics.find(name)->info;
+                                      return encode_topic_created(meta);
+                                    }));
   return created;
 }
 
@@ -62,8 +62,7 @@ Status EmbeddedLogImpl::alter_topic(const std::string& name, const TopicConfig& 
                                "removed ones would be lost");
         }
         state_->alter_topic(*topic, config);
-        return encode_topic_created(
-            {.name = name, .topic_id = topic->topic_id, .config = config});
+        return encode_topic_created({.name = name, .topic_id = topic->topic_id, .config = config});
       });
 }
 
@@ -96,8 +95,7 @@ Result<PartitionOffsets> EmbeddedLogImpl::offsets(const TopicPartition& source) 
   return partition->offsets(durable_sequence());
 }
 
-Result<Offset> EmbeddedLogImpl::offset_for_time(const TopicPartition& source,
-                                                WallTime time) const {
+Result<Offset> EmbeddedLogImpl::offset_for_time(const TopicPartition& source, WallTime time) const {
   if (is_closed_) return cancelled_error("the log is closed");
   MR_ASSIGN_OR_RETURN(const auto partition,
                       state_->topics.partition(source.topic, source.partition));
@@ -126,8 +124,8 @@ Status EmbeddedLogImpl::delete_group(const std::string& group) {
                         });
 }
 
-// Ids are allocated in blocks, so that most producers cost no sync; the rest of a block is skipped after
-// a restart.
+// Ids are allocated in blocks, so that most producers cost no sync; the rest of a block is skipped
+// after a restart.
 Result<ProducerIdentity> EmbeddedLogImpl::new_producer() {
   for (;;) {
     {
@@ -165,10 +163,9 @@ Status EmbeddedLogImpl::delete_records(const TopicPartition& source, Offset befo
         }
         const Offset watermark = partition->offsets(durable_sequence()).high_watermark;
         if (before > watermark || before.value < 0) {
-          return out_of_range_error("records of " + source.to_string() + " before " +
-                                    std::to_string(before.value) +
-                                    " cannot be deleted, the high watermark is " +
-                                    std::to_string(watermark.value));
+          return out_of_range_error(
+              "records of " + source.to_string() + " before " + std::to_string(before.value) +
+              " cannot be deleted, the high watermark is " + std::to_string(watermark.value));
         }
         const Offset effective = std::min(before, partition->oldest_pin());
         partition->delete_before(effective);
@@ -195,6 +192,8 @@ std::uint64_t EmbeddedLogImpl::add_listener(const TopicPartition& source, Listen
   return state_->listeners.add(source, std::move(listener));
 }
 
-void EmbeddedLogImpl::remove_listener(std::uint64_t id) { state_->listeners.remove(id); }
+void EmbeddedLogImpl::remove_listener(std::uint64_t id) {
+  state_->listeners.remove(id);
+}
 
 }  // namespace millrace::log

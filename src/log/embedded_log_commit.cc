@@ -27,32 +27,33 @@ Status check_offset_commit(const OffsetCommit& offset) {
 
 }  // namespace
 
-Result<PreparedCommit::Batch> EmbeddedLogImpl::prepare_batch(
-    const AppendBatch& batch) const {
+Result<PreparedCommit::Batch> EmbeddedLogImpl::prepare_batch(const AppendBatch& batch) const {
   const auto topic = state_->topics.find(batch.topic);
-  MR_ASSIGN_OR_RETURN(auto partition, state_->topics.partition(batch.topic, batch.partition));
-  if (topic != nullptr &&
-      batch.bytes.size() > static_cast<std::size_t>(topic->info.config.batch_bytes_max)) {
+  if (topic == nullptr) return not_found_error("topic '" + batch.topic + "' does not exist");
+  MR_ASSIGN_OR_RETURN(auto partition, partition_of(*topic, batch.partition));
+  if (batch.bytes.size() > static_cast<std::size_t>(topic->info.config.batch_bytes_max)) {
     return invalid_error("a batch for topic '" + batch.topic + "' has " +
                          std::to_string(batch.bytes.size()) + " bytes, at most " +
                          std::to_string(topic->info.config.batch_bytes_max) +
                          " are allowed (batch_bytes_max)");
   }
-  const std::string context = "batch for " + batch.topic;
+  const auto context = [&] { return "batch for " + batch.topic; };
   auto header = codec::parse_batch_header(batch.bytes);
-  if (!header.is_ok()) return std::move(header).take_status().with_context(context);
+  if (!header.is_ok()) return std::move(header).take_status().with_context(context());
   if (static_cast<std::size_t>(header->batch_bytes) != batch.bytes.size()) {
-    return invalid_error(context + ": exactly one batch is expected, behind it are " +
-                         std::to_string(batch.bytes.size() -
-                                        static_cast<std::size_t>(header->batch_bytes)) +
-                         " more bytes");
+    return invalid_error(
+        context() + ": exactly one batch is expected, behind it are " +
+        std::to_string(batch.bytes.size() - static_cast<std::size_t>(header->batch_bytes)) +
+        " more bytes");
   }
   if (header->record_count != header->last_offset_delta + 1) {
-    return invalid_error(context + ": it says " + std::to_string(header->record_count) +
+    return invalid_error(context() + ": it says " + std::to_string(header->record_count) +
                          " records but spans " + std::to_string(header->last_offset_delta + 1) +
                          " offsets");
   }
-  MR_RETURN_IF_ERROR(codec::verify_batch_crc(batch.bytes, *header).with_context(context));
+  if (Status status = codec::verify_batch_crc(batch.bytes, *header); !status.is_ok()) {
+    return std::move(status).with_context(context());
+  }
   return PreparedCommit::Batch{std::move(partition), *header};
 }
 
@@ -68,10 +69,9 @@ Result<PreparedCommit> EmbeddedLogImpl::prepare(const Commit& commit) const {
   }
   for (const auto& offset : commit.offsets) MR_RETURN_IF_ERROR(check_offset_commit(offset));
   if (out.bytes_max > writer_->item_bytes_limit()) {
-    return invalid_error("a commit of " + std::to_string(out.bytes_max) +
-                         " bytes does not fit in one WAL file of " +
-                         std::to_string(options_.wal_file_bytes) +
-                         ": split it, or raise wal_file_bytes");
+    return invalid_error(
+        "a commit of " + std::to_string(out.bytes_max) + " bytes does not fit in one WAL file of " +
+        std::to_string(options_.wal_file_bytes) + ": split it, or raise wal_file_bytes");
   }
   return out;
 }

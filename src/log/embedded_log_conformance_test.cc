@@ -50,7 +50,9 @@ class EmbeddedHarness final : public LogHarness {
   std::unique_ptr<EmbeddedLog> log_;
 };
 
-std::unique_ptr<LogHarness> make_harness() { return std::make_unique<EmbeddedHarness>(); }
+std::unique_ptr<LogHarness> make_harness() {
+  return std::make_unique<EmbeddedHarness>();
+}
 
 INSTANTIATE_TEST_SUITE_P(Embedded, LogConformance, testing::Values(&make_harness));
 

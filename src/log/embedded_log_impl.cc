@@ -9,11 +9,12 @@ namespace millrace::log {
 
 namespace {
 
-// The drain runs when a WAL file is full, after this many quiet rounds, or when this many batches are
-// indexed in memory; never just because time passes, or each partition would cost a sync a second.
+// The drain runs when a WAL file is full, after this many quiet rounds, or when this many batches
+// are indexed in memory; never just because time passes, or each partition would cost a sync a
+// second.
 constexpr int kIdleRounds = 5;
 constexpr std::uint64_t kUndrainedBatchesMax = 256 * 1024;
-constexpr std::size_t kWalFilesMax = 16;
+constexpr std::size_t kWalFilesMax = 8;
 
 }  // namespace
 
@@ -125,9 +126,8 @@ Status EmbeddedLogImpl::wait_durable(CommitSequence sequence) {
     return invalid_error("commit " + std::to_string(sequence.value) + " does not exist");
   }
   std::unique_lock lock(durable_mutex_);
-  durable_changed_.wait(lock, [&] {
-    return durable_ >= sequence.value || !failure_.is_ok() || is_stopped_;
-  });
+  durable_changed_.wait(
+      lock, [&] { return durable_ >= sequence.value || !failure_.is_ok() || is_stopped_; });
   if (durable_ >= sequence.value) return ok_status();
   return failure_.is_ok() ? cancelled_error("the log is closed") : Status(failure_);
 }

@@ -47,7 +47,7 @@ struct PreparedCommit {
     codec::BatchHeader header;
   };
   std::vector<Batch> batches;  // one per append
-  std::size_t bytes_max = 0;  // in the WAL
+  std::size_t bytes_max = 0;   // in the WAL
 };
 
 // Locks, in the order they are taken: commit_mutex_, then a partition's or a table's own, then the
@@ -116,13 +116,13 @@ class EmbeddedLogImpl final : public EmbeddedLog {
   // Takes the bytes and offsets out of `commit`.
   Appended place(Commit& commit, const PreparedCommit& prepared, const Placement& placement,
                  WallTime append_time);
-  // True: there is room for an item. False: `lock` was given up while waiting for a WAL file, so what
-  // was checked before must be checked again.
+  // True: there is room for an item. False: `lock` was given up while waiting for a WAL file, so
+  // what was checked before must be checked again.
   Result<bool> reserve(std::unique_lock<std::mutex>& lock, std::size_t bytes, int attempt);
   [[nodiscard]] WallTime next_append_time() const;
 
-  // Places an entry that is no commit and waits until it is durable. `apply` checks, changes the state
-  // and gives the entry's body.
+  // Places an entry that is no commit and waits until it is durable. `apply` checks, changes the
+  // state and gives the entry's body.
   using ApplyEntry = std::function<Result<std::string>(CommitSequence)>;
   Status place_and_wait(EntryKind kind, std::size_t meta_bytes_max, const ApplyEntry& apply);
 
@@ -149,20 +149,20 @@ class EmbeddedLogImpl final : public EmbeddedLog {
   std::atomic<bool> is_closed_{false};
   std::atomic<bool> has_failed_{false};
   std::atomic<std::uint64_t> placed_{0};  // the state's last sequence
-  std::int64_t producer_ids_end_ = 0;   // next_producer_id up to here are allocated durably
+  std::int64_t producer_ids_end_ = 0;     // next_producer_id up to here are allocated durably
   std::int64_t next_producer_ = 0;
 
-  mutable std::mutex durable_mutex_;    // also held while groups change: both become visible at once
+  mutable std::mutex durable_mutex_;  // also held while groups change: both become visible at once
   std::condition_variable durable_changed_;
   std::atomic<std::uint64_t> durable_{0};
   Status failure_;
-  bool is_stopped_ = false;             // nothing more will become durable
+  bool is_stopped_ = false;  // nothing more will become durable
 
   TailCache tail_cache_;
   std::atomic<std::uint64_t> commits_{0};
   std::atomic<std::uint64_t> batches_{0};
 
-  std::mutex maintenance_mutex_;        // of the fields below
+  std::mutex maintenance_mutex_;  // of the fields below
   std::condition_variable maintenance_wanted_;
   bool has_new_file_ = false;
   bool is_stopping_ = false;

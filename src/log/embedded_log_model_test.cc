@@ -1,6 +1,6 @@
-// Random work on the log, interrupted by crashes, against a model that is a std::map. The rule it checks:
-// after any crash the log is exactly what it was after some commit K, with all that was acknowledged
-// below K, whichever unsynced writes the disk kept.
+// Random work on the log, interrupted by crashes, against a model that is a std::map. The rule it
+// checks: after any crash the log is exactly what it was after some commit K, with all that was
+// acknowledged below K, whichever unsynced writes the disk kept.
 
 #include <gtest/gtest.h>
 
@@ -60,11 +60,11 @@ class ModelRun {
 
   void step() {
     static constexpr Step kSteps[] = {
-        &ModelRun::commit_some,    &ModelRun::commit_some,   &ModelRun::commit_some,
-        &ModelRun::commit_some,    &ModelRun::commit_some,   &ModelRun::commit_some,
-        &ModelRun::commit_some,    &ModelRun::repeat_batch,  &ModelRun::wait_for_all,
-        &ModelRun::delete_records, &ModelRun::maintain,      &ModelRun::compare_now,
-        &ModelRun::change_topic,   &ModelRun::delete_group,  &ModelRun::close_and_reopen,
+        &ModelRun::commit_some,    &ModelRun::commit_some,    &ModelRun::commit_some,
+        &ModelRun::commit_some,    &ModelRun::commit_some,    &ModelRun::commit_some,
+        &ModelRun::commit_some,    &ModelRun::repeat_batch,   &ModelRun::wait_for_all,
+        &ModelRun::delete_records, &ModelRun::maintain,       &ModelRun::compare_now,
+        &ModelRun::change_topic,   &ModelRun::delete_group,   &ModelRun::close_and_reopen,
         &ModelRun::kill_and_check, &ModelRun::crash_and_check};
     // The rare ones only now and then.
     std::uint64_t which = random_.below(std::size(kSteps));

@@ -15,11 +15,11 @@ namespace millrace::log {
 
 // A disk in memory that can lose what was not synced. For tests.
 //
-// Every write and truncation stays in a list of its own until the file is synced; crash() keeps a random
-// part of that list, in any order of sectors, the last piece torn at any byte. A created, renamed or
-// removed name is on disk after sync_folder of its folder; before, a crash decides by chance.
-// Thread-safe. After crash() or kill() everything answers `io` until restart(), and handles from before for
-// ever, so that the dying program's threads cannot touch what the next one finds.
+// Every write and truncation stays in a list of its own until the file is synced; crash() keeps a
+// random part of that list, in any order of sectors, the last piece torn at any byte. A created,
+// renamed or removed name is on disk after sync_folder of its folder; before, a crash decides by
+// chance. Thread-safe. After crash() or kill() everything answers `io` until restart(), and handles
+// from before for ever, so that the dying program's threads cannot touch what the next one finds.
 class FaultFileSystem final : public sys::FileSystem {
  public:
   explicit FaultFileSystem(std::uint64_t seed) : random_(seed) {}
@@ -29,14 +29,16 @@ class FaultFileSystem final : public sys::FileSystem {
   // The process dies; the kernel keeps what was written.
   void kill();
   void restart();
-  // After this many more operations everything answers `io`, as before a crash() that is yet to come.
+  // After this many more operations everything answers `io`, as before a crash() that is yet to
+  // come.
   void die_after(std::uint64_t operations);
 
   // --- faults; each counts down calls, 0 = none ---
   void fail_sync_after(int calls);          // the n-th sync from now fails, once
   void fail_write_after(int calls);         // the n-th write from now fails half-way, once
   void set_free_bytes(std::int64_t bytes);  // files may grow by this much in all; -1: no bound
-  // Asked at every operation by its name ("sync", "write", "rename", ...); an error is returned as is.
+  // Asked at every operation by its name ("sync", "write", "rename", ...); an error is returned as
+  // is.
   void set_hook(std::function<Status(std::string_view operation, const std::string& path)> hook);
 
   // --- looking behind ---
@@ -85,8 +87,8 @@ class FaultFileSystem final : public sys::FileSystem {
 
   mutable std::mutex mutex_;
   Random random_;
-  Names names_;          // as the running system sees them
-  Names durable_names_;  // as they are on disk
+  Names names_;                          // as the running system sees them
+  Names durable_names_;                  // as they are on disk
   std::map<std::string, bool> folders_;  // whether the name is on disk
   std::uint64_t life_ = 0;
   bool is_dead_ = false;

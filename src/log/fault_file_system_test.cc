@@ -18,8 +18,7 @@ class FaultLock final : public sys::FolderLock {};
 
 class FaultFile final : public sys::File {
  public:
-  FaultFile(FaultFileSystem& disk, std::string path,
-            std::shared_ptr<FaultFileSystem::Inode> inode)
+  FaultFile(FaultFileSystem& disk, std::string path, std::shared_ptr<FaultFileSystem::Inode> inode)
       : disk_(disk), path_(std::move(path)), inode_(std::move(inode)), life_(disk.life_) {}
 
   Status read_at(std::uint64_t position, std::size_t size, std::string& out) const override {
@@ -111,9 +110,9 @@ Status FaultFileSystem::ask(std::string_view operation, const std::string& path)
 
 Status FaultFileSystem::change(Inode& inode, const std::string& path, Change change) {
   const std::uint64_t new_size =
-      change.is_resize ? change.position
-                       : std::max<std::uint64_t>(inode.current.size(),
-                                                 change.position + change.bytes.size());
+      change.is_resize
+          ? change.position
+          : std::max<std::uint64_t>(inode.current.size(), change.position + change.bytes.size());
   if (free_bytes_ >= 0) {
     const auto growth =
         static_cast<std::int64_t>(new_size) - static_cast<std::int64_t>(inode.current.size());
@@ -136,12 +135,12 @@ void FaultFileSystem::lose_unsynced(Inode& inode) {
   const std::size_t torn_at = inode.unsynced.empty() ? 0 : random_.below(inode.unsynced.size());
   for (std::size_t i = 0; i < inode.unsynced.size(); ++i) {
     Change& change = inode.unsynced[i];
-    if (kind == 0) break;                               // nothing
-    if (kind == 1 || change.is_resize) {                // everything
+    if (kind == 0) break;                 // nothing
+    if (kind == 1 || change.is_resize) {  // everything
       if (kind == 1 || random_.one_in(2)) apply(change, inode.durable);
       continue;
     }
-    if (kind == 2) {                                    // up to some byte
+    if (kind == 2) {  // up to some byte
       if (i > torn_at) break;
       if (i == torn_at) change.bytes.resize(random_.below(change.bytes.size() + 1));
       apply(change, inode.durable);

@@ -13,8 +13,8 @@
 
 namespace millrace::log {
 
-// Those who want to hear of one partition. Lives as long as the table, so that a topic that is deleted
-// and created again keeps its listeners. Thread-safe.
+// Those who want to hear of one partition. Lives as long as the table, so that a topic that is
+// deleted and created again keeps its listeners. Thread-safe.
 class ListenerSlot {
  public:
   void notify() const;

@@ -19,23 +19,24 @@
 namespace millrace::log {
 
 // A transactional, partitioned log. Everything the runtime does to the outside goes through one
-// `commit`; everything it reads comes from `fetch`. Records travel as record batches (codec), whole.
+// `commit`; everything it reads comes from `fetch`. Records travel as record batches (codec),
+// whole.
 //
-// Two implementations are foreseen: EmbeddedLog (this folder) and one over Apache Kafka. The suite in
-// log_conformance.h states what both must do.
+// Two implementations are foreseen: EmbeddedLog (this folder) and one over Apache Kafka. The suite
+// in log_conformance.h states what both must do.
 //
 // Threads: every method may be called from any thread.
 
 struct TopicConfig {
   std::int32_t partition_count = 1;
-  std::int64_t retention_ms = -1;              // -1: for ever. Counted from the append, not event time
-  std::int64_t retention_bytes = -1;           // per partition; -1: no bound
+  std::int64_t retention_ms = -1;     // -1: for ever. Counted from the append, not event time
+  std::int64_t retention_bytes = -1;  // per partition; -1: no bound
   std::int64_t segment_bytes = 128 << 20;
-  bool is_compacted = false;                   // keep the newest record per key
+  bool is_compacted = false;                      // keep the newest record per key
   std::int64_t delete_retention_ms = 86'400'000;  // how long a compacted topic keeps tombstones
-  std::int32_t batch_bytes_max = 8 << 20;      // a larger batch is refused
-  // Internal topics (journals, table versions, repartitions) are hidden from plain listings and take
-  // records from the pipeline only.
+  std::int32_t batch_bytes_max = 8 << 20;         // a larger batch is refused
+  // Internal topics (journals, table versions, repartitions) are hidden from plain listings and
+  // take records from the pipeline only.
   bool is_internal = false;
 
   bool operator==(const TopicConfig&) const = default;
@@ -57,8 +58,8 @@ struct PartitionOffsets {
 // What a reader may see.
 enum class Visibility : std::uint8_t {
   durable,   // up to the high watermark: everybody outside
-  appended,  // also what is not yet synced: pipeline tasks only, whose own commit follows it in the same
-             // write-ahead log and so can never become durable before its input (R17)
+  appended,  // also what is not yet synced: pipeline tasks only, whose own commit follows it in the
+             // same write-ahead log and so can never become durable before its input (R17)
 };
 
 // One stored batch: its bytes as appended (base offset and append time filled in).
@@ -74,9 +75,10 @@ struct FetchResult {
   PartitionOffsets offsets;           // as of the fetch
 };
 
-// A batch to append. `bytes` is one finished record batch with base offset 0; the log writes offset and
-// epoch into it. A batch with a producer id is checked for sequence: an exact repeat of one of the last
-// five batches of that producer is answered with its old offset and not appended again; a gap is refused.
+// A batch to append. `bytes` is one finished record batch with base offset 0; the log writes offset
+// and epoch into it. A batch with a producer id is checked for sequence: an exact repeat of one of
+// the last five batches of that producer is answered with its old offset and not appended again; a
+// gap is refused.
 struct AppendBatch {
   std::string topic;
   std::int32_t partition = 0;
@@ -98,7 +100,8 @@ struct Commit {
   [[nodiscard]] bool empty() const { return appends.empty() && offsets.empty(); }
 };
 
-// Where a commit stands in the order of all commits. Sequence n durable implies all below n durable.
+// Where a commit stands in the order of all commits. Sequence n durable implies all below n
+// durable.
 using CommitSequence = Strong<struct CommitSequenceTag, std::uint64_t>;
 
 struct Appended {
@@ -135,20 +138,22 @@ class Log {
   [[nodiscard]] virtual std::vector<TopicInfo> topics() const = 0;  // sorted by name
 
   // --- writing ---
-  // Gives every batch its place in the log, atomically, and returns without waiting for the disk. What it
-  // appended is at once readable with Visibility::appended. Errors (unknown topic, bad batch, sequence gap,
-  // over batch_bytes_max) append nothing and leave `commit` as it was. `overloaded` when too much waits for
-  // the disk: wait_durable for an earlier commit, then repeat with the same object.
+  // Gives every batch its place in the log, atomically, and returns without waiting for the disk.
+  // What it appended is at once readable with Visibility::appended. Errors (unknown topic, bad
+  // batch, sequence gap, over batch_bytes_max) append nothing and leave `commit` as it was.
+  // `overloaded` when too much waits for the disk: wait_durable for an earlier commit, then repeat
+  // with the same object.
   virtual Result<Appended> commit(Commit&& commit) = 0;
-  // Blocks until the sequence is durable. `io` when the log failed: nothing is known about the outcome.
+  // Blocks until the sequence is durable. `io` when the log failed: nothing is known about the
+  // outcome.
   virtual Status wait_durable(CommitSequence sequence) = 0;
   [[nodiscard]] virtual CommitSequence durable_sequence() const = 0;
   virtual Result<ProducerIdentity> new_producer() = 0;
 
   // --- reading ---
-  // Whole batches from the one that holds `from` (its base offset may be lower), about `bytes_max` bytes
-  // and always at least one batch if there is one. Never blocks for data. `out_of_range` when `from` is
-  // below the start or above the end; `corrupt` when stored bytes fail their checksum.
+  // Whole batches from the one that holds `from` (its base offset may be lower), about `bytes_max`
+  // bytes and always at least one batch if there is one. Never blocks for data. `out_of_range` when
+  // `from` is below the start or above the end; `corrupt` when stored bytes fail their checksum.
   [[nodiscard]] virtual Result<FetchResult> fetch(const TopicPartition& source, Offset from,
                                                   std::size_t bytes_max,
                                                   Visibility visibility) const = 0;
@@ -167,13 +172,14 @@ class Log {
   virtual Status delete_records(const TopicPartition& source, Offset before) = 0;
   // Retention and delete_records stop at the lowest offset any holder has pinned (R7). Pins are not
   // durable: whoever needs one sets it again before maintenance starts.
-  virtual void pin(const std::string& holder, const TopicPartition& source, Offset oldest_needed) = 0;
+  virtual void pin(const std::string& holder, const TopicPartition& source,
+                   Offset oldest_needed) = 0;
   virtual void unpin(const std::string& holder, const TopicPartition& source) = 0;
 
   // --- events ---
-  // `listener` is called after every commit that appended to `source` (not yet durable) and again when
-  // such an append became durable. It runs on the log's threads: it must not block nor call the log.
-  // Returns an id for remove_listener, after which no call is running or will come.
+  // `listener` is called after every commit that appended to `source` (not yet durable) and again
+  // when such an append became durable. It runs on the log's threads: it must not block nor call
+  // the log. Returns an id for remove_listener, after which no call is running or will come.
   using Listener = std::function<void()>;
   virtual std::uint64_t add_listener(const TopicPartition& source, Listener listener) = 0;
   virtual void remove_listener(std::uint64_t id) = 0;

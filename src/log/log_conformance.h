@@ -1,6 +1,7 @@
 #pragma once
 
-// What every implementation of Log must do. A test file includes this, makes a harness and instantiates:
+// What every implementation of Log must do. A test file includes this, makes a harness and
+// instantiates:
 //
 //   INSTANTIATE_TEST_SUITE_P(Embedded, LogConformance, testing::Values(&make_harness));
 
@@ -309,7 +310,8 @@ TEST_P(LogConformance, an_offset_is_found_by_append_time) {
 TEST_P(LogConformance, a_repeated_batch_of_a_producer_gets_its_old_offset) {
   const ProducerId id = log().new_producer().value().id;
   const auto send = [&](std::int32_t sequence, const char* value) {
-    return log().commit(commit_of(append_to(p0_, make_batch({value}, {id, ProducerEpoch(0), sequence}))));
+    return log().commit(
+        commit_of(append_to(p0_, make_batch({value}, {id, ProducerEpoch(0), sequence}))));
   };
   for (std::int32_t i = 0; i < 6; ++i) {
     ASSERT_FALSE(send(i, "x").value().batches[0].is_duplicate);

@@ -1,76 +1,35 @@
 #include "log/log_state.h"
 
 #include <algorithm>
-#include <mutex>
 #include <set>
 
 #include "base/bytes.h"
 #include "base/check.h"
 #include "codec/record_batch.h"
+#include "log/segment_check.h"
 
 namespace millrace::log {
 
-std::shared_ptr<const Topic> TopicTable::find(const std::string& name) const {
-  const std::shared_lock lock(mutex_);
-  const auto found = by_name_.find(name);
-  return found == by_name_.end() ? nullptr : found->second;
-}
+namespace {
 
-std::shared_ptr<const Topic> TopicTable::find_by_id(std::uint64_t topic_id) const {
-  const std::shared_lock lock(mutex_);
-  const auto found = by_id_.find(topic_id);
-  return found == by_id_.end() ? nullptr : found->second;
-}
+// Far below the 1024 descriptors a process has by default.
+constexpr std::size_t kOpenSegmentsMax = 256;
 
-Result<std::shared_ptr<PartitionLog>> TopicTable::partition(const std::string& name,
-                                                            std::int32_t index) const {
-  const std::shared_lock lock(mutex_);
-  const auto found = by_name_.find(name);
-  if (found == by_name_.end()) return not_found_error("topic '" + name + "' does not exist");
-  const auto& partitions = found->second->partitions;
-  if (index < 0 || static_cast<std::size_t>(index) >= partitions.size()) {
-    return not_found_error("topic '" + name + "' has partitions 0 to " +
-                           std::to_string(partitions.size() - 1) + ", not " +
-                           std::to_string(index));
-  }
-  return partitions[static_cast<std::size_t>(index)];
-}
-
-std::vector<std::shared_ptr<const Topic>> TopicTable::all() const {
-  std::vector<std::shared_ptr<const Topic>> out;
-  {
-    const std::shared_lock lock(mutex_);
-    out.reserve(by_name_.size());
-    for (const auto& [name, topic] : by_name_) out.push_back(topic);
-  }
-  std::sort(out.begin(), out.end(),
-            [](const auto& a, const auto& b) { return a->info.name < b->info.name; });
-  return out;
-}
-
-void TopicTable::put(std::shared_ptr<const Topic> topic) {
-  const std::unique_lock lock(mutex_);
-  by_id_[topic->topic_id] = topic;
-  by_name_[topic->info.name] = std::move(topic);
-}
-
-void TopicTable::remove(const Topic& topic) {
-  const std::unique_lock lock(mutex_);
-  by_id_.erase(topic.topic_id);
-  by_name_.erase(topic.info.name);
-}
+}  // namespace
 
 LogState::LogState(sys::FileSystem& files, std::string folder, LogId log_id)
-    : files_(files), folder_(std::move(folder)), log_id_(log_id) {}
+    : files_(files),
+      folder_(std::move(folder)),
+      log_id_(log_id),
+      open_segments_(std::make_shared<OpenSegments>(kOpenSegmentsMax)) {}
 
 std::shared_ptr<PartitionLog> LogState::make_partition(const std::string& topic,
-                                                       std::uint64_t topic_id,
-                                                       std::int32_t index) {
+                                                       std::uint64_t topic_id, std::int32_t index) {
   const TopicPartition source{topic, index};
   return std::make_shared<PartitionLog>(
       topics_folder() + "/" + partition_folder_name(topic, index, topic_id),
       PartitionLog::Identity{.source = source, .topic_id = topic_id, .log_id = log_id_},
-      listeners.slot(source));
+      listeners.slot(source), open_segments_);
 }
 
 void LogState::create_topic(const TopicCreatedMeta& meta) {
@@ -159,8 +118,9 @@ Status LogState::restore_topic(const CheckpointTopic& from) {
     PartitionLog& partition = *topic->partitions[i];
     SegmentList segments;
     for (const auto& info : saved.segments) {
-      segments.push_back({info, std::make_shared<SegmentFile>(files_, partition.folder(),
-                                                              info.base_offset, info.generation)});
+      segments.push_back(
+          {info, std::make_shared<SegmentFile>(files_, open_segments_, partition.folder(),
+                                               info.base_offset, info.generation)});
     }
     MR_RETURN_IF_ERROR(
         check_segment_files(files_, partition.folder(), partition.identity(), segments));
@@ -209,7 +169,7 @@ Status LogState::apply(CommitSequence sequence, const EntryView& entry,
 Status LogState::apply_topic_entry(CommitSequence sequence, const EntryView& entry) {
   if (entry.kind == EntryKind::topic_created) {
     MR_ASSIGN_OR_RETURN(const TopicCreatedMeta meta, parse_topic_created(entry.meta));
-    if (topics.find(meta.name) != nullptr) {
+    if (topics.find(meta.name) != nullptr || topics.find_by_id(meta.topic_id) != nullptr) {
       return corrupt_error("topic '" + meta.name + "' is created twice");
     }
     create_topic(meta);
@@ -274,9 +234,9 @@ Status LogState::apply_batch(CommitSequence sequence, const CommitMeta::Batch& b
   PartitionLog& partition = *topic->partitions[index];
   if (static_cast<std::uint32_t>(header.batch_bytes) != batch.batch_bytes ||
       header.base_offset != partition.end()) {
-    return corrupt_error("a batch of " + partition.identity().source.to_string() +
-                         " has offset " + std::to_string(header.base_offset.value) +
-                         ", expected is " + std::to_string(partition.end().value));
+    return corrupt_error("a batch of " + partition.identity().source.to_string() + " has offset " +
+                         std::to_string(header.base_offset.value) + ", expected is " +
+                         std::to_string(partition.end().value));
   }
   if (header.producer_id != kNoProducerId) {
     const ProducerEntry* known = partition.producers().find(header.producer_id);
@@ -295,48 +255,6 @@ Status LogState::apply_batch(CommitSequence sequence, const CommitMeta::Batch& b
                     .file = file,
                     .wal_offset = offset,
                     .batch_bytes = batch.batch_bytes});
-  return ok_status();
-}
-
-Status check_segment_files(sys::FileSystem& files, const std::string& folder,
-                           const PartitionLog::Identity& identity, const SegmentList& segments) {
-  std::set<std::string> known;
-  for (const Segment& segment : segments) {
-    const std::string& path = segment.file->path();
-    known.insert(path);
-    known.insert(segment.file->index_path());
-    const std::string advice = "; restore the folder from a backup";
-    auto file = files.open(path);
-    if (file.status().code() == StatusCode::not_found) {
-      return corrupt_error("segment " + path + " is missing" + advice);
-    }
-    if (!file.is_ok()) return std::move(file).take_status();
-    MR_ASSIGN_OR_RETURN(const std::uint64_t size, (*file)->size());
-    if (size < segment.info.valid_bytes) {
-      return corrupt_error("segment " + path + " has " + std::to_string(size) +
-                           " bytes, the checkpoint says " +
-                           std::to_string(segment.info.valid_bytes) + advice);
-    }
-    std::string head;
-    MR_RETURN_IF_ERROR((*file)->read_at(0, kSegmentHeaderBytes, head));
-    const auto header = parse_segment_header(head);
-    const SegmentHeader expected{.log_id = identity.log_id,
-                                 .topic_id = identity.topic_id,
-                                 .partition = identity.source.partition,
-                                 .base_offset = segment.info.base_offset};
-    if (!header.is_ok() || header.value() != expected) {
-      return corrupt_error("segment " + path + " has a damaged header or belongs elsewhere" +
-                           advice);
-    }
-    if (size > segment.info.valid_bytes) {
-      MR_RETURN_IF_ERROR((*file)->truncate(segment.info.valid_bytes));
-    }
-  }
-  MR_ASSIGN_OR_RETURN(const auto names, files.list(folder));
-  for (const auto& name : names) {
-    const std::string path = folder + "/" + name;
-    if (!known.contains(path)) MR_RETURN_IF_ERROR(files.remove(path));
-  }
   return ok_status();
 }
 

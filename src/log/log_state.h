@@ -1,9 +1,7 @@
 #pragma once
 
 #include <memory>
-#include <shared_mutex>
 #include <string>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -11,37 +9,14 @@
 #include "log/group_table.h"
 #include "log/listeners.h"
 #include "log/partition_log.h"
+#include "log/topic_table.h"
 #include "log/wal_format.h"
 
 namespace millrace::log {
 
-// A topic as of one moment; replaced as a whole when it is altered.
-struct Topic {
-  TopicInfo info;
-  std::uint64_t topic_id = 0;
-  std::vector<std::shared_ptr<PartitionLog>> partitions;
-};
-
-// Thread-safe; changed only under the commit lock.
-class TopicTable {
- public:
-  [[nodiscard]] std::shared_ptr<const Topic> find(const std::string& name) const;
-  [[nodiscard]] std::shared_ptr<const Topic> find_by_id(std::uint64_t topic_id) const;
-  // `not_found`, saying whether the topic or only the partition is missing.
-  [[nodiscard]] Result<std::shared_ptr<PartitionLog>> partition(const std::string& name,
-                                                                std::int32_t index) const;
-  [[nodiscard]] std::vector<std::shared_ptr<const Topic>> all() const;  // sorted by name
-  void put(std::shared_ptr<const Topic> topic);
-  void remove(const Topic& topic);
-
- private:
-  mutable std::shared_mutex mutex_;
-  std::unordered_map<std::string, std::shared_ptr<const Topic>> by_name_;
-  std::unordered_map<std::uint64_t, std::shared_ptr<const Topic>> by_id_;
-};
-
-// What the entries of the log add up to. The apply functions are used both when an entry is placed (or,
-// for groups, durable) and when recovery reads it. Changes happen under the commit lock, except groups.
+// What the entries of the log add up to. The apply functions are used both when an entry is placed
+// (or, for groups, durable) and when recovery reads it. Changes happen under the commit lock,
+// except groups.
 class LogState {
  public:
   LogState(sys::FileSystem& files, std::string folder, LogId log_id);
@@ -64,8 +39,8 @@ class LogState {
   void alter_topic(const Topic& old, const TopicConfig& config);
   void delete_topic(const Topic& topic, CommitSequence sequence);
 
-  // The topics as the checkpoint has them; their segment files are checked and cleaned: `corrupt` when
-  // one is missing or too short.
+  // The topics as the checkpoint has them; their segment files are checked and cleaned: `corrupt`
+  // when one is missing or too short.
   Status restore(const Checkpoint& checkpoint);
   // An entry of the WAL. `file` and `data_offset` say where a commit's batches are to be read.
   Status apply(CommitSequence sequence, const EntryView& entry,
@@ -92,12 +67,8 @@ class LogState {
   sys::FileSystem& files_;
   const std::string folder_;
   const LogId log_id_;
+  const std::shared_ptr<OpenSegments> open_segments_;
   std::vector<std::pair<CommitSequence, std::string>> dead_folders_;
 };
-
-// Whether the files of a partition's folder hold what the checkpoint says. Removes files it does not name
-// and cuts an unfinished tail off the newest segment.
-Status check_segment_files(sys::FileSystem& files, const std::string& folder,
-                           const PartitionLog::Identity& identity, const SegmentList& segments);
 
 }  // namespace millrace::log

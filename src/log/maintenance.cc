@@ -9,7 +9,9 @@
 
 namespace millrace::log {
 
-std::string checkpoint_path(const std::string& folder) { return folder + "/checkpoint"; }
+std::string checkpoint_path(const std::string& folder) {
+  return folder + "/checkpoint";
+}
 
 Status Maintenance::must_succeed(Status status) {
   if (!status.is_ok()) hooks_.on_failure(status);
@@ -19,8 +21,8 @@ Status Maintenance::must_succeed(Status status) {
 Status Maintenance::run() {
   const std::lock_guard lock(mutex_);
   Snapshot snapshot = hooks_.take_snapshot();
-  // What is not durable must not get into the checkpoint: a producer's retry of a lost batch would be
-  // taken for a repeat.
+  // What is not durable must not get into the checkpoint: a producer's retry of a lost batch would
+  // be taken for a repeat.
   MR_RETURN_IF_ERROR(hooks_.wait_durable(snapshot.checkpoint.commit));
   MR_RETURN_IF_ERROR(write_segments(snapshot));
   MR_RETURN_IF_ERROR(must_succeed(sync_segments(snapshot)));
@@ -34,8 +36,7 @@ Status Maintenance::write_segments(Snapshot& snapshot) {
   const CompactionLimits limits;
   std::uint64_t bytes_written = 0;
   for (PartitionWork& work : snapshot.works) {
-    MR_RETURN_IF_ERROR(
-        drain_partition(files_, snapshot.checkpoint.commit, work, bytes_written));
+    MR_RETURN_IF_ERROR(drain_partition(files_, snapshot.checkpoint.commit, work, bytes_written));
     const Offset pin = work.partition->oldest_pin();
     apply_retention(work, now, pin);
     if (work.config.is_compacted) {
@@ -74,8 +75,8 @@ Status Maintenance::write_checkpoint(Snapshot& snapshot) {
     }
   }
   MR_CHECK(work == snapshot.works.end());
-  // Groups change when they are durable, and applying an offset twice changes nothing: what came after
-  // the snapshot's commit may be in here.
+  // Groups change when they are durable, and applying an offset twice changes nothing: what came
+  // after the snapshot's commit may be in here.
   Encoder groups(snapshot.checkpoint.groups);
   state_.groups.encode(groups);
   const std::string bytes = encode_checkpoint(snapshot.checkpoint);

@@ -14,9 +14,9 @@
 
 namespace millrace::log {
 
-// Moves batches from the WAL to segments, applies retention and compaction, and writes the checkpoint that
-// makes all of it count; then it gives WAL files back. A crash at any point leaves the old checkpoint with
-// all it needs, or the new one with all it needs:
+// Moves batches from the WAL to segments, applies retention and compaction, and writes the
+// checkpoint that makes all of it count; then it gives WAL files back. A crash at any point leaves
+// the old checkpoint with all it needs, or the new one with all it needs:
 //
 //   segments written and synced -> checkpoint replaced -> readers switched -> old files removed
 //
@@ -31,7 +31,8 @@ class Maintenance {
   struct Hooks {
     std::function<Snapshot()> take_snapshot;
     std::function<Status(CommitSequence)> wait_durable;
-    // A sync failed: nothing may be assumed about what reached the disk, so the log must stop (R17).
+    // A sync failed: nothing may be assumed about what reached the disk, so the log must stop
+    // (R17).
     std::function<void(const Status&)> on_failure;
   };
 
@@ -39,8 +40,8 @@ class Maintenance {
               Hooks hooks)
       : files_(files), clock_(clock), state_(state), wal_(wal), hooks_(std::move(hooks)) {}
 
-  // Everything durable is in segments and the checkpoint when it returns ok. After an error other than
-  // through on_failure (a full disk), the next run does it all again.
+  // Everything durable is in segments and the checkpoint when it returns ok. After an error other
+  // than through on_failure (a full disk), the next run does it all again.
   Status run();
 
   // Whether retention or compaction would find something.

@@ -19,11 +19,13 @@ constexpr int kFetchAttemptsMax = 4;
 }  // namespace
 
 PartitionLog::PartitionLog(std::string folder, Identity identity,
-                           std::shared_ptr<ListenerSlot> listeners)
+                           std::shared_ptr<ListenerSlot> listeners,
+                           std::shared_ptr<OpenSegments> open_segments)
     : folder_(std::move(folder)),
       identity_(std::move(identity)),
-      listeners_(std::move(listeners)) {
-  MR_CHECK(listeners_ != nullptr);
+      listeners_(std::move(listeners)),
+      open_segments_(std::move(open_segments)) {
+  MR_CHECK(listeners_ != nullptr && open_segments_ != nullptr);
 }
 
 std::uint64_t PartitionLog::append(TailBatch batch) {
@@ -74,7 +76,8 @@ void PartitionLog::evict(std::uint64_t tail_index) {
 Offset PartitionLog::high_watermark(CommitSequence durable) {
   durable_index_ = std::max(durable_index_, tail_first_index_);
   const std::uint64_t tail_end = tail_first_index_ + tail_.size();
-  while (durable_index_ < tail_end && tail_[durable_index_ - tail_first_index_].sequence <= durable) {
+  while (durable_index_ < tail_end &&
+         tail_[durable_index_ - tail_first_index_].sequence <= durable) {
     ++durable_index_;
   }
   return durable_index_ == tail_end ? end_ : tail_[durable_index_ - tail_first_index_].base_offset;
@@ -213,8 +216,9 @@ Result<Offset> PartitionLog::offset_for_time(WallTime time, CommitSequence durab
     segments = segments_;
     start = start_;
     const Offset watermark = high_watermark(durable);
-    const auto at = std::partition_point(
-        tail_.begin(), tail_.end(), [&](const TailBatch& batch) { return batch.append_time < time; });
+    const auto at = std::partition_point(tail_.begin(), tail_.end(), [&](const TailBatch& batch) {
+      return batch.append_time < time;
+    });
     from_tail = at == tail_.end() ? watermark : std::min(at->base_offset, watermark);
   }
   for (const Segment& segment : *segments) {
@@ -245,8 +249,8 @@ Offset PartitionLog::oldest_pin() const {
 
 PartitionLog::DrainView PartitionLog::drain_view(CommitSequence through) const {
   const std::lock_guard lock(mutex_);
-  DrainView view{.start = start_, .compacted_to = compacted_to_, .segments = segments_,
-                 .batches = {}};
+  DrainView view{
+      .start = start_, .compacted_to = compacted_to_, .segments = segments_, .batches = {}};
   for (const auto& batch : tail_) {
     if (batch.sequence > through) break;
     view.batches.push_back(batch);

@@ -18,9 +18,9 @@ namespace millrace::log {
 
 using SegmentList = std::vector<Segment>;
 
-// One partition: the tail, which is batches that so far stand only in the WAL (and, the newest, in memory),
-// behind the segments, to which the drain moves them. Offsets grow without overlap but may have gaps,
-// where compaction dropped records.
+// One partition: the tail, which is batches that so far stand only in the WAL (and, the newest, in
+// memory), behind the segments, to which the drain moves them. Offsets grow without overlap but may
+// have gaps, where compaction dropped records.
 //
 // Threads: readers, the writer and the drain call at any time. What only the committing thread may
 // touch is marked; it holds the log's commit lock.
@@ -43,11 +43,15 @@ class PartitionLog {
     std::uint32_t batch_bytes = 0;
   };
 
-  PartitionLog(std::string folder, Identity identity, std::shared_ptr<ListenerSlot> listeners);
+  PartitionLog(std::string folder, Identity identity, std::shared_ptr<ListenerSlot> listeners,
+               std::shared_ptr<OpenSegments> open_segments);
 
   [[nodiscard]] const Identity& identity() const { return identity_; }
   [[nodiscard]] const std::string& folder() const { return folder_; }
   [[nodiscard]] const ListenerSlot& listeners() const { return *listeners_; }
+  [[nodiscard]] const std::shared_ptr<OpenSegments>& open_segments() const {
+    return open_segments_;
+  }
 
   // --- under the commit lock ---
   [[nodiscard]] Offset end() const { return end_; }
@@ -105,6 +109,7 @@ class PartitionLog {
   const std::string folder_;
   const Identity identity_;
   const std::shared_ptr<ListenerSlot> listeners_;
+  const std::shared_ptr<OpenSegments> open_segments_;
 
   // Under the commit lock; end_ is written under mutex_ as well.
   ProducerTable producers_;
@@ -120,7 +125,7 @@ class PartitionLog {
   std::deque<TailBatch> tail_;
   std::uint64_t tail_first_index_ = 0;  // of tail_.front()
   std::uint64_t tail_bytes_ = 0;
-  std::uint64_t durable_index_ = 0;     // first batch not known to be durable
+  std::uint64_t durable_index_ = 0;  // first batch not known to be durable
   std::map<std::string, Offset> pins_;
 };
 

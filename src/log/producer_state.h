@@ -13,8 +13,9 @@
 
 namespace millrace::log {
 
-// What one idempotent producer has appended to one partition: its newest five batches, so that a retry
-// of any request a Kafka client may have in flight is answered with the offset it got the first time.
+// What one idempotent producer has appended to one partition: its newest five batches, so that a
+// retry of any request a Kafka client may have in flight is answered with the offset it got the
+// first time.
 class ProducerEntry {
  public:
   static constexpr std::size_t kBatchesKept = 5;
@@ -26,10 +27,10 @@ class ProducerEntry {
     bool operator==(const Batch&) const = default;
   };
 
-  // The old base offset when `header` repeats a kept batch, nothing when it may be appended. `fenced`
-  // for an older epoch; `invalid`, naming the expected sequence, for a gap or a sequence too old to
-  // be remembered. An unknown producer may start anywhere (its state may have expired); a new epoch
-  // starts at 0.
+  // The old base offset when `header` repeats a kept batch, nothing when it may be appended.
+  // `fenced` for an older epoch; `invalid`, naming the expected sequence, for a gap or a sequence
+  // too old to be remembered. An unknown producer may start anywhere (its state may have expired);
+  // a new epoch starts at 0.
   [[nodiscard]] Result<std::optional<Offset>> check(const codec::BatchHeader& header) const;
   // After `check` gave nothing.
   void appended(const codec::BatchHeader& header, Offset base_offset, WallTime append_time);
@@ -47,7 +48,7 @@ class ProducerEntry {
 
   ProducerEpoch epoch_ = kNoProducerEpoch;
   WallTime last_append_time_{};
-  std::uint8_t count_ = 0;                      // of batches_, oldest first
+  std::uint8_t count_ = 0;  // of batches_, oldest first
   std::array<Batch, kBatchesKept> batches_{};
 };
 

@@ -72,45 +72,70 @@ Result<std::optional<FrameReader::Frame>> FrameReader::next() {
   }
   Frame frame;
   frame.position = position_;
-  frame.batch = {.bytes = chunk_.slice(position_ - chunk_position_ + kFrameHeaderBytes,
-                                       head->batch_bytes),
-                 .base_offset = header->base_offset,
-                 .next_offset = header->next_offset(),
-                 .append_time = head->append_time};
+  frame.batch = {
+      .bytes = chunk_.slice(position_ - chunk_position_ + kFrameHeaderBytes, head->batch_bytes),
+      .base_offset = header->base_offset,
+      .next_offset = header->next_offset(),
+      .append_time = head->append_time};
   position_ += frame_bytes;
   return std::optional(std::move(frame));
 }
 
+void OpenSegments::opened(std::weak_ptr<SegmentFile> file) {
+  std::shared_ptr<SegmentFile> oldest;
+  {
+    const std::lock_guard lock(mutex_);
+    files_.push_back(std::move(file));
+    if (files_.size() <= count_max_) return;
+    oldest = files_.front().lock();
+    files_.pop_front();
+  }
+  if (oldest != nullptr) oldest->release();
+}
+
 Result<std::shared_ptr<SegmentFile>> SegmentFile::create(sys::FileSystem& files,
+                                                         std::shared_ptr<OpenSegments> open,
                                                          const std::string& folder,
                                                          const SegmentHeader& header,
                                                          std::uint32_t generation) {
-  auto segment = std::make_shared<SegmentFile>(files, folder, header.base_offset, generation);
+  auto segment =
+      std::make_shared<SegmentFile>(files, std::move(open), folder, header.base_offset, generation);
   MR_ASSIGN_OR_RETURN(segment->file_, files.create(segment->path_));
   MR_RETURN_IF_ERROR(segment->file_->write_at(0, encode_segment_header(header)));
   MR_ASSIGN_OR_RETURN(segment->index_file_, files.create(segment->index_path_));
   segment->is_index_loaded_ = true;
+  segment->open_->opened(segment);
   return segment;
 }
 
-SegmentFile::SegmentFile(sys::FileSystem& files, const std::string& folder, Offset base_offset,
-                         std::uint32_t generation)
+SegmentFile::SegmentFile(sys::FileSystem& files, std::shared_ptr<OpenSegments> open,
+                         const std::string& folder, Offset base_offset, std::uint32_t generation)
     : files_(files),
+      open_(std::move(open)),
       path_(folder + "/" + segment_file_name(base_offset, generation)),
-      index_path_(folder + "/" + index_file_name(base_offset, generation)) {}
+      index_path_(folder + "/" + index_file_name(base_offset, generation)) {
+  MR_CHECK(open_ != nullptr);
+}
 
-Result<std::shared_ptr<sys::File>> SegmentFile::file() {
-  const std::lock_guard lock(mutex_);
-  if (file_ == nullptr) {
+Result<SegmentFile::FilePtr> SegmentFile::file() {
+  FilePtr opened;
+  {
+    const std::lock_guard lock(mutex_);
+    if (file_ != nullptr) return file_;
     MR_ASSIGN_OR_RETURN(file_, files_.open(path_));
+    opened = file_;
   }
-  return file_;
+  // Without the lock: it may release another segment, which takes that one's.
+  open_->opened(weak_from_this());
+  return opened;
 }
 
 void SegmentFile::release() {
   const std::lock_guard lock(mutex_);
   file_.reset();
   index_file_.reset();
+  is_index_loaded_ = false;
+  index_ = {};
 }
 
 // Takes the entries the file has up to the first that is damaged, out of order or beyond the valid
@@ -123,10 +148,9 @@ void SegmentFile::read_index_file(const SegmentInfo& info) {
     const auto entry = parse_index_entry(rest);
     if (!entry.is_ok()) return;
     const IndexEntry& found = entry.value();
-    const bool is_in_order = index_.empty() ||
-                             (found.base_offset > index_.back().base_offset &&
-                              found.position > index_.back().position &&
-                              found.append_time >= index_.back().append_time);
+    const bool is_in_order = index_.empty() || (found.base_offset > index_.back().base_offset &&
+                                                found.position > index_.back().position &&
+                                                found.append_time >= index_.back().append_time);
     if (!is_in_order || found.position < kSegmentHeaderBytes ||
         found.position >= info.valid_bytes || found.base_offset < info.base_offset) {
       return;
@@ -136,9 +160,9 @@ void SegmentFile::read_index_file(const SegmentInfo& info) {
 }
 
 // Indexes the frames behind the newest entry.
-Status SegmentFile::scan_index(const SegmentInfo& info) {
+Status SegmentFile::scan_index(const sys::File& file, const SegmentInfo& info) {
   const std::uint64_t from = index_.empty() ? kSegmentHeaderBytes : index_.back().position;
-  FrameReader reader(*file_, path_, from, info.valid_bytes, kReadChunkBytesMax);
+  FrameReader reader(file, path_, from, info.valid_bytes, kReadChunkBytesMax);
   for (;;) {
     MR_ASSIGN_OR_RETURN(const auto frame, reader.next());
     if (!frame) return ok_status();
@@ -146,18 +170,15 @@ Status SegmentFile::scan_index(const SegmentInfo& info) {
   }
 }
 
-Status SegmentFile::load_index(const SegmentInfo& info) {
+Status SegmentFile::load_index(const sys::File& file, const SegmentInfo& info) {
   if (is_index_loaded_) return ok_status();
-  if (file_ == nullptr) {
-    MR_ASSIGN_OR_RETURN(file_, files_.open(path_));
-  }
   index_.clear();
   read_index_file(info);
-  if (!index_.empty() && !points_at_frame(*file_, index_.back())) index_.clear();
+  if (!index_.empty() && !points_at_frame(file, index_.back())) index_.clear();
   index_entries_written_ = index_.size();
   const std::uint64_t covered = index_.empty() ? 0 : index_.back().position;
   if (info.valid_bytes > covered + 2 * kIndexIntervalBytes || index_.empty()) {
-    MR_RETURN_IF_ERROR(scan_index(info));
+    MR_RETURN_IF_ERROR(scan_index(file, info));
   }
   is_index_loaded_ = true;
   return ok_status();
@@ -184,27 +205,24 @@ Status SegmentFile::write_index() {
 }
 
 template <typename IsBefore>
-Result<std::uint64_t> SegmentFile::start_position(const SegmentInfo& info, IsBefore is_before) {
+Result<std::uint64_t> SegmentFile::start_position(const sys::File& file, const SegmentInfo& info,
+                                                  IsBefore is_before) {
   const std::lock_guard lock(mutex_);
-  MR_RETURN_IF_ERROR(load_index(info));
+  MR_RETURN_IF_ERROR(load_index(file, info));
   for (;;) {
     // Entries beyond valid_bytes belong to an append that is not yet published.
-    const auto valid_end =
-        std::partition_point(index_.begin(), index_.end(), [&](const IndexEntry& entry) {
-          return entry.position < info.valid_bytes;
-        });
+    const auto valid_end = std::partition_point(
+        index_.begin(), index_.end(),
+        [&](const IndexEntry& entry) { return entry.position < info.valid_bytes; });
     const auto after = std::partition_point(index_.begin(), valid_end, is_before);
     if (after == index_.begin()) return kSegmentHeaderBytes;
-    if (file_ == nullptr) {
-      MR_ASSIGN_OR_RETURN(file_, files_.open(path_));
-    }
-    if (points_at_frame(*file_, *std::prev(after))) return std::prev(after)->position;
+    if (points_at_frame(file, *std::prev(after))) return std::prev(after)->position;
     // Index files are not synced: after a power loss this one may mix entries of two lives of the
     // segment's tail. The segment itself decides.
     index_.clear();
     index_entries_written_ = 0;
     index_file_.reset();
-    MR_RETURN_IF_ERROR(scan_index(info));
+    MR_RETURN_IF_ERROR(scan_index(file, info));
   }
 }
 
@@ -212,7 +230,7 @@ Result<bool> SegmentFile::read(const SegmentInfo& info, Offset from, std::size_t
                                std::vector<FetchedBatch>& out) {
   MR_ASSIGN_OR_RETURN(const auto from_file, file());
   MR_ASSIGN_OR_RETURN(const std::uint64_t position,
-                      start_position(info, [&](const IndexEntry& entry) {
+                      start_position(*from_file, info, [&](const IndexEntry& entry) {
                         return entry.base_offset <= from;
                       }));
   if (position >= info.valid_bytes) return true;
@@ -235,9 +253,10 @@ Result<bool> SegmentFile::read(const SegmentInfo& info, Offset from, std::size_t
 
 Result<std::optional<Offset>> SegmentFile::find_time(const SegmentInfo& info, WallTime time) {
   MR_ASSIGN_OR_RETURN(const auto from_file, file());
-  MR_ASSIGN_OR_RETURN(
-      const std::uint64_t position,
-      start_position(info, [&](const IndexEntry& entry) { return entry.append_time < time; }));
+  MR_ASSIGN_OR_RETURN(const std::uint64_t position,
+                      start_position(*from_file, info, [&](const IndexEntry& entry) {
+                        return entry.append_time < time;
+                      }));
   FrameReader reader(*from_file, path_, position, info.valid_bytes, kIndexIntervalBytes);
   for (;;) {
     MR_ASSIGN_OR_RETURN(const auto frame, reader.next());
@@ -281,7 +300,7 @@ Status SegmentFile::append(SegmentInfo& info, std::span<const FetchedBatch> batc
   MR_RETURN_IF_ERROR(to->write_at(info.valid_bytes, buffers));
 
   const std::lock_guard lock(mutex_);
-  MR_RETURN_IF_ERROR(load_index(info));
+  MR_RETURN_IF_ERROR(load_index(*to, info));
   // An append that failed half-way may have left entries.
   while (!index_.empty() && index_.back().position >= info.valid_bytes) index_.pop_back();
   index_entries_written_ = std::min(index_entries_written_, index_.size());

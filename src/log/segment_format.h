@@ -23,7 +23,7 @@ struct SegmentInfo {
   Offset base_offset;
   std::uint32_t generation = 0;  // grows when compaction writes the range anew
   std::uint64_t valid_bytes = kSegmentHeaderBytes;
-  Offset next_offset;            // of its last batch as it was first written
+  Offset next_offset;  // of its last batch as it was first written
   WallTime first_append_time;
   WallTime last_append_time;
 
@@ -42,8 +42,8 @@ struct SegmentHeader {
 std::string encode_segment_header(const SegmentHeader& header);
 Result<SegmentHeader> parse_segment_header(std::string_view bytes);
 
-// In front of each batch: append time, the batch's bytes, and a checksum over both and those fields of
-// the batch that its own CRC leaves out (base offset, length, epoch, magic, CRC).
+// In front of each batch: append time, the batch's bytes, and a checksum over both and those fields
+// of the batch that its own CRC leaves out (base offset, length, epoch, magic, CRC).
 struct FrameHeader {
   WallTime append_time;
   std::uint32_t batch_bytes = 0;
@@ -64,8 +64,8 @@ Result<IndexEntry> parse_index_entry(std::string_view bytes);
 // "00000000000000001234.log", or "00000000000000001234.2.log" for generation 2.
 std::string segment_file_name(Offset base_offset, std::uint32_t generation);
 std::string index_file_name(Offset base_offset, std::uint32_t generation);
-// "ticks-3.17": name (cut to a length every file system takes), partition, topic id. The id makes a topic
-// that was deleted and created again start in a new folder.
+// "ticks-3.17": name (cut to a length every file system takes), partition, topic id. The id makes a
+// topic that was deleted and created again start in a new folder.
 std::string partition_folder_name(std::string_view topic, std::int32_t partition,
                                   std::uint64_t topic_id);
 

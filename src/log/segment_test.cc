@@ -18,9 +18,9 @@ class SegmentTest : public testing::Test {
   SegmentTest() : files_(1) {
     EXPECT_TRUE(files_.make_folders(kFolder).is_ok());
     info_.base_offset = info_.next_offset = Offset(100);
-    const SegmentHeader header{.log_id = {}, .topic_id = 1, .partition = 0,
-                               .base_offset = Offset(100)};
-    file_ = SegmentFile::create(files_, kFolder, header, 0).value();
+    const SegmentHeader header{
+        .log_id = {}, .topic_id = 1, .partition = 0, .base_offset = Offset(100)};
+    file_ = SegmentFile::create(files_, open_, kFolder, header, 0).value();
   }
 
   // Batches of one record, append times 10 apart.
@@ -29,7 +29,8 @@ class SegmentTest : public testing::Test {
     for (int i = 0; i < count; ++i) {
       std::string bytes = make_batch(std::vector<std::string>{std::string(value_bytes, 'v')});
       codec::set_base_offset(bytes, 0, next_);
-      batches.push_back({SharedBytes(std::move(bytes)), next_, next_ + 1, WallTime(next_.value * 10)});
+      batches.push_back(
+          {SharedBytes(std::move(bytes)), next_, next_ + 1, WallTime(next_.value * 10)});
       next_ = next_ + 1;
     }
     const Status status = file_->append(info_, batches);
@@ -37,7 +38,7 @@ class SegmentTest : public testing::Test {
   }
 
   // A file object that knows nothing yet, as after a restart.
-  void forget() { file_ = std::make_shared<SegmentFile>(files_, kFolder, Offset(100), 0); }
+  void forget() { file_ = std::make_shared<SegmentFile>(files_, open_, kFolder, Offset(100), 0); }
 
   void expect_all_found() {
     for (std::int64_t offset = 100; offset < next_.value; ++offset) {
@@ -55,6 +56,7 @@ class SegmentTest : public testing::Test {
   }
 
   FaultFileSystem files_;
+  std::shared_ptr<OpenSegments> open_ = std::make_shared<OpenSegments>(2);
   SegmentInfo info_;
   std::shared_ptr<SegmentFile> file_;
   Offset next_{100};
@@ -64,6 +66,22 @@ TEST_F(SegmentTest, every_batch_is_found_by_offset_and_by_time) {
   append(60, 20'000);
   expect_all_found();
   forget();
+  expect_all_found();
+}
+
+TEST_F(SegmentTest, a_file_that_was_closed_for_others_is_opened_again) {
+  append(30, 20'000);
+  int opens = 0;
+  files_.set_hook([&](std::string_view operation, const std::string& path) {
+    if (operation == "open" && path == file_->path()) ++opens;
+    return ok_status();
+  });
+  expect_all_found();
+  EXPECT_EQ(opens, 0);  // open since it was made
+  for (int i = 0; i < 2; ++i) open_->opened({});
+  expect_all_found();
+  EXPECT_EQ(opens, 1);
+  append(30, 20'000);
   expect_all_found();
 }
 
@@ -132,8 +150,8 @@ TEST_F(SegmentTest, what_is_beyond_the_valid_bytes_is_not_seen) {
 TEST_F(SegmentTest, damage_is_reported_with_file_and_position) {
   append(3, 100);
   const std::string content = files_.content(file_->path());
-  for (const std::size_t at : {kSegmentHeaderBytes + 3, kSegmentHeaderBytes + 20,
-                               kSegmentHeaderBytes + 150}) {
+  for (const std::size_t at :
+       {kSegmentHeaderBytes + 3, kSegmentHeaderBytes + 20, kSegmentHeaderBytes + 150}) {
     files_.overwrite(file_->path(), at, "\xff");
     std::vector<FetchedBatch> out;
     const auto read = file_->read(info_, Offset(100), 1 << 20, out);

@@ -10,8 +10,8 @@
 
 namespace millrace::log {
 
-// One open file of the write-ahead log. Whoever may still read from it holds a reference: only a file
-// that nobody else holds is overwritten.
+// One open file of the write-ahead log. Whoever may still read from it holds a reference: only a
+// file that nobody else holds is overwritten.
 struct WalFile {
   std::uint64_t sequence = 0;
   std::uint64_t capacity_bytes = 0;
@@ -19,14 +19,15 @@ struct WalFile {
   std::unique_ptr<sys::File> file;
 };
 
-// The files of DIR/wal: made ahead of their use, kept while needed, then used again under a new name.
-// Overwriting blocks that are on disk already spares the file system its own journal at every sync.
-// Thread-safe.
+// The files of DIR/wal: made ahead of their use, kept while needed, then used again under a new
+// name. Overwriting blocks that are on disk already spares the file system its own journal at every
+// sync. Thread-safe.
 class WalFiles {
  public:
   WalFiles(sys::FileSystem& files, std::string folder, LogId log_id, std::uint64_t file_bytes);
 
-  // A file ready to be written: allocated, header written, file and name durable. `io` on a full disk.
+  // A file ready to be written: allocated, header written, file and name durable. `io` on a full
+  // disk.
   Result<std::shared_ptr<WalFile>> prepare(std::uint64_t sequence);
   // Opens a file that recovery found.
   Result<std::shared_ptr<WalFile>> open_existing(std::uint64_t sequence);

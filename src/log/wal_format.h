@@ -38,9 +38,9 @@ struct WalFileHeader {
 // What one write and one sync made durable together.
 struct GroupHeader {
   LogId log_id;
-  std::uint64_t group = 0;    // counts up by one, over all files
-  WalPosition position;       // of this header
-  WalPosition previous_end;   // where the previous group ended
+  std::uint64_t group = 0;   // counts up by one, over all files
+  WalPosition position;      // of this header
+  WalPosition previous_end;  // where the previous group ended
   CommitSequence first_commit;
   std::uint64_t synced_through = 0;  // newest group known to be on disk when this one was written
   std::uint32_t entry_count = 0;     // entries have consecutive commit sequences
@@ -79,7 +79,8 @@ void append_entry_header(EntryKind kind, std::size_t meta_bytes, std::size_t dat
 // Takes the first entry off `payload`.
 Result<EntryView> take_entry(std::string_view& payload);
 
-// The meta part of a commit entry. The batches themselves follow as the entry's data, in this order.
+// The meta part of a commit entry. The batches themselves follow as the entry's data, in this
+// order.
 struct CommitMeta {
   struct Batch {
     std::uint64_t topic_id = 0;

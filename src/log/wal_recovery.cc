@@ -107,9 +107,9 @@ class Recovery {
     MR_ASSIGN_OR_RETURN(const auto next, wal_.open_existing(*(at + 1)));
     MR_RETURN_IF_ERROR(read_whole(*next->file, bytes));
     std::swap(bytes_, bytes);
+    // The previous file needs no sync: the writer leaves a file only when all of it is on disk.
     const auto previous = std::exchange(file_, next);
     if (take_group_at(kWalFileHeaderBytes)) {
-      MR_RETURN_IF_ERROR(previous->file->sync());
       MR_RETURN_IF_ERROR(replay_group());
       return true;
     }
@@ -138,8 +138,8 @@ class Recovery {
     auto later = find_group(bytes_, file_->sequence, end_.position.offset);
     for (const std::uint64_t sequence : sequences_) {
       if (later || sequence <= file_->sequence) continue;
-      MR_ASSIGN_OR_RETURN(const auto file, files_.open_to_read(wal_.folder() + "/" +
-                                                               wal_file_name(sequence)));
+      MR_ASSIGN_OR_RETURN(const auto file,
+                          files_.open_to_read(wal_.folder() + "/" + wal_file_name(sequence)));
       std::string bytes;
       MR_RETURN_IF_ERROR(read_whole(*file, bytes));
       later = find_group(bytes, sequence, kWalFileHeaderBytes);
@@ -147,18 +147,18 @@ class Recovery {
     if (!later) return ok_status();
     if (later->synced_through < end_.next_group) {
       // Written without a sync per commit: the newest groups reached the disk out of order.
-      report_.notes.push_back("a power loss took commits that were acknowledged before they were "
-                              "synced, as the sync policy allows; the log ends before group " +
-                              std::to_string(end_.next_group) + ", group " +
-                              std::to_string(later->group) + " was found behind it and cut off");
+      report_.notes.push_back(
+          "a power loss took commits that were acknowledged before they were "
+          "synced, as the sync policy allows; the log ends before group " +
+          std::to_string(end_.next_group) + ", group " + std::to_string(later->group) +
+          " was found behind it and cut off");
       must_cut_ = true;
       return ok_status();
     }
     return corrupt_error(
-        place_text() + ": group " + std::to_string(end_.next_group) +
-        " is damaged, but group " + std::to_string(later->group) + " follows in " +
-        wal_file_name(later->position.file) + " at byte " +
-        std::to_string(later->position.offset) +
+        place_text() + ": group " + std::to_string(end_.next_group) + " is damaged, but group " +
+        std::to_string(later->group) + " follows in " + wal_file_name(later->position.file) +
+        " at byte " + std::to_string(later->position.offset) +
         ". Cutting here would lose acknowledged records: restore the folder from a backup. To give "
         "up everything from this group on, run: truncate -s " +
         std::to_string(end_.position.offset) + " '" + file_->path +
@@ -175,7 +175,8 @@ class Recovery {
       return rest.find_last_not_of('\0') + 1;  // npos + 1 is 0
     }
     const auto header = parse_group_header(rest);
-    if (!header.is_ok() || !is_ours(header.value(), file_->sequence, end_.position.offset)) return 0;
+    if (!header.is_ok() || !is_ours(header.value(), file_->sequence, end_.position.offset))
+      return 0;
     return std::min<std::uint64_t>(kGroupHeaderBytes + header.value().payload_bytes, rest.size());
   }
 
@@ -184,8 +185,7 @@ class Recovery {
     const std::string path = wal_.folder() + "/" + wal_file_name(sequence);
     std::string head;
     MR_ASSIGN_OR_RETURN(const auto file, files_.open_to_read(path));
-    MR_RETURN_IF_ERROR(
-        file->read_at(0, kWalFileHeaderBytes + kGroupHeaderBytes, head));
+    MR_RETURN_IF_ERROR(file->read_at(0, kWalFileHeaderBytes + kGroupHeaderBytes, head));
     if (head.size() == kWalFileHeaderBytes + kGroupHeaderBytes) {
       const auto header = parse_group_header(std::string_view(head).substr(kWalFileHeaderBytes));
       if (header.is_ok() && is_ours(header.value(), sequence, kWalFileHeaderBytes)) {
@@ -200,13 +200,14 @@ class Recovery {
     for (const std::uint64_t sequence : sequences_) {
       if (sequence > file_->sequence) MR_RETURN_IF_ERROR(remove_file(sequence));
     }
-    const std::uint64_t end_offset = std::max<std::uint64_t>(end_.position.offset,
-                                                             kWalFileHeaderBytes);
+    const std::uint64_t end_offset =
+        std::max<std::uint64_t>(end_.position.offset, kWalFileHeaderBytes);
     if (report_.torn_tail_bytes > 0 || must_cut_) {
       // Old bytes must not be taken for groups once new ones stand in front of them.
       MR_RETURN_IF_ERROR(file_->file->truncate(end_offset));
-      report_.notes.push_back(place_text() + ": " + std::to_string(report_.torn_tail_bytes) +
-                              " bytes of an unfinished write cut off; they were never acknowledged");
+      report_.notes.push_back(
+          place_text() + ": " + std::to_string(report_.torn_tail_bytes) +
+          " bytes of an unfinished write cut off; they were never acknowledged");
     }
     MR_RETURN_IF_ERROR(file_->file->allocate(std::max(wal_.file_bytes(), end_offset)));
     MR_RETURN_IF_ERROR(file_->file->sync());

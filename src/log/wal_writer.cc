@@ -5,14 +5,11 @@
 #include <utility>
 
 #include "base/check.h"
-#include "base/crc32c.h"
 
 namespace millrace::log {
 
 namespace {
 
-// Batches up to this are copied behind each other; a buffer of its own would cost the kernel more.
-constexpr std::size_t kCopiedBatchBytesMax = 2048;
 constexpr std::chrono::milliseconds kRoomWait{100};
 constexpr std::chrono::milliseconds kPreparingRetry{500};
 
@@ -38,7 +35,9 @@ WalWriter::WalWriter(const Options& options, WalFiles& files, LogId log_id, cons
   write_thread_ = std::thread([this] { write_loop(); });
 }
 
-WalWriter::~WalWriter() { stop(); }
+WalWriter::~WalWriter() {
+  stop();
+}
 
 void WalWriter::stop() {
   {
@@ -133,8 +132,8 @@ void WalWriter::retry_preparing() {
   must_prepare_.notify_one();
 }
 
-// Keeps one file ready. After a failure it tries again now and then, so that freeing disk space is all
-// the user has to do.
+// Keeps one file ready. After a failure it tries again now and then, so that freeing disk space is
+// all the user has to do.
 void WalWriter::prepare_loop() {
   std::unique_lock lock(mutex_);
   for (;;) {
@@ -164,10 +163,9 @@ void WalWriter::prepare_loop() {
       last_file_ = sequence;
       preparing_failure_ = ok_status();
     } else {
-      preparing_failure_ = std::move(prepared)
-                               .take_status()
-                               .with_context("no room for the next WAL file, commits resume when "
-                                             "there is");
+      preparing_failure_ = std::move(prepared).take_status().with_context(
+          "no room for the next WAL file, commits resume when "
+          "there is");
     }
     has_room_.notify_all();
   }
@@ -224,94 +222,24 @@ Status WalWriter::write_group(std::vector<WalItem>& group) {
     end_.position = {.file = current_->sequence, .offset = kWalFileHeaderBytes};
     events_.on_new_file();
   }
-  encode_group(group);
-  std::uint32_t crc = 0;
-  buffers_.clear();
-  buffers_.emplace_back();  // the header
-  for (const Span& span : spans_) {
-    const char* from = span.external != nullptr ? span.external
-                                                : scratch_.data() + span.scratch_position;
-    buffers_.emplace_back(from, span.span_bytes);
-    crc = crc32c(buffers_.back(), crc);
-  }
-  std::string header;
-  append_group_header({.log_id = log_id_,
-                       .group = end_.next_group,
-                       .position = end_.position,
-                       .previous_end = previous_end,
-                       .first_commit = group.front().sequence,
-                       .synced_through = synced_through_,
-                       .entry_count = static_cast<std::uint32_t>(group.size()),
-                       .payload_bytes = static_cast<std::uint32_t>(payload_bytes_),
-                       .payload_crc = crc},
-                      header);
-  buffers_.front() = header;
-  const std::uint64_t group_bytes = kGroupHeaderBytes + payload_bytes_;
+  const GroupHeader header{.log_id = log_id_,
+                           .group = end_.next_group,
+                           .position = end_.position,
+                           .previous_end = previous_end,
+                           .first_commit = {},
+                           .synced_through = synced_through_,
+                           .entry_count = 0,
+                           .payload_bytes = 0,
+                           .payload_crc = 0};
+  const auto& buffers = encoder_.encode(header, group);
+  const std::uint64_t group_bytes = encoder_.group_bytes();
   MR_CHECK(end_.position.offset + group_bytes <= current_->capacity_bytes);
-  MR_RETURN_IF_ERROR(current_->file->write_at(end_.position.offset, buffers_));
+  MR_RETURN_IF_ERROR(current_->file->write_at(end_.position.offset, buffers));
   wal_bytes_.fetch_add(group_bytes, std::memory_order_relaxed);
   end_.position.offset += group_bytes;
   ++end_.next_group;
   is_dirty_ = true;
   return options_.sync_each_commit ? sync_current() : sync_in_background();
-}
-
-void WalWriter::encode_group(std::vector<WalItem>& group) {
-  scratch_.clear();
-  spans_.clear();
-  payload_bytes_ = 0;
-  std::uint64_t position = end_.position.offset + kGroupHeaderBytes;
-  for (WalItem& item : group) encode_item(item, position);
-  payload_bytes_ = position - end_.position.offset - kGroupHeaderBytes;
-  MR_CHECK(payload_bytes_ <= UINT32_MAX);
-}
-
-void WalWriter::encode_item(WalItem& item, std::uint64_t& position) {
-  std::size_t data_bytes = 0;
-  const std::size_t start = scratch_.size();
-  if (item.kind == EntryKind::commit) {
-    CommitMeta meta{.append_time = item.append_time, .batches = {}, .offsets = {}};
-    meta.batches.reserve(item.batches.size());
-    for (const auto& batch : item.batches) {
-      data_bytes += batch.bytes->size();
-      meta.batches.push_back({.topic_id = batch.topic_id,
-                              .partition = batch.partition_index,
-                              .batch_bytes = static_cast<std::uint32_t>(batch.bytes->size())});
-    }
-    meta.offsets.swap(item.offsets);
-    append_commit_meta(meta, item.meta);
-    item.offsets.swap(meta.offsets);
-  }
-  append_entry_header(item.kind, item.meta.size(), data_bytes, scratch_);
-  scratch_.append(item.meta);
-  add_scratch(start);
-  position += scratch_.size() - start;
-  for (auto& batch : item.batches) {
-    batch.wal_offset = position;
-    position += batch.bytes->size();
-    add_external(*batch.bytes);
-  }
-  MR_CHECK(kEntryHeaderBytes + item.meta.size() + data_bytes + kGroupHeaderBytes <=
-           item.reserved_bytes);
-}
-
-void WalWriter::add_scratch(std::size_t from) {
-  const std::size_t bytes = scratch_.size() - from;
-  if (!spans_.empty() && spans_.back().external == nullptr) {
-    spans_.back().span_bytes += bytes;
-  } else {
-    spans_.push_back({.external = nullptr, .scratch_position = from, .span_bytes = bytes});
-  }
-}
-
-void WalWriter::add_external(std::string_view bytes) {
-  if (bytes.size() > kCopiedBatchBytesMax) {
-    spans_.push_back({.external = bytes.data(), .scratch_position = 0, .span_bytes = bytes.size()});
-    return;
-  }
-  const std::size_t from = scratch_.size();
-  scratch_.append(bytes);
-  add_scratch(from);
 }
 
 Status WalWriter::sync_current() {

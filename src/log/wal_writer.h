@@ -8,38 +8,15 @@
 #include <memory>
 #include <mutex>
 #include <string>
-#include <string_view>
 #include <thread>
 #include <vector>
 
 #include "base/time.h"
 #include "log/wal_files.h"
 #include "log/wal_format.h"
+#include "log/wal_group.h"
 
 namespace millrace::log {
-
-class PartitionLog;
-
-struct PlacedBatch {
-  std::shared_ptr<PartitionLog> partition;
-  std::uint64_t topic_id = 0;
-  std::int32_t partition_index = 0;
-  std::uint64_t tail_index = 0;  // where the partition keeps it
-  std::shared_ptr<const std::string> bytes;
-  std::uint64_t wal_offset = 0;  // in its file; filled in by the writer
-};
-
-// One entry on its way to the disk.
-struct WalItem {
-  EntryKind kind = EntryKind::commit;
-  CommitSequence sequence;
-  WallTime append_time;
-  std::vector<PlacedBatch> batches;   // of a commit
-  std::vector<OffsetCommit> offsets;  // of a commit
-  std::string meta;                   // of every other kind
-  std::size_t reserved_bytes = 0;     // what was given to try_reserve
-  bool is_first_of_file = false;      // set by push
-};
 
 // Where the next group will stand.
 struct WalEnd {
@@ -47,9 +24,10 @@ struct WalEnd {
   std::uint64_t next_group = 1;
 };
 
-// The one thread that writes the log. It takes everything that has queued up while the previous sync ran,
-// writes it as one group with one write and one sync, and reports it. A second thread prepares the next
-// file while the current one fills, so that a full disk is noticed before anything is placed on it.
+// The one thread that writes the log. It takes everything that has queued up while the previous
+// sync ran, writes it as one group with one write and one sync, and reports it. A second thread
+// prepares the next file while the current one fills, so that a full disk is noticed before
+// anything is placed on it.
 //
 // Rule R17: after a failed write or sync nothing is retried and nothing more is accepted.
 class WalWriter {
@@ -58,14 +36,16 @@ class WalWriter {
     std::size_t unsynced_bytes_max = 0;
     bool sync_each_commit = true;
     std::int64_t background_sync_ms = 1000;  // without sync_each_commit
-    std::size_t files_max = 0;               // live files; above: back-pressure until the drain caught up
+    std::size_t files_max = 0;  // live files; above: back-pressure until the drain caught up
   };
   // All are called on the writer's threads, never with its lock held.
   struct Events {
-    // The items are durable (written, without sync_each_commit), in order; they all stand in `file`.
-    std::function<void(std::vector<WalItem>& items, const std::shared_ptr<WalFile>& file)> on_durable;
-    std::function<void(const Status&)> on_failure;    // once
-    std::function<void()> on_new_file;                // a file has been filled
+    // The items are durable (written, without sync_each_commit), in order; they all stand in
+    // `file`.
+    std::function<void(std::vector<WalItem>& items, const std::shared_ptr<WalFile>& file)>
+        on_durable;
+    std::function<void(const Status&)> on_failure;  // once
+    std::function<void()> on_new_file;              // a file has been filled
   };
   struct Counters {
     std::uint64_t syncs = 0;
@@ -73,7 +53,8 @@ class WalWriter {
     std::uint64_t sync_ns_total = 0;
   };
 
-  // Goes on at `end` in `current`, which holds a valid file whose bytes behind `end` are not groups.
+  // Goes on at `end` in `current`, which holds a valid file whose bytes behind `end` are not
+  // groups.
   WalWriter(const Options& options, WalFiles& files, LogId log_id, const Clock& clock,
             std::shared_ptr<WalFile> current, WalEnd end, Events events);
   // Writes what is queued, then stops.
@@ -86,9 +67,9 @@ class WalWriter {
   // A larger item fits in no file.
   [[nodiscard]] std::size_t item_bytes_limit() const;
 
-  // Reserves room for an item. False: the next file is still being prepared; wait_for_room and try again.
-  // `overloaded`: too much is unsynced, or the disk is full, or the drain is behind. `io`: failed.
-  // Calls of try_reserve and push must not interleave with another item's.
+  // Reserves room for an item. False: the next file is still being prepared; wait_for_room and try
+  // again. `overloaded`: too much is unsynced, or the disk is full, or the drain is behind. `io`:
+  // failed. Calls of try_reserve and push must not interleave with another item's.
   Result<bool> try_reserve(std::size_t bytes);
   // Gives up after a moment, so that the caller can answer `overloaded`.
   void wait_for_room();
@@ -104,20 +85,10 @@ class WalWriter {
   void stop();
 
  private:
-  struct Span {  // a piece of the group: in scratch_, or somebody else's buffer
-    const char* external = nullptr;
-    std::size_t scratch_position = 0;
-    std::size_t span_bytes = 0;
-  };
-
   void write_loop();
   void prepare_loop();
   bool take_group(std::vector<WalItem>& group);
   Status write_group(std::vector<WalItem>& group);
-  void encode_group(std::vector<WalItem>& group);
-  void encode_item(WalItem& item, std::uint64_t& position);
-  void add_external(std::string_view bytes);
-  void add_scratch(std::size_t from);
   Status sync_current();
   Status sync_in_background();
   void finish_group(const std::vector<WalItem>& group);
@@ -133,10 +104,7 @@ class WalWriter {
   std::shared_ptr<WalFile> current_;
   WalEnd end_;
   std::uint64_t synced_through_ = 0;
-  std::string scratch_;
-  std::vector<Span> spans_;
-  std::vector<std::string_view> buffers_;
-  std::uint64_t payload_bytes_ = 0;
+  GroupEncoder encoder_;
   MonotonicTime last_sync_{};
   bool is_dirty_ = false;  // written but not synced, without sync_each_commit
 
@@ -147,9 +115,9 @@ class WalWriter {
   std::vector<WalItem> queue_;
   std::deque<std::shared_ptr<WalFile>> claimed_;  // reserved in, not yet switched to
   std::shared_ptr<WalFile> ready_;
-  std::uint64_t last_file_ = 0;            // newest sequence handed out or being prepared
-  std::uint64_t filling_file_ = 0;         // where reservations go
-  std::uint64_t room_bytes_ = 0;           // left in it
+  std::uint64_t last_file_ = 0;     // newest sequence handed out or being prepared
+  std::uint64_t filling_file_ = 0;  // where reservations go
+  std::uint64_t room_bytes_ = 0;    // left in it
   bool is_next_first_of_file_ = false;
   std::uint64_t unsynced_bytes_ = 0;
   WalEnd durable_end_;

@@ -13,6 +13,14 @@
 
 namespace millrace::ops {
 
+// One thing that an audit looked at.
+struct AuditCheck {
+  std::string check;     // what must hold: "rows", "conservation", ...
+  std::string pipeline;  // empty: of no single one
+  bool is_ok = false;
+  std::string detail;  // what was counted; or what is wrong, and where
+};
+
 // A part of the process that adds its own routes, status and metrics (lake, features): so that ops need not
 // know them all.
 class ApiExtension {
@@ -20,6 +28,13 @@ class ApiExtension {
   virtual ~ApiExtension() = default;
   virtual void add_routes(http::Router& router) = 0;
   virtual void append_metrics(std::string& text) const = 0;
+  // Whether what the part has made durable is exact. On the audits' thread, while everything runs: it must not
+  // block writers, and ends early when `is_cancelled()`.
+  virtual void append_audit(std::vector<AuditCheck>& checks,
+                            const std::function<bool()>& is_cancelled) {
+    (void)checks;
+    (void)is_cancelled;
+  }
 };
 
 // What the API shows; everything outlives it.

@@ -1,6 +1,8 @@
 #include "pipeline/compile.h"
 
 #include <algorithm>
+#include <initializer_list>
+#include <set>
 #include <utility>
 
 #include "base/check.h"
@@ -14,6 +16,10 @@ constexpr std::string_view kOperatorsVersion = "operators 1";
 constexpr std::uint64_t kFileSeed = 0x706970656c696e65;
 constexpr std::int32_t kPartialsPartitionsMax = 4;
 constexpr std::size_t kFieldsMax = 64;  // RowDecoder's bound
+
+bool is_result_member(std::string_view name) {
+  return name == "window_start" || name == "window_end" || name == "revision" || name == "is_final";
+}
 
 class Compiler {
  public:
@@ -29,6 +35,11 @@ class Compiler {
   }
   std::optional<expr::Program> compile(const ExpressionSpec& expression,
                                        const expr::Environment& environment);
+  // The same where only some types make sense. An unknown one does: the event decides.
+  std::optional<expr::Program> compile_typed(const ExpressionSpec& expression,
+                                             const expr::Environment& environment,
+                                             std::string_view what,
+                                             std::initializer_list<FieldType> types);
   [[nodiscard]] expr::Environment row_environment(std::size_t field_count,
                                                   bool has_processing_time) const;
   std::optional<std::string> file_content(const std::string& name, const std::string& path);
@@ -39,11 +50,14 @@ class Compiler {
                      std::int32_t partition_count);
 
   void read_schema();
+  void check_names();
+  void check_topics();
   void compile_source();
   void compile_rules();
   void compile_tables();
   void compile_fields();
   void compile_windows();
+  [[nodiscard]] std::string window_key_name(const WindowSpec& window) const;
   std::optional<task::Window> compile_window(const WindowSpec& spec);
   void compile_result_fields(const WindowSpec& spec, task::Window& window);
   task::WindowResults results_of(const WindowSpec& spec, std::vector<task::OutputTopic>& outputs);
@@ -63,6 +77,24 @@ std::optional<expr::Program> Compiler::compile(const ExpressionSpec& expression,
   auto program = expr::Program::compile(expression.text, environment);
   if (program.is_ok()) return std::move(program).value();
   fault(expression.path, std::string(program.status().message()));
+  return std::nullopt;
+}
+
+std::optional<expr::Program> Compiler::compile_typed(const ExpressionSpec& expression,
+                                                     const expr::Environment& environment,
+                                                     std::string_view what,
+                                                     std::initializer_list<FieldType> types) {
+  auto program = compile(expression, environment);
+  if (!program) return std::nullopt;
+  const auto found = program->result_type();
+  if (found == FieldType::any) return program;
+  std::string wanted;
+  for (const auto type : types) {
+    if (type == found) return program;
+    wanted += (wanted.empty() ? "" : " or ") + std::string(to_string(type));
+  }
+  fault(expression.path, std::string(what) + " must be a " + wanted + ", but `" + expression.text +
+                             "` is a " + std::string(to_string(found)));
   return std::nullopt;
 }
 
@@ -146,6 +178,56 @@ void Compiler::read_schema() {
   }
 }
 
+// What two parts of a pipeline would fight over: journals, groups, files, members of a result.
+void Compiler::check_names() {
+  std::set<std::string> taken;
+  const auto take = [&](const std::string& kind, const std::string& name, const std::string& path) {
+    if (!taken.insert(kind + " " + name).second) {
+      fault(path, "there is another " + kind + " " + name + "; names must differ");
+    }
+  };
+  for (const auto& window : spec_.windows) {
+    take("window", window.name, window.path + "/name");
+    if (window.name == kSourceStage) {
+      fault(window.path + "/name", "the source stage has this name; take another");
+    }
+    for (const auto& aggregate : window.aggregates) {
+      const bool is_key = aggregate.name == window_key_name(window);
+      if (is_key || is_result_member(aggregate.name)) {
+        fault(aggregate.path, aggregate.name + " is a member of every result; take another name");
+      }
+    }
+  }
+  for (const auto& lake : spec_.lakes) take("lake", lake.name, lake.path + "/lake");
+  for (const auto& feature : spec_.features) {
+    take("feature group", feature.group, feature.path + "/feature_group");
+    take("feature group of window", feature.from, feature.path + "/from");
+  }
+  for (const auto& topic : spec_.topics) take("sink for topic", topic, "/sinks");
+}
+
+// A pipeline that reads what it writes never ends.
+void Compiler::check_topics() {
+  const auto check = [&](const std::string& topic, const std::string& path) {
+    if (topic == spec_.source.topic) {
+      fault(path, topic + " is the source; what is written there would be read again");
+    }
+  };
+  for (const auto& topic : spec_.topics) check(topic, "/sinks");
+  for (const auto& window : spec_.windows) check(window.emit_to, window.path + "/emit_to");
+  check(spec_.dead_letter_topic, "/dead_letters/topic");
+}
+
+// The member of a window's result that holds its key.
+std::string Compiler::window_key_name(const WindowSpec& window) const {
+  const bool is_word = !window.key.text.empty() &&
+                       std::all_of(window.key.text.begin(), window.key.text.end(), [](char c) {
+                         return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+                                (c >= 'A' && c <= 'Z');
+                       });
+  return is_word ? window.key.text : "key";
+}
+
 void Compiler::compile_source() {
   auto& source = out_->source;
   source.pipeline = spec_.name + "@" + std::to_string(spec_.version);
@@ -173,12 +255,13 @@ void Compiler::compile_source() {
 void Compiler::compile_rules() {
   const auto environment = row_environment(out_->source.schema_field_count, false);
   for (const auto& rule : spec_.rules) {
-    if (auto program = compile(rule.expression, environment)) {
+    if (auto program =
+            compile_typed(rule.expression, environment, "a rule", {FieldType::boolean})) {
       out_->source.rules.push_back({rule.name, rule.message, std::move(*program)});
     }
   }
   if (!spec_.dedup) return;
-  if (auto id = compile(spec_.dedup->id, environment)) {
+  if (auto id = compile_typed(spec_.dedup->id, environment, "the id", {FieldType::string})) {
     out_->source.dedup = task::DedupPlan{std::move(*id), spec_.dedup->ttl_us,
                                          spec_.dedup->is_dead_lettered, options_.hash_secret};
   }
@@ -230,7 +313,7 @@ void Compiler::compile_result_fields(const WindowSpec& spec, task::Window& windo
   environment.field_count = layout.fields.size();
   environment.variable_names.emplace_back(task::kProcessingTimeVariable);
   for (const auto& field : spec.fields) {
-    if (layout.find(field.name)) {
+    if (layout.find(field.name) || is_result_member(field.name)) {
       fault(field.expression.path, field.name + " is a member of the result already");
     } else if (auto program = compile(field.expression, environment)) {
       window.fields.push_back({field.name, std::move(*program)});
@@ -246,15 +329,21 @@ std::optional<task::Window> Compiler::compile_window(const WindowSpec& spec) {
   window.every_us = spec.every_us;
   window.allowed_lateness_us = spec.allowed_lateness_us;
   if (!spec.key.text.empty()) {
-    window.key = compile(spec.key, environment);
+    window.key = compile_typed(spec.key, environment, "a window's key", {FieldType::string});
     if (!window.key) return std::nullopt;
-    const bool is_name = out_->source.layout.find(spec.key.text).has_value();
-    window.key_name = is_name ? spec.key.text : "key";
+    window.key_name = window_key_name(spec);
   }
   for (const auto& aggregate : spec.aggregates) {
     task::AggregateCall call{aggregate.name, aggregate.kind, aggregate.digits, std::nullopt};
     if (aggregate.argument) {
-      call.argument = compile(*aggregate.argument, environment);
+      const bool is_number =
+          call.kind == task::AggregateKind::sum || call.kind == task::AggregateKind::avg;
+      call.argument =
+          is_number ? compile_typed(*aggregate.argument, environment, "the argument",
+                                    {FieldType::int64, FieldType::decimal})
+                    : compile_typed(*aggregate.argument, environment, "the argument",
+                                    {FieldType::int64, FieldType::decimal, FieldType::string,
+                                     FieldType::boolean, FieldType::timestamp});
       if (!call.argument) return std::nullopt;
     }
     window.aggregates.push_back(std::move(call));
@@ -371,6 +460,8 @@ std::unique_ptr<Pipeline> Compiler::run() {
   out_->text = options_.text;
   read_schema();
   if (has_fault_) return nullptr;
+  check_names();
+  check_topics();
   compile_source();
   if (has_fault_) return nullptr;
   compile_tables();

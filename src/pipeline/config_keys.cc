@@ -1,7 +1,6 @@
 #include "pipeline/config_keys.h"
 
 #include <algorithm>
-#include <array>
 
 namespace millrace::pipeline {
 namespace {
@@ -39,7 +38,7 @@ constexpr ConfigKey kBufferTime{"firehose.buffer_time_seconds", Kind::integer, 0
 constexpr ConfigKey kCompression{"firehose.compression", Kind::word, 0, 0,
                                  "gzip snappy zstd none uncompressed"};
 
-constexpr auto kKeys = std::to_array<ConfigKey>({
+constexpr ConfigKey kKeys[] = {
     {"pipelines", Kind::texts},
     {"data_folder", Kind::text},
     {"delivery", Kind::word, 0, 0, "local s3 aws"},
@@ -115,7 +114,7 @@ constexpr auto kKeys = std::to_array<ConfigKey>({
     idle("bastion_host.instance_type", Kind::text, kNoCloud),
     idle("bastion_host.enabled", Kind::boolean, kNoCloud),
     idle("tags.*", Kind::anything, kNoCloud),
-});
+};
 
 std::string_view take_name(std::string_view& path) {
   const auto end = std::min(path.find('.'), path.size());

@@ -79,20 +79,23 @@ constexpr const char* kOriginalKeys = R"({
   "stacks": {"vpc_stack_name": "a", "msk_stack_name": "b"},
   "vpc": {"cidr_range": "10.0.0.0/16", "cidr_mask": 24, "enable_flow_logs": true},
   "bastion_host": {"instance_type": "t3.micro", "enabled": false},
-  "kafka": {"broker_count": 3, "instance_type": "kafka.m5.large", "retention_days": 7, "use_spot": true,
-            "spot_max_price": "0.50"},
+  "kafka": {"broker_count": 3, "instance_type": "kafka.m5.large", "retention_days": 7,
+            "use_spot": true, "spot_max_price": "0.50"},
   "event_streaming": {"cluster_id": "c", "cluster_name": "n", "topics":
     {"raw": {"name": "ecommerce.orders.raw", "partitions": 10, "replication_factor": 2}}},
   "stream_processor": {"application_name": "a", "parallelism": 4, "checkpoint_interval_ms": 60000,
     "watermark_allowed_lateness_ms": 600000, "memory_per_taskmanager_mb": 4096,
-    "auto_scaling": {"enabled": true, "min_parallelism": 2, "max_parallelism": 16, "target_cpu_utilization": 70}},
-  "data_lake": {"bucket_prefix": "lake", "buffering_hints": {"intervalInSeconds": 300, "sizeInMBs": 128},
+    "auto_scaling": {"enabled": true, "min_parallelism": 2, "max_parallelism": 16,
+                     "target_cpu_utilization": 70}},
+  "data_lake": {"bucket_prefix": "lake",
+    "buffering_hints": {"intervalInSeconds": 300, "sizeInMBs": 128},
     "s3_prefix": "year=!{timestamp:yyyy}/", "data_format": "parquet", "compression": "Snappy",
-    "lifecycle_days_to_glacier": 90, "lifecycle_days_to_deep_archive": 365, "enable_intelligent_tiering": true,
-    "enable_versioning": true, "enable_cross_region_replication": false},
-  "ml_features": {"feature_group_name": "f", "event_time_feature": "e", "record_identifier_feature": "r",
-    "lambda": {"function_event_source_batch_size": 25, "consumer_group_id": "g", "timeout_seconds": 60,
-               "memory_mb": 512}},
+    "lifecycle_days_to_glacier": 90, "lifecycle_days_to_deep_archive": 365,
+    "enable_intelligent_tiering": true, "enable_versioning": true, "enable_cross_region_replication": false},
+  "ml_features": {"feature_group_name": "f", "event_time_feature": "e",
+    "record_identifier_feature": "r",
+    "lambda": {"function_event_source_batch_size": 25, "consumer_group_id": "g",
+               "timeout_seconds": 60, "memory_mb": 512}},
   "observability": {"log_level": "INFO", "cloudwatch_log_retention_days": 30, "enable_xray_tracing": true,
     "custom_metrics_namespace": "N", "alarm_sns_topic_arn": "arn:aws:sns:eu-west-1:1:t"},
   "tags": {"owner": "team", "cost-center": 42}
@@ -111,8 +114,8 @@ TEST(Config, every_key_of_the_earlier_system_is_accepted) {
   EXPECT_EQ(config.broker_count, 3);
   const Config guide =
       load({{"c.json", R"({"flink": {"parallelism": 3, "checkpoint_interval_ms": 10000,
-      "artifact_bucket_name": "bucket-1"}, "firehose": {"buffer_size_mb": 5, "buffer_time_seconds": 0,
-      "compression": "uncompressed"}})"}});
+      "artifact_bucket_name": "bucket-1"}, "firehose": {"buffer_size_mb": 5,
+      "buffer_time_seconds": 0, "compression": "uncompressed"}})"}});
   EXPECT_EQ(guide.parallelism, 3);
   EXPECT_EQ(guide.artifact_bucket_name, "bucket-1");
   EXPECT_EQ(guide.compression, "none");

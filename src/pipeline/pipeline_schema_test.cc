@@ -78,20 +78,21 @@ TEST(PipelineSchema, accepts_every_key_there_is) {
   EXPECT_THAT(check(R"yaml(
 pipeline: all
 version: 3
-source: { topic: in, format: json, key: k, event_time: t, out_of_orderness: 250ms, max_ahead: 2h, max_jump: 1d,
-          jump_confirmations: 3, idle_after: 5s, idle_advance: on, partitions: 8 }
+source: { topic: in, format: json, key: k, event_time: t, out_of_orderness: 250ms,
+          max_ahead: 2h, max_jump: 1d, jump_confirmations: 3, idle_after: 5s, idle_advance: on, partitions: 8 }
 validate: { schema: s.json, rules: [{ name: r, expr: a > 0, message: no }] }
 dedup: { id: "a + b", ttl: 24h, on_duplicate: drop }
 enrich:
   tables: { t1: { file: t.csv, key: id, format: csv } }
   fields: { one: 1, two: { expr: "a * 2", type: decimal }, three: true }
 windows:
-  - { name: w1, key: k, tumbling: 1m, out_of_orderness: 1s, allowed_lateness: 10m, aggregates: { n: count() },
-      fields: { double: n * 2 }, emit_to: out.1 }
+  - { name: w1, key: k, tumbling: 1m, out_of_orderness: 1s, allowed_lateness: 10m,
+      aggregates: { n: count() }, fields: { double: n * 2 }, emit_to: out.1 }
   - { name: w2, sliding: { size: 10m, every: 1m }, aggregates: { a: "avg(x, 2)" }, emit_to: out-2 }
 sinks:
   - { topic: enriched }
-  - { lake: l, from: w1, format: json, compression: gzip, partition_by: [year, ticker], roll: { size: 1048576, interval: 60s } }
+  - { lake: l, from: w1, format: json, compression: gzip, partition_by: [year, ticker],
+      roll: { size: 1048576, interval: 60s } }
   - { feature_group: f-1, from: w1, record_id: k, event_time: window_end }
 dead_letters: { topic: dlq, id_field_name: attempted_order_id }
 )yaml"),

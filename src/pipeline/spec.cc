@@ -83,7 +83,8 @@ class Reader {
   [[nodiscard]] std::int64_t duration_us() const {
     const auto parsed = parse_duration_us(text());
     if (!parsed) fault(text() + " is not a duration; write 250ms, 30s, 5m, 24h or 1d");
-    return parsed.value_or(0);
+    if (parsed && *parsed > kDurationUsMax) fault(text() + " is longer than 36500d");
+    return parsed && *parsed <= kDurationUsMax ? *parsed : 0;
   }
   [[nodiscard]] ExpressionSpec expression(std::string_view name) const {
     return {child(name).text(), path_ + "/" + std::string(name)};
@@ -226,8 +227,14 @@ AggregateSpec read_aggregate(const Reader& from, const std::string& name) {
   return aggregate;
 }
 
+// Keys that the schema knows and nothing does yet: better refused than ignored.
+void refuse_key(const Reader& from, std::string_view name, std::string_view instead) {
+  if (from.has(name)) from.child(name).fault("is not supported yet; " + std::string(instead));
+}
+
 WindowSpec read_window(const Reader& from) {
   WindowSpec window;
+  refuse_key(from, "out_of_orderness", "set source.out_of_orderness, which holds for every window");
   window.name = from.text("name");
   window.path = from.path();
   if (from.has("key")) window.key = from.expression("key");
@@ -259,6 +266,7 @@ WindowSpec read_window(const Reader& from) {
 
 LakeSpec read_lake(const Reader& from) {
   LakeSpec lake;
+  refuse_key(from, "from", "leave it out to deliver the enriched events");
   lake.name = from.text("lake");
   lake.path = from.path();
   lake.is_parquet = from.text("format", "parquet") == "parquet";

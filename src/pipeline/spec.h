@@ -119,7 +119,11 @@ using ReportFault = std::function<void(const std::string& path, std::string mess
 // aggregate calls) are reported.
 Spec read_spec(const Value& document, const ReportFault& report);
 
-// "30s", "250ms", "24h", "1d" -> microseconds; "64MiB", "1MB", "4096" -> bytes. nullopt when malformed.
+// Longer durations are refused, so that sums of times and durations stay far from overflow.
+inline constexpr std::int64_t kDurationUsMax = std::int64_t{36'500} * 86'400'000'000;
+
+// "30s", "250ms", "24h", "1d" -> microseconds; "64MiB", "1MB", "4096" -> bytes. nullopt when malformed
+// or too large for 64 bits.
 std::optional<std::int64_t> parse_duration_us(std::string_view text);
 std::optional<std::int64_t> parse_bytes(std::string_view text);
 

@@ -67,9 +67,10 @@ Status PipelineRunner::check_version() {
     const std::string name = "pipeline " + plan_.name + " version ";
     if (known->version == now.version && known->file == now.file) return ok_status();
     if (known->version == now.version) {
+      auto difference = describe_difference(known->text, now.text);
+      if (difference.empty()) difference = " its schema is another one";
       return invalid_error(name + std::to_string(now.version) +
-                           " ran with another content; raise its version:" +
-                           describe_difference(known->text, now.text));
+                           " ran with another content; raise its version:" + difference);
     }
     if (known->version > now.version) {
       return invalid_error(name + std::to_string(known->version) + " ran already; the file says " +
@@ -159,9 +160,9 @@ std::vector<TaskRunner*> PipelineRunner::runners() {
 bool PipelineRunner::has_open_panes() const {
   for (const auto& stage : stages_) {
     for (const auto& runner : stage.tasks) {
-      for (const auto& pane : runner->report().task.open_panes) {
-        if (!pane.is_fired) return true;
-      }
+      const auto report = runner->report();
+      // A pane is not fired as long as its end is ahead of the watermark; the list of open panes is cut.
+      if (report.task.largest_pane_end > report.task.watermark) return true;
     }
   }
   return false;

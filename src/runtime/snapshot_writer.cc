@@ -24,6 +24,13 @@ void SnapshotWriter::submit(const void* owner, SnapshotIdentity identity, std::s
   has_work_.notify_one();
 }
 
+void SnapshotWriter::forget(const void* owner) {
+  const std::lock_guard lock(mutex_);
+  results_.erase(owner);
+  std::erase_if(jobs_, [&](const Job& job) { return job.owner == owner; });
+  if (running_owner_ == owner) running_owner_ = nullptr;
+}
+
 void SnapshotWriter::remove(std::string object_key) {
   {
     const std::lock_guard lock(mutex_);
@@ -48,6 +55,7 @@ void SnapshotWriter::run() {
     if (is_stopping_) return;
     const Job job = std::move(jobs_.front());
     jobs_.pop_front();
+    running_owner_ = job.owner;
     lock.unlock();
     if (job.owner == nullptr) {
       // A left-over object costs space only; the next start lists and removes what no journal names.
@@ -57,7 +65,8 @@ void SnapshotWriter::run() {
     }
     auto result = put_snapshot(store_, job.identity, job.object);
     lock.lock();
-    results_.emplace(job.owner, std::move(result));
+    if (running_owner_ == job.owner) results_.emplace(job.owner, std::move(result));
+    running_owner_ = nullptr;
   }
 }
 

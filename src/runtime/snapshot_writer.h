@@ -24,6 +24,8 @@ class SnapshotWriter {
   void submit(const void* owner, SnapshotIdentity identity, std::string object);
   // The result of the owner's snapshot once it is there; a failure is reported once.
   std::optional<Result<task::SnapshotEntry>> take_result(const void* owner);
+  // Drops the owner's snapshot, wherever it is: another task may come to live at the same address.
+  void forget(const void* owner);
   // Removes objects that no journal names any more; failures leave garbage, never a gap.
   void remove(std::string object_key);
 
@@ -39,6 +41,7 @@ class SnapshotWriter {
   std::mutex mutex_;
   std::condition_variable has_work_;
   bool is_stopping_ = false;
+  const void* running_owner_ = nullptr;  // of the snapshot being written
   std::deque<Job> jobs_;
   std::map<const void*, Result<task::SnapshotEntry>> results_;
   std::thread thread_;

@@ -27,7 +27,7 @@ TaskRunner::TaskRunner(RunnerServices services, RunnerOptions options, TaskMaker
   MR_CHECK(services_.clock != nullptr && services_.snapshots != nullptr);
 }
 
-TaskRunner::~TaskRunner() = default;
+TaskRunner::~TaskRunner() { services_.snapshots->forget(this); }
 
 Result<bool> TaskRunner::step() {
   retire_durable();
@@ -52,7 +52,7 @@ void TaskRunner::retire_durable() {
   while (!in_flight_.empty() && in_flight_.front().sequence <= durable) {
     auto& oldest = in_flight_.front();
     durable_offset_ = oldest.next_offset;
-    settled_count_.store(oldest.settled_count);
+    durable_settled_count_ = oldest.settled_count;
     for (auto& key : oldest.retired_objects) services_.snapshots->remove(std::move(key));
     has_retired |= !oldest.retired_objects.empty();
     if (oldest.trim_journal_to) {
@@ -223,8 +223,12 @@ void TaskRunner::publish_report(bool is_idle) {
   RunnerReport report{task_->report(), durable_offset_,   commits_,
                       snapshots_,      replayed_records_, last_input_time_};
   report.task.next_offset = position();
-  const std::lock_guard lock(mutex_);
-  report_ = std::move(report);
+  {
+    const std::lock_guard lock(mutex_);
+    report_ = std::move(report);
+  }
+  // After the report, so that whoever sees a decision settled sees its effects, too.
+  settled_count_.store(durable_settled_count_);
 }
 
 RunnerReport TaskRunner::report() const {
@@ -247,6 +251,7 @@ Status TaskRunner::finish() {
   }
   if (committed_offset_ == snapshot_offset_ && event_count_ == snapshot_events_ &&
       !is_snapshot_running_) {
+    publish_report(true);
     return ok_status();
   }
   std::string state;

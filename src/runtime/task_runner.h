@@ -150,6 +150,7 @@ class TaskRunner {
 
   std::atomic<std::uint64_t> posted_count_{0};
   std::uint64_t taken_count_ = 0;
+  std::uint64_t durable_settled_count_ = 0;
   std::atomic<std::uint64_t> settled_count_{0};
   mutable std::mutex mutex_;  // guards the two below
   std::vector<task::JournalEvent> posted_;

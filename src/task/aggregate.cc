@@ -159,10 +159,13 @@ void Aggregate::encode(Encoder& to) const {
   if (held_ == Held::text) to.bytes(text_);
 }
 
-void Aggregate::decode(Decoder& from) {
-  held_ = static_cast<Held>(from.u8());
+bool Aggregate::decode(Decoder& from) {
+  const auto held = from.u8();
+  if (held > static_cast<std::uint8_t>(Held::overflow)) return false;
+  held_ = static_cast<Held>(held);
   count_ = from.zigzag();
-  if (count_ == 0 || kind_ == AggregateKind::count) return;
+  if (count_ < 0) return false;
+  if (count_ == 0 || kind_ == AggregateKind::count) return !from.has_failed();
   scale_ = from.u8();
   const auto low = from.u64();
   const auto high = from.u64();
@@ -173,6 +176,9 @@ void Aggregate::decode(Decoder& from) {
     position_.partition = static_cast<std::int32_t>(from.zigzag());
   }
   if (held_ == Held::text) text_ = from.bytes();
+  const auto limit = power_of_ten(Decimal::kDigitsMax);
+  return !from.has_failed() && scale_ <= Decimal::kDigitsMax && unscaled_ < limit &&
+         unscaled_ > -limit;
 }
 
 }  // namespace millrace::task

@@ -24,8 +24,9 @@ struct EventPosition {
 };
 
 // The state of one aggregate call. Adding and merging commute, so that neither the order of partial
-// results nor their grouping changes a value: numbers are exact, equal numbers keep the larger scale, first
-// and last go by EventPosition. A sum that leaves 38 digits is lost for good and reads as null.
+// results nor their grouping changes a value: numbers are exact, equal numbers keep the larger scale,
+// first and last go by EventPosition. A sum that once leaves 38 digits is lost for good and reads as
+// null; whether an intermediate sum does so is the one thing that may depend on the order.
 class Aggregate {
  public:
   explicit Aggregate(AggregateKind kind) : kind_(kind) {}
@@ -40,7 +41,8 @@ class Aggregate {
   [[nodiscard]] Value result(int digits) const;
 
   void encode(Encoder& to) const;
-  void decode(Decoder& from);
+  // False when the bytes are no state of such an aggregate; then it holds anything.
+  [[nodiscard]] bool decode(Decoder& from);
 
  private:
   enum class Held : std::uint8_t { nothing, integer, decimal, text, boolean, timestamp, overflow };

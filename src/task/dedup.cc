@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <string>
 
 #include "base/check.h"
 #include "task/watermark.h"
@@ -57,7 +58,14 @@ bool Dedup::insert(std::string_view id, EventTime watermark) {
   return true;
 }
 
+Hash128 Dedup::definition_hash() const {
+  return hash128("dedup " + std::to_string(ttl_us_), hash_secret_);
+}
+
 void Dedup::snapshot(Encoder& to) const {
+  const auto definition = definition_hash();
+  to.u64(definition.low);
+  to.u64(definition.high);
   to.varint(buckets_.size());
   for (const auto& bucket : buckets_) {
     to.zigzag(bucket.number);
@@ -69,14 +77,22 @@ void Dedup::snapshot(Encoder& to) const {
   }
 }
 
-void Dedup::restore(Decoder& from) {
+Status Dedup::restore(Decoder& from) {
   ids_.clear();
   buckets_.clear();
+  Hash128 definition;
+  definition.low = from.u64();
+  definition.high = from.u64();
+  if (definition != definition_hash()) {
+    return invalid_error("the snapshot's ids were kept under another ttl or hash secret");
+  }
   const auto bucket_count = from.varint();
   for (std::uint64_t b = 0; b < bucket_count && !from.has_failed(); ++b) {
     Bucket bucket{from.zigzag(), {}};
     const auto id_count = from.varint();
-    if (id_count > from.remaining_bytes() / sizeof(Hash128)) break;  // finish() reports the rest
+    if (id_count > from.remaining_bytes() / sizeof(Hash128)) {
+      return corrupt_error("snapshot: fewer ids than it says");
+    }
     bucket.ids.reserve(id_count);
     for (std::uint64_t i = 0; i < id_count; ++i) {
       Hash128 id;
@@ -87,6 +103,7 @@ void Dedup::restore(Decoder& from) {
     }
     buckets_.push_back(std::move(bucket));
   }
+  return ok_status();
 }
 
 }  // namespace millrace::task

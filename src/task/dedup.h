@@ -8,6 +8,7 @@
 
 #include "base/coding.h"
 #include "base/hash.h"
+#include "base/status.h"
 #include "base/time.h"
 
 namespace millrace::task {
@@ -24,8 +25,9 @@ class Dedup {
 
   [[nodiscard]] std::size_t live_ids() const { return ids_.size(); }
 
+  // The snapshot names TTL and secret by a hash; `invalid` when they were others.
   void snapshot(Encoder& to) const;
-  void restore(Decoder& from);
+  Status restore(Decoder& from);
 
  private:
   struct IdHash {
@@ -37,6 +39,8 @@ class Dedup {
     std::vector<Hash128> ids;
   };
 
+  // Of what the ids in a snapshot depend on. Tells nothing about the secret.
+  [[nodiscard]] Hash128 definition_hash() const;
   [[nodiscard]] std::int64_t bucket_of(EventTime watermark) const;
   void expire(EventTime watermark);
 

@@ -139,7 +139,7 @@ Status MergeTask::restore(std::string_view bytes) {
   }
   for (auto& watermark : upstream_) watermark = EventTime(from.zigzag());
   watermark_ = *std::min_element(upstream_.begin(), upstream_.end());
-  panes_.restore(from);
+  MR_RETURN_IF_ERROR(panes_.restore(from));
   counters_.records_in = from.varint();
   auto& counters = counters_.windows.front();
   for (auto* count : {&counters.in, &counters.counted, &counters.late, &counters.results}) {

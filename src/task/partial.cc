@@ -39,7 +39,9 @@ Result<RepartitionRecord> decode_repartition_record(std::string_view bytes, cons
   partial.pane_start_us = from.zigzag();
   partial.state.key = from.bytes();
   for (const auto& call : window.aggregates) {
-    partial.state.aggregates.emplace_back(call.kind).decode(from);
+    if (!partial.state.aggregates.emplace_back(call.kind).decode(from)) {
+      return corrupt_error("partial result: unreadable state of aggregate " + call.name);
+    }
   }
   MR_RETURN_IF_ERROR(from.finish("partial result"));
   return RepartitionRecord(std::move(partial));

@@ -49,7 +49,7 @@ Status SourceTask::restore(std::string_view bytes) {
   if (from.varint() != windows_.size()) {
     return invalid_error("the snapshot has another number of windows than the pipeline");
   }
-  for (auto& window : windows_) window.restore(from);
+  for (auto& window : windows_) MR_RETURN_IF_ERROR(window.restore(from));
   counters_.records_in = from.varint();
   counters_.passed = from.varint();
   counters_.dropped_duplicates = from.varint();
@@ -58,7 +58,7 @@ Status SourceTask::restore(std::string_view bytes) {
   if (has_dedup != (dedup_ != nullptr)) {
     return invalid_error("the snapshot and the pipeline disagree about deduplication");
   }
-  if (dedup_) dedup_->restore(from);
+  if (dedup_) MR_RETURN_IF_ERROR(dedup_->restore(from));
   return from.finish("source task snapshot");
 }
 

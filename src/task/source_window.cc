@@ -28,6 +28,7 @@ SourceWindow::Outcome SourceWindow::add(const expr::EvaluateInput& input, Arena&
   if (window_->key) {
     key = window_->key->evaluate(input, arena);
     if (key.kind() != ValueKind::string) {
+      ++counters_.failed;
       outcome.error = "the key of window " + window_->name + " is not a string";
       if (key.is_error()) outcome.error += ": " + std::string(key.as_string());
       return outcome;
@@ -96,16 +97,19 @@ void SourceWindow::advance(EventTime watermark, const Cause& cause, Outputs& out
 
 void SourceWindow::snapshot(Encoder& to) const {
   panes_.snapshot(to);
-  for (const auto count : {counters_.in, counters_.counted, counters_.late, counters_.results}) {
+  for (const auto count : {counters_.in, counters_.counted, counters_.late, counters_.results,
+                           counters_.failed}) {
     to.varint(count);
   }
 }
 
-void SourceWindow::restore(Decoder& from) {
-  panes_.restore(from);
-  for (auto* count : {&counters_.in, &counters_.counted, &counters_.late, &counters_.results}) {
+Status SourceWindow::restore(Decoder& from) {
+  MR_RETURN_IF_ERROR(panes_.restore(from));
+  for (auto* count : {&counters_.in, &counters_.counted, &counters_.late, &counters_.results,
+                      &counters_.failed}) {
     *count = from.varint();
   }
+  return ok_status();
 }
 
 }  // namespace millrace::task

@@ -35,7 +35,7 @@ class SourceWindow {
   [[nodiscard]] const WindowCounters& counters() const { return counters_; }
 
   void snapshot(Encoder& to) const;
-  void restore(Decoder& from);
+  Status restore(Decoder& from);
 
  private:
   void add_to(KeyState& state, const expr::EvaluateInput& input, Arena& arena,

@@ -1,9 +1,11 @@
 #include "task/table.h"
 
+#include <algorithm>
 #include <optional>
 #include <vector>
 
 #include "base/check.h"
+#include "base/utf8.h"
 #include "codec/json.h"
 
 namespace millrace::task {
@@ -24,7 +26,7 @@ class CsvReader {
 
   Status read(std::vector<std::string>& fields) {
     fields.clear();
-    ++line_;
+    line_ = next_line_++;
     while (true) {
       fields.emplace_back();
       MR_RETURN_IF_ERROR(read_field(fields.back()));
@@ -51,6 +53,7 @@ class CsvReader {
         return invalid_error("line " + std::to_string(line_) + ": a quoted field has no end");
       }
       field += text_.substr(0, quote);
+      next_line_ += static_cast<std::size_t>(std::count(text_.begin(), text_.begin() + quote, '\n'));
       text_.remove_prefix(quote + 1);
       if (!text_.starts_with('"')) break;
       field += '"';
@@ -63,7 +66,8 @@ class CsvReader {
   }
 
   std::string_view text_;
-  std::size_t line_ = 0;
+  std::size_t line_ = 0;  // where the record that was read last begins
+  std::size_t next_line_ = 1;
 };
 
 }  // namespace
@@ -82,15 +86,16 @@ Result<std::shared_ptr<const Table>> Table::parse(TableFormat format, std::strin
   return std::shared_ptr<const Table>(std::move(table));
 }
 
-Status Table::add(std::string_view key, Value row, std::size_t number) {
+Status Table::add(std::string_view key, Value row, std::string_view unit, std::size_t number) {
   if (!rows_.emplace(key, row).second) {
-    return invalid_error("row " + std::to_string(number) + ": key " + std::string(key) +
-                         " is there twice; keys must be unique");
+    return invalid_error(std::string(unit) + " " + std::to_string(number) + ": key " +
+                         std::string(key) + " is there twice; keys must be unique");
   }
   return ok_status();
 }
 
 Status Table::parse_csv(std::string_view content, const std::string& key) {
+  if (!is_valid_utf8(content)) return invalid_error("the table is not UTF-8");
   CsvReader reader(content);
   std::vector<std::string> header;
   if (reader.is_at_end()) return invalid_error("the table is empty; a header line is needed");
@@ -99,6 +104,9 @@ Status Table::parse_csv(std::string_view content, const std::string& key) {
   std::vector<Value> names;
   for (std::size_t i = 0; i < header.size(); ++i) {
     if (header[i] == key) key_column = i;
+    if (std::find(header.begin(), header.begin() + i, header[i]) != header.begin() + i) {
+      return invalid_error("line 1: column " + header[i] + " is there twice");
+    }
     names.push_back(Value::string(arena_.copy(header[i])));
   }
   if (!key_column) return invalid_error("line 1: there is no column " + key);
@@ -116,7 +124,7 @@ Status Table::parse_csv(std::string_view content, const std::string& key) {
       entries[i] = {names[i], Value::string(arena_.copy(fields[i]))};
     }
     MR_RETURN_IF_ERROR(
-        add(entries[*key_column].value.as_string(), Value::map(entries), reader.line()));
+        add(entries[*key_column].value.as_string(), Value::map(entries), "line", reader.line()));
   }
   return ok_status();
 }
@@ -136,7 +144,7 @@ Status Table::parse_json_rows(std::string_view content, const std::string& key) 
     if (found.kind() != ValueKind::string) {
       return invalid_error(where + " has no string member " + key);
     }
-    MR_RETURN_IF_ERROR(add(found.as_string(), row, number));
+    MR_RETURN_IF_ERROR(add(found.as_string(), row, "row", number));
   }
   return ok_status();
 }

@@ -35,7 +35,7 @@ class Table final : public expr::LookupTable {
   Table() = default;
   Status parse_csv(std::string_view content, const std::string& key);
   Status parse_json_rows(std::string_view content, const std::string& key);
-  Status add(std::string_view key, Value row, std::size_t number);
+  Status add(std::string_view key, Value row, std::string_view unit, std::size_t number);
 
   Arena arena_;
   boost::unordered_flat_map<std::string_view, Value> rows_;

@@ -15,13 +15,15 @@
 
 namespace millrace::task {
 
-// What a task has done since its first record; part of its state, so a replay restores it. Conservation (R24):
-// records_in == passed + dropped + the dead letters of row stages; per window, in == counted + late.
+// What a task has done since its first record; part of its state, so a replay restores it.
+// Conservation (R24): records_in == passed + dropped + the dead letters of row stages, which are all
+// but LATE_EVENT and those counted as `failed`; per window, in == counted + late.
 struct WindowCounters {
-  std::uint64_t in = 0;
+  std::uint64_t in = 0;  // event and pane, once for each pane the event belongs to
   std::uint64_t counted = 0;
   std::uint64_t late = 0;
   std::uint64_t results = 0;  // results or partials that left
+  std::uint64_t failed = 0;   // events whose key could not be computed: dead-lettered, in no pane
 };
 struct TaskCounters {
   std::uint64_t records_in = 0;
@@ -60,7 +62,7 @@ class Task {
   virtual ~Task() = default;
 
   // Applies the records of one stored batch that are at or after next_offset(). `append_time` is the batch's:
-  // their processing time. `corrupt` when the batch is not readable; then nothing of it was applied.
+  // their processing time. `corrupt` when the batch is not readable; the task is then of no more use.
   virtual Status apply(std::string_view batch, WallTime append_time, Outputs& outputs) = 0;
 
   // Applies a decision from outside, at next_offset(). Only events with is_task_input().

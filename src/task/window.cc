@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "base/check.h"
+#include "base/hash.h"
 
 namespace millrace::task {
 namespace {
@@ -12,6 +13,24 @@ constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
 std::int64_t floor_to(std::int64_t value, std::int64_t step) {
   const auto rest = value % step;
   return value - (rest < 0 ? rest + step : rest);
+}
+
+// What the open panes mean depends on all of this; two definitions with one hash may share them.
+std::uint64_t definition_hash(const Window& window) {
+  std::string text;
+  Encoder to(text);
+  to.bytes(window.name);
+  to.bytes(window.key ? window.key->text() : std::string());
+  to.zigzag(window.length_us);
+  to.zigzag(window.every_us);
+  to.zigzag(window.allowed_lateness_us);
+  to.boolean(window.local.has_value());
+  for (const auto& call : window.aggregates) {
+    to.bytes(call.name);
+    to.u8(static_cast<std::uint8_t>(call.kind));
+    to.bytes(call.argument ? call.argument->text() : std::string());
+  }
+  return hash64(text);
 }
 
 }  // namespace
@@ -81,6 +100,7 @@ EventTime PaneSet::largest_end() const {
 }
 
 void PaneSet::snapshot(Encoder& to) const {
+  to.u64(definition_hash(*window_));
   to.varint(panes_.size());
   for (const auto& [start, pane] : panes_) {
     to.zigzag(start);
@@ -95,7 +115,10 @@ void PaneSet::snapshot(Encoder& to) const {
   }
 }
 
-void PaneSet::restore(Decoder& from) {
+Status PaneSet::restore(Decoder& from) {
+  if (from.u64() != definition_hash(*window_)) {
+    return invalid_error("the snapshot's window " + window_->name + " was defined otherwise");
+  }
   panes_.clear();
   last_pane_ = nullptr;
   open_keys_ = 0;
@@ -109,10 +132,13 @@ void PaneSet::restore(Decoder& from) {
       auto& state = key_state(restored, from.bytes());
       state.revision = from.zigzag();
       state.is_changed = from.boolean();
-      for (auto& aggregate : state.aggregates) aggregate.decode(from);
+      for (auto& aggregate : state.aggregates) {
+        if (!aggregate.decode(from)) return corrupt_error("snapshot: unreadable aggregate");
+      }
     }
   }
   recompute_due();
+  return ok_status();
 }
 
 }  // namespace millrace::task

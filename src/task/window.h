@@ -10,6 +10,7 @@
 #include <boost/unordered/unordered_flat_map.hpp>
 
 #include "base/coding.h"
+#include "base/status.h"
 #include "base/time.h"
 #include "task/aggregate.h"
 #include "task/plan.h"
@@ -67,8 +68,9 @@ class PaneSet {
   [[nodiscard]] EventTime largest_end() const;
   [[nodiscard]] const std::map<std::int64_t, Pane>& panes() const { return panes_; }
 
+  // The snapshot names the window's definition by a hash; `invalid` when it was another one.
   void snapshot(Encoder& to) const;
-  void restore(Decoder& from);
+  Status restore(Decoder& from);
 
  private:
   void recompute_due();

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Fetches JSON-Schema-Test-Suite (it travels in the source package of the Python library jsonschema) and
-# runs its draft 7 cases.
+# Fetches JSON-Schema-Test-Suite (it travels in the source package of the Python library
+# jsonschema) and runs its draft 7 cases.
 #
 #   tools/json_schema_conformance/run.sh RUNNER [CACHE_DIR]
 #

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/status.h"
+#include "bench/tick_generator.h"
+
+// The ticks pipeline as users run it, in this process: embedded log, runtime, pipelines/ticks.yaml,
+// durable commits. The backlog is in the log before the clock starts; the CPU of all threads
+// counts, recovery of the empty task, the drain to segments and the firing of every window
+// included.
+
+namespace millrace::bench {
+
+struct PipelineRunOptions {
+  std::string folder = ".";   // data goes to FOLDER/bench-data, removed at the end
+  std::string project = ".";  // where pipelines/ and schemas/ are
+  int parallelism = 1;
+  bool is_synced = true;
+};
+
+struct PipelineRunResult {
+  TickTallies tallies;
+  std::int64_t produce_cpu_ns = 0;  // of putting the backlog into the log
+  std::int64_t cpu_ns = 0;          // of processing it, whole process
+  std::int64_t wall_ns = 0;
+  std::int64_t sync_count = 0;
+  std::int64_t commit_count = 0;
+  std::int64_t input_bytes = 0;    // record batches, as stored
+  std::int64_t written_bytes = 0;  // WAL and segments, while processing
+  std::int64_t memory_bytes_max = 0;
+
+  [[nodiscard]] double events_per_cpu_second() const {
+    return static_cast<double>(tallies.event_count) / static_cast<double>(cpu_ns) * 1e9;
+  }
+};
+
+Result<PipelineRunResult> run_pipeline(const TickInput& input, const PipelineRunOptions& options);
+
+}  // namespace millrace::bench

@@ -1,0 +1,526 @@
+#include "lake/delivery.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "base/random.h"
+#include "codec/json.h"
+#include "lake/lake_test_support.h"
+#include "lake/manifest.h"
+
+namespace millrace::lake {
+namespace {
+
+const TopicPartition kSource{"output_topic", 0};
+const TopicPartition kJournal{"millrace.ticks.lake.ticks.journal", 0};
+const TopicPartition kDeadLetters{"dlq_topic", 0};
+const std::string kGroup = "millrace.ticks.lake.ticks";
+constexpr std::size_t kEvents = 120;
+
+WriterConfig make_writer(FileFormat format, std::vector<std::string> partition_by) {
+  WriterConfig writer;
+  writer.format = format;
+  writer.compression = format == FileFormat::parquet ? codec::Compression::zstd
+                                                     : codec::Compression::none;
+  writer.partition_by = std::move(partition_by);
+  writer.layout.fields = {{"event_id", FieldType::string},
+                          {"timestamp", FieldType::timestamp},
+                          {"ticker", FieldType::string},
+                          {"price", FieldType::decimal, true, false, 18, 4},
+                          {"volume", FieldType::int64}};
+  writer.event_time_slot = 1;
+  return writer;
+}
+
+// Event i; every 40th has a price with too many digits for its column.
+std::string make_event(std::size_t i) {
+  const bool is_too_fine = i % 40 == 39;
+  return R"({"event_id":"e)" + std::to_string(i) + R"(","timestamp":"2012-06-21T1)" +
+         std::to_string(3 + i / 50) + R"(:30:00.017460Z","ticker":")" +
+         (i % 3 == 0 ? "AMZN" : "BRK/B") + R"(","price":")" +
+         (is_too_fine ? "223.82001" : "223.82") + R"(","volume":)" + std::to_string(i) + "}";
+}
+
+// A world with one topic of events, of which everything but memory survives restart().
+class World {
+ public:
+  explicit World(FileFormat format, std::int64_t roll_bytes = 2000) : log_(faults_, clock_) {
+    for (const auto& topic : {kSource, kJournal, kDeadLetters}) {
+      MR_CHECK(log_.create_topic(topic.topic, {}).is_ok());
+    }
+    options_.pipeline = "ticks";
+    options_.identity.sink = "ticks";
+    options_.identity.folder = "lake/ticks";
+    options_.identity.pipeline = "ticks@1";
+    options_.identity.source = kSource;
+    options_.journal = kJournal;
+    options_.group = kGroup;
+    options_.writer = make_writer(format, {"hour", "ticker"});
+    options_.dead_letters.topic = kDeadLetters.topic;
+    options_.roll_bytes = roll_bytes;
+  }
+
+  // Batches of 1 to 7 events, always the same.
+  void produce(std::size_t begin, std::size_t end) {
+    Random random(7);
+    while (begin < end) {
+      const auto stop = std::min(end, begin + 1 + random.below(7));
+      codec::RecordBatchBuilder builder;
+      for (; begin < stop; ++begin) builder.append(WallTime(1000), "key", make_event(begin), {});
+      std::string bytes;
+      builder.finish(bytes);
+      MR_CHECK(log::append_and_wait(log_, {kSource.topic, 0, std::move(bytes)}).is_ok());
+    }
+  }
+
+  std::unique_ptr<Delivery> make_delivery() {
+    return std::make_unique<Delivery>(DeliveryServices{&log_, &store_, &clock_}, options_);
+  }
+  // Attaches and delivers everything; the first error.
+  Status deliver_all(Delivery& delivery) {
+    if (!delivery.is_attached()) MR_RETURN_IF_ERROR(delivery.attach());
+    return delivery.flush([] { return false; });
+  }
+  [[nodiscard]] ManifestSource manifest() const {
+    return {"ticks", "lake/ticks", kGroup, kSource, kJournal};
+  }
+
+  // Whether every check is ok; else what is wrong.
+  std::string faults_found() {
+    std::string text;
+    for (const auto& check : verify_manifest(log_, store_, manifest(), [] { return false; })) {
+      if (!check.is_ok) text += check.name + ": " + check.detail + "\n";
+    }
+    return text;
+  }
+
+  FaultPlan faults_;
+  ManualClock clock_;
+  MemoryLog log_;
+  MemoryStore store_{faults_};
+  DeliveryOptions options_;
+};
+
+// What a run left behind that anybody outside can see.
+struct Outcome {
+  std::map<std::string, std::string> objects;
+  std::vector<std::string> dead_letters;
+  Offset group_offset{-1};
+  bool operator==(const Outcome&) const = default;
+};
+
+Outcome outcome_of(World& world) {
+  Outcome outcome{world.store_.objects(), read_values(world.log_, kDeadLetters), Offset(-1)};
+  const auto offsets = world.log_.group_offsets(kGroup);
+  if (!offsets.empty()) outcome.group_offset = offsets.front().next_offset;
+  return outcome;
+}
+
+// The event ids in all JSON files, in the order of the files' names.
+std::multiset<std::string> ids_in_files(World& world) {
+  std::multiset<std::string> ids;
+  for (const auto& [key, bytes] : world.store_.objects()) {
+    std::string_view rest = bytes;
+    while (!rest.empty()) {
+      const auto end = rest.find('\n');
+      Arena arena;
+      const auto event = codec::parse_json(rest.substr(0, end), arena);
+      MR_CHECK(event.is_ok());
+      ids.emplace(event->as_map()[0].value.as_string());
+      rest.remove_prefix(end + 1);
+    }
+  }
+  return ids;
+}
+
+Outcome undisturbed(FileFormat format) {
+  World world(format);
+  world.produce(0, kEvents);
+  const auto delivery = world.make_delivery();
+  const auto status = world.deliver_all(*delivery);
+  EXPECT_TRUE(status.is_ok()) << status.to_string();
+  EXPECT_EQ(world.faults_found(), "");
+  return outcome_of(world);
+}
+
+TEST(Delivery, files_hold_every_event_once_in_the_folder_of_its_time_and_ticker) {
+  World world(FileFormat::json_lines, 1 << 20);
+  world.produce(0, kEvents);
+  const auto delivery = world.make_delivery();
+  ASSERT_TRUE(world.deliver_all(*delivery).is_ok());
+
+  std::multiset<std::string> expected;
+  for (std::size_t i = 0; i < kEvents; ++i) expected.insert("e" + std::to_string(i));
+  EXPECT_EQ(ids_in_files(world), expected);
+  const std::string name = "/ticks-0-00000000000000000000-00000000000000000120-";
+  std::vector<std::string> keys;
+  for (const auto& [key, bytes] : world.store_.objects()) keys.push_back(key);
+  EXPECT_THAT(keys, testing::ElementsAre("lake/ticks/hour=13/ticker=AMZN" + name + "0.json",
+                                         "lake/ticks/hour=13/ticker=BRK%2FB" + name + "1.json",
+                                         "lake/ticks/hour=14/ticker=AMZN" + name + "3.json",
+                                         "lake/ticks/hour=14/ticker=BRK%2FB" + name + "2.json",
+                                         "lake/ticks/hour=15/ticker=AMZN" + name + "5.json",
+                                         "lake/ticks/hour=15/ticker=BRK%2FB" + name + "4.json"));
+  EXPECT_TRUE(world.store_.objects().begin()->second.starts_with(make_event(0) + "\n" +
+                                                                 make_event(3) + "\n"));
+}
+
+TEST(Delivery, a_range_ends_when_its_bytes_are_reached_and_the_manifest_tiles) {
+  World world(FileFormat::json_lines);
+  world.produce(0, kEvents);
+  const auto delivery = world.make_delivery();
+  ASSERT_TRUE(world.deliver_all(*delivery).is_ok());
+  const auto files = read_manifest(world.log_, world.manifest());
+  ASSERT_TRUE(files.is_ok()) << files.status().to_string();
+  Offset next(0);
+  std::uint64_t rows = 0;
+  for (const auto& file : *files) {
+    EXPECT_TRUE(file.first_offset == next || file.next_offset == next) << file.path;
+    EXPECT_EQ(file.state, FileState::delivered);
+    EXPECT_EQ(file.bytes, world.store_.objects().at(file.path).size());
+    next = file.next_offset;
+    rows += file.rows;
+  }
+  EXPECT_EQ(next, Offset(kEvents));
+  EXPECT_EQ(rows, kEvents);
+  // About 113 bytes an event: 18 to a range of 2000.
+  EXPECT_EQ(delivery->report().ranges, 7u);
+  EXPECT_EQ(delivery->report().rows, kEvents);
+  EXPECT_EQ(delivery->report().delivered_offset, Offset(kEvents));
+  EXPECT_EQ(world.log_.pins().at({kGroup, kSource}), Offset(kEvents));
+  EXPECT_EQ(world.faults_found(), "");
+}
+
+TEST(Delivery, a_row_that_fits_no_column_is_a_dead_letter_and_stops_nothing) {
+  World world(FileFormat::parquet);
+  world.produce(0, kEvents);
+  const auto delivery = world.make_delivery();
+  ASSERT_TRUE(world.deliver_all(*delivery).is_ok());
+  const auto letters = read_values(world.log_, kDeadLetters);
+  ASSERT_EQ(letters.size(), 3u);  // events 39, 79 and 119
+  Arena arena;
+  const auto letter = codec::parse_json(letters[1], arena);
+  ASSERT_TRUE(letter.is_ok());
+  std::map<std::string_view, Value> members;
+  for (const auto& member : letter->as_map()) members[member.key.as_string()] = member.value;
+  EXPECT_EQ(members["original_message"].as_string(), make_event(79));
+  EXPECT_EQ(members["error_type"].as_string(), "SINK_ERROR");
+  EXPECT_EQ(members["error_message"].as_string(), "field price does not fit decimal(18, 4)");
+  EXPECT_EQ(members["stage"].as_string(), "lake ticks");
+  EXPECT_EQ(members["original_topic"].as_string(), "output_topic");
+  EXPECT_EQ(members["original_offset"].as_int64(), 79);
+  EXPECT_EQ(delivery->report().dead_letters, 3u);
+  EXPECT_EQ(delivery->report().rows, kEvents - 3);
+  EXPECT_EQ(world.faults_found(), "");
+}
+
+TEST(Delivery, what_cannot_be_read_as_an_object_is_a_dead_letter) {
+  World world(FileFormat::json_lines);
+  codec::RecordBatchBuilder builder;
+  builder.append(WallTime(1), "k", std::nullopt, {});
+  builder.append(WallTime(1), std::nullopt, "[1", {});
+  builder.append(WallTime(1), "k", R"({"event_id":"no time"})", {});
+  builder.append(WallTime(1), "k", make_event(0), {});
+  const std::string huge(3 << 20, 'x');
+  builder.append(WallTime(1), "k", huge, {});
+  std::string bytes;
+  builder.finish(bytes);
+  ASSERT_TRUE(log::append_and_wait(world.log_, {kSource.topic, 0, std::move(bytes)}).is_ok());
+  const auto delivery = world.make_delivery();
+  ASSERT_TRUE(world.deliver_all(*delivery).is_ok());
+  const auto letters = read_values(world.log_, kDeadLetters);
+  ASSERT_EQ(letters.size(), 4u);
+  EXPECT_THAT(letters[0], testing::HasSubstr("tombstone"));
+  EXPECT_THAT(letters[1], testing::HasSubstr("unreadable JSON"));
+  EXPECT_THAT(letters[2], testing::HasSubstr("event time is missing"));
+  // Too large for the topic: whole in the store, by name in the topic.
+  const std::string key = "dead_letters/ticks/ticks-0-00000000000000000004.json";
+  EXPECT_LT(letters[3].size(), 2000u);
+  EXPECT_THAT(letters[3], testing::HasSubstr(key));
+  EXPECT_THAT(world.store_.objects().at(key), testing::HasSubstr(huge));
+  EXPECT_EQ(world.store_.objects().size(), 2u);
+  EXPECT_EQ(world.faults_found(), "");
+}
+
+TEST(Delivery, an_old_range_is_rolled_by_the_clock) {
+  World world(FileFormat::json_lines, 1 << 20);
+  const auto delivery = world.make_delivery();
+  ASSERT_TRUE(delivery->attach().is_ok());
+  ASSERT_TRUE(delivery->step().is_ok());
+  world.clock_.advance_ms(100'000);  // nothing is buffered, so nothing ages
+  world.produce(0, 5);
+  ASSERT_TRUE(delivery->step().is_ok());
+  world.clock_.advance_ms(59'999);
+  world.produce(5, 6);
+  ASSERT_TRUE(delivery->step().is_ok());
+  EXPECT_TRUE(world.store_.objects().empty());
+  EXPECT_EQ(delivery->report().next_offset, Offset(6));
+  world.clock_.advance_ms(1);
+  ASSERT_TRUE(delivery->step().is_ok());
+  EXPECT_EQ(world.store_.objects().size(), 2u);
+  EXPECT_EQ(delivery->report().delivered_offset, Offset(6));
+}
+
+TEST(Delivery, a_range_has_a_bounded_number_of_files) {
+  World world(FileFormat::json_lines, 1 << 20);
+  world.options_.writer.partition_by = {"event_id"};
+  world.options_.files_per_range_max = 10;
+  world.produce(0, 35);
+  const auto delivery = world.make_delivery();
+  ASSERT_TRUE(world.deliver_all(*delivery).is_ok());
+  EXPECT_EQ(world.store_.objects().size(), 35u);
+  EXPECT_EQ(delivery->report().ranges, 4u);
+  EXPECT_EQ(world.faults_found(), "");
+}
+
+TEST(Delivery, only_what_is_durable_is_delivered) {
+  World world(FileFormat::json_lines);
+  world.produce(0, 3);
+  codec::RecordBatchBuilder builder;
+  builder.append(WallTime(1), "k", make_event(3), {});
+  log::Commit commit;
+  commit.appends.push_back({kSource.topic, 0, {}});
+  builder.finish(commit.appends.back().bytes);
+  // The delivery's own commits must not make it durable here, so it is only read.
+  const auto delivery = world.make_delivery();
+  ASSERT_TRUE(delivery->attach().is_ok());
+  ASSERT_TRUE(world.log_.commit(std::move(commit)).is_ok());
+  ASSERT_TRUE(delivery->step().is_ok());
+  EXPECT_EQ(delivery->report().next_offset, Offset(3));
+}
+
+// The heart of it: a crash at any call of log or store, before or after the call took effect, with or without
+// what was not synced, leaves the very same files, dead letters and offset as no crash at all.
+class EveryCrash : public testing::TestWithParam<FileFormat> {};
+
+TEST_P(EveryCrash, leaves_the_same_files_as_none) {
+  const auto expected = undisturbed(GetParam());
+  ASSERT_GT(expected.objects.size(), 7u);
+  ASSERT_EQ(expected.group_offset, Offset(kEvents));
+  bool has_fired = true;
+  std::uint64_t crashes = 0;
+  for (std::uint64_t call = 1; has_fired; ++call) {
+    has_fired = false;
+    for (const auto kind : {FaultPlan::Kind::before, FaultPlan::Kind::after}) {
+      for (const bool keeps_unsynced : {false, true}) {
+        World world(GetParam());
+        world.produce(0, kEvents);
+        world.faults_.fail_at(call, kind, true);
+        std::ignore = world.deliver_all(*world.make_delivery());
+        if (!world.faults_.has_fired()) continue;
+        has_fired = true;
+        ++crashes;
+        world.faults_.recover();
+        world.log_.crash(keeps_unsynced);
+        const auto delivery = world.make_delivery();
+        const auto status = world.deliver_all(*delivery);
+        ASSERT_TRUE(status.is_ok()) << "call " << call << ": " << status.to_string();
+        ASSERT_TRUE(outcome_of(world) == expected)
+            << "call " << call << (kind == FaultPlan::Kind::before ? " before" : " after")
+            << (keeps_unsynced ? " kept" : " lost");
+        ASSERT_EQ(world.faults_found(), "") << "call " << call;
+      }
+    }
+  }
+  EXPECT_GT(crashes, 300u);
+}
+
+// Without a crash the same delivery goes on after the error; no upload is left behind but one whose start was
+// answered with an error.
+TEST_P(EveryCrash, and_every_passing_failure_is_survived_in_place) {
+  const auto expected = undisturbed(GetParam());
+  bool has_fired = true;
+  for (std::uint64_t call = 1; has_fired; ++call) {
+    has_fired = false;
+    for (const auto kind : {FaultPlan::Kind::before, FaultPlan::Kind::after}) {
+      World world(GetParam());
+      world.produce(0, kEvents);
+      world.faults_.fail_at(call, kind, false);
+      const auto delivery = world.make_delivery();
+      auto status = world.deliver_all(*delivery);
+      has_fired |= world.faults_.has_fired();
+      for (int attempt = 0; attempt < 3 && !status.is_ok(); ++attempt) {
+        EXPECT_FALSE(delivery->report().last_error.empty());
+        // Others' commits make durable what was appended before them.
+        ASSERT_TRUE(world.log_.wait_durable(world.log_.durable_sequence() + 1000).is_ok());
+        status = world.deliver_all(*delivery);
+      }
+      ASSERT_TRUE(status.is_ok()) << "call " << call << ": " << status.to_string();
+      ASSERT_TRUE(outcome_of(world) == expected) << "call " << call;
+      ASSERT_LE(world.store_.open_uploads(), kind == FaultPlan::Kind::after ? 1u : 0u);
+    }
+  }
+}
+
+TEST_P(EveryCrash, and_so_do_many_in_a_row) {
+  const auto expected = undisturbed(GetParam());
+  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+    Random random(seed);
+    World world(GetParam());
+    std::size_t produced = 0;
+    while (produced < kEvents) {
+      // All events are there before the first range ends, so that ranges end where they did undisturbed.
+      world.produce(0, kEvents);
+      produced = kEvents;
+    }
+    for (int crash = 0; crash < 12; ++crash) {
+      world.faults_.fail_at(1 + random.below(40),
+                            random.one_in(2) ? FaultPlan::Kind::before : FaultPlan::Kind::after,
+                            true);
+      std::ignore = world.deliver_all(*world.make_delivery());
+      world.faults_.recover();
+      world.log_.crash(random.one_in(2));
+    }
+    const auto status = world.deliver_all(*world.make_delivery());
+    ASSERT_TRUE(status.is_ok()) << "seed " << seed << ": " << status.to_string();
+    ASSERT_TRUE(outcome_of(world) == expected) << "seed " << seed;
+    ASSERT_EQ(world.faults_found(), "") << "seed " << seed;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Formats, EveryCrash,
+                         testing::Values(FileFormat::json_lines, FileFormat::parquet),
+                         [](const auto& format) {
+                           return format.param == FileFormat::parquet ? "parquet" : "json";
+                         });
+
+// Rolls by the clock at random places, crashes between: ranges differ, but tile.
+TEST(Delivery, clock_rolls_and_crashes_leave_neither_hole_nor_overlap) {
+  for (std::uint64_t seed = 1; seed <= 30; ++seed) {
+    Random random(seed);
+    World world(FileFormat::json_lines, 4000);
+    std::size_t produced = 0;
+    auto delivery = world.make_delivery();
+    while (produced < kEvents) {
+      const auto more = std::min(kEvents, produced + 1 + random.below(15));
+      world.produce(produced, more);
+      produced = more;
+      world.clock_.advance_ms(static_cast<std::int64_t>(random.below(80'000)));
+      if (random.one_in(3)) {
+        world.faults_.fail_at(1 + random.below(25), FaultPlan::Kind::after, true);
+      }
+      for (int i = 0; i < 3; ++i) {
+        if (!delivery->is_attached() && !delivery->attach().is_ok()) continue;
+        std::ignore = delivery->step();
+      }
+      if (!world.faults_.has_fired()) continue;
+      world.faults_.recover();
+      world.log_.crash(random.one_in(2));
+      delivery = world.make_delivery();
+    }
+    world.faults_.recover();
+    const auto status = world.deliver_all(*delivery);
+    ASSERT_TRUE(status.is_ok()) << "seed " << seed << ": " << status.to_string();
+    std::multiset<std::string> expected;
+    for (std::size_t i = 0; i < kEvents; ++i) expected.insert("e" + std::to_string(i));
+    ASSERT_EQ(ids_in_files(world), expected) << "seed " << seed;
+    ASSERT_EQ(world.faults_found(), "") << "seed " << seed;
+  }
+}
+
+// Stops right after the freeze: the fetch of the whole topic comes through, the first upload does not.
+void crash_after_freeze(World& world) {
+  for (std::uint64_t call = 1;; ++call) {
+    world.faults_.fail_at(call, FaultPlan::Kind::before, true);
+    std::ignore = world.deliver_all(*world.make_delivery());
+    ASSERT_TRUE(world.faults_.has_fired());
+    world.faults_.recover();
+    world.log_.crash(false);
+    const auto files = read_manifest(world.log_, world.manifest());
+    ASSERT_TRUE(files.is_ok());
+    if (!files->empty()) return;
+  }
+}
+
+TEST(Delivery, a_frozen_range_is_finished_by_the_writer_it_was_frozen_with) {
+  World world(FileFormat::json_lines, 1 << 20);
+  world.produce(0, 20);
+  crash_after_freeze(world);
+  EXPECT_TRUE(world.store_.objects().empty());
+  world.options_.writer = make_writer(FileFormat::parquet, {"year"});
+  const auto delivery = world.make_delivery();
+  ASSERT_TRUE(world.deliver_all(*delivery).is_ok());
+  world.produce(20, 30);
+  ASSERT_TRUE(world.deliver_all(*delivery).is_ok());
+  std::vector<std::string> keys;
+  for (const auto& [key, bytes] : world.store_.objects()) keys.push_back(key);
+  EXPECT_THAT(
+      keys,
+      testing::ElementsAre(
+          "lake/ticks/hour=13/ticker=AMZN/ticks-0-00000000000000000000-00000000000000000020-0.json",
+          "lake/ticks/hour=13/ticker=BRK%2FB/"
+          "ticks-0-00000000000000000000-00000000000000000020-1.json",
+          "lake/ticks/year=2012/"
+          "ticks-0-00000000000000000020-00000000000000000030-0.parquet"));
+  EXPECT_EQ(world.faults_found(), "");
+}
+
+TEST(Delivery, a_name_that_is_taken_by_the_same_range_is_done) {
+  World world(FileFormat::json_lines, 1 << 20);
+  world.produce(0, 4);
+  crash_after_freeze(world);
+  const auto files = read_manifest(world.log_, world.manifest());
+  ASSERT_TRUE(files.is_ok());
+  world.store_.plant(files->front().path, make_event(0) + "\n" + make_event(3) + "\n");
+  const auto delivery = world.make_delivery();
+  ASSERT_TRUE(world.deliver_all(*delivery).is_ok());
+  EXPECT_EQ(ids_in_files(world), (std::multiset<std::string>{"e0", "e1", "e2", "e3"}));
+  EXPECT_EQ(world.faults_found(), "");
+}
+
+TEST(Delivery, begins_only_where_no_other_log_has_delivered) {
+  World world(FileFormat::json_lines);
+  world.produce(0, 4);
+  world.store_.plant("lake/ticks/hour=13/ticks-0-00000000000000000000-x.json", "{}\n");
+  const auto status = world.make_delivery()->attach();
+  EXPECT_EQ(status.code(), StatusCode::invalid);
+  EXPECT_THAT(std::string(status.message()), testing::HasSubstr("delivered from another log"));
+  // Another partition's files are no hindrance.
+  world.store_.lose("lake/ticks/hour=13/ticks-0-00000000000000000000-x.json");
+  world.store_.plant("lake/ticks/hour=13/ticks-10-00000000000000000000-x.json", "{}\n");
+  EXPECT_TRUE(world.make_delivery()->attach().is_ok());
+}
+
+TEST(Delivery, a_topic_made_anew_is_refused) {
+  World world(FileFormat::json_lines);
+  world.produce(0, 4);
+  ASSERT_TRUE(world.deliver_all(*world.make_delivery()).is_ok());
+  world.log_.set_incarnation(kSource.topic, 77);
+  const auto status = world.make_delivery()->attach();
+  EXPECT_EQ(status.code(), StatusCode::invalid);
+  EXPECT_THAT(std::string(status.message()), testing::HasSubstr("deleted and created again"));
+}
+
+TEST(Delivery, a_group_that_somebody_else_moved_is_refused) {
+  World world(FileFormat::json_lines);
+  world.produce(0, 4);
+  ASSERT_TRUE(world.deliver_all(*world.make_delivery()).is_ok());
+  world.log_.set_group_offset({kGroup, kSource, Offset(2), ""});
+  EXPECT_EQ(world.make_delivery()->attach().code(), StatusCode::fenced);
+  EXPECT_THAT(world.faults_found(), testing::HasSubstr("group_offset"));
+}
+
+TEST(Manifest, verification_names_what_is_lost_damaged_or_strange) {
+  World world(FileFormat::json_lines, 1 << 20);
+  world.produce(0, 40);
+  ASSERT_TRUE(world.deliver_all(*world.make_delivery()).is_ok());
+  EXPECT_EQ(world.faults_found(), "");
+  const auto objects = world.store_.objects();
+  const auto& [first, bytes] = *objects.begin();
+  world.store_.lose(first);
+  EXPECT_THAT(world.faults_found(), testing::HasSubstr("files_whole: " + first));
+  auto other = bytes;
+  std::replace(other.begin(), other.end(), '\n', ' ');
+  other.back() = '\n';
+  world.store_.plant(first, other);
+  EXPECT_THAT(world.faults_found(), testing::HasSubstr("has 1 rows instead of 14"));
+  world.store_.plant(first, bytes);
+  world.store_.plant("lake/ticks/ticks-0-copy.json", bytes);
+  EXPECT_THAT(world.faults_found(),
+              testing::HasSubstr("no_strangers: lake/ticks/ticks-0-copy.json is in no range"));
+}
+
+}  // namespace
+}  // namespace millrace::lake

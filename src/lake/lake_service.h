@@ -1,0 +1,94 @@
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "base/status.h"
+#include "base/time.h"
+#include "lake/delivery.h"
+#include "lake/manifest.h"
+#include "log/log.h"
+#include "objects/object_store.h"
+#include "pipeline/pipeline.h"
+
+namespace millrace::lake {
+
+struct LakeOptions {
+  // Of all deliveries together, about; beyond it the largest buffer is rolled before its time.
+  std::size_t buffered_bytes_max = std::size_t{64} << 20;
+  // When nothing is to be done, and between attempts after a failure (doubling up to the second).
+  std::int64_t poll_interval_ms = 100;
+  std::int64_t retry_interval_max_ms = 30'000;
+  // Called on the lake's thread after each failed attempt, e.g. to log it.
+  std::function<void(const DeliveryReport&, const Status&)> on_failure;
+};
+
+// All lake deliveries of this process, on one thread. `log`, `objects` and `clock` outlive it. A store that
+// fails delays deliveries and nothing else: each is tried again until it succeeds.
+class LakeService {
+ public:
+  LakeService(log::Log& log, objects::ObjectStore& objects, const Clock& clock,
+              LakeOptions options);
+  ~LakeService();  // stops
+  LakeService(const LakeService&) = delete;
+  LakeService& operator=(const LakeService&) = delete;
+
+  // Makes the journals' topics and a delivery per sink and partition, reads their journals, starts the thread.
+  // After the pipelines' own topics exist; once. Pipelines are not kept. `invalid` and the like say what a
+  // human has to change; what may pass (a store that does not answer) is left to the thread.
+  Status start(const std::vector<const pipeline::Pipeline*>& pipelines);
+  // Returns after the running step. What is buffered or frozen is taken up by the next start.
+  void stop();
+
+  // Any thread, after start(). Delivers everything that is durable by now, and returns when the files are
+  // complete and journalled; the first error of a delivery that cannot, which goes on trying.
+  Status flush();
+
+  // Any thread, after start(). From the journals, so also of sinks' earlier runs; "" is every sink.
+  [[nodiscard]] Result<std::vector<LakeFile>> list(std::string_view sink = {}) const;
+  // Reads every file. Ends early when the service stops.
+  [[nodiscard]] std::vector<LakeCheck> verify(std::string_view sink = {}) const;
+  // One per delivery, by sink and partition.
+  [[nodiscard]] std::vector<DeliveryReport> report() const;
+
+ private:
+  struct Slot {
+    std::unique_ptr<Delivery> delivery;
+    ManifestSource manifest;
+    MonotonicTime retry_at;
+    std::int64_t retry_interval_ms = 0;  // 0: the last attempt went well
+  };
+
+  Status add_sink(const pipeline::Pipeline& pipeline, const pipeline::LakeSink& sink);
+  Status make_journal(const std::string& name, std::int32_t partition_count);
+  void run();
+  bool step_all();
+  Result<bool> step(Slot& slot);
+  void note_failure(Slot& slot, const Status& status);
+  void relieve_memory();
+  Status flush_all();
+  [[nodiscard]] bool is_stopping() const;
+
+  log::Log& log_;
+  objects::ObjectStore& objects_;
+  const Clock& clock_;
+  LakeOptions options_;
+  std::vector<Slot> slots_;  // fixed after start()
+
+  mutable std::mutex mutex_;  // guards what follows
+  std::condition_variable changed_;
+  bool is_stopping_ = false;
+  std::uint64_t flushes_requested_ = 0;
+  std::uint64_t flushes_served_ = 0;
+  Status flush_status_;  // of the last one served
+  std::thread thread_;
+};
+
+}  // namespace millrace::lake

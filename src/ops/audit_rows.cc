@@ -1,0 +1,410 @@
+#include "ops/audit_rows.h"
+
+#include <algorithm>
+
+#include "base/arena.h"
+#include "base/check.h"
+#include "codec/json.h"
+#include "codec/record_batch.h"
+#include "ops/audit_offset_set.h"
+
+namespace millrace::ops {
+namespace {
+
+constexpr std::size_t kFetchBytes = 1 << 20;
+// Bits of all sets together: 64 MiB.
+constexpr std::int64_t kOffsetsPerPass = std::int64_t{512} << 20;
+
+using task::ErrorType;
+
+// Counts of one source partition over all passes.
+struct Tally {
+  std::vector<std::uint64_t> rows;  // per enriched topic
+  std::array<std::uint64_t, task::kErrorTypeCount> letters{};
+  std::vector<std::uint64_t> late;    // dead letters per window
+  std::vector<std::uint64_t> failed;  // the same, whose key could not be computed
+  std::uint64_t missing = 0;          // offsets without row or letter, by the first enriched topic
+  std::optional<Offset> first_missing;
+};
+
+// The part of one source partition that a pass looks at.
+struct Slice {
+  std::vector<OffsetSet> rows;  // per enriched topic
+  OffsetSet letters;            // of row stages
+  std::vector<OffsetSet> late;  // per window: late, or without a key
+};
+
+struct Partition {
+  const AuditedTask* task = nullptr;
+  Offset first;           // the first offset that can be judged
+  bool is_whole = false;  // it is where the task began, so counters must agree
+  std::uint64_t gaps = 0;  // offsets without a record, as those of transaction markers
+  Tally tally;
+};
+
+std::size_t index_of(ErrorType type) {
+  return static_cast<std::size_t>(type);
+}
+
+std::optional<ErrorType> type_named(std::string_view name) {
+  for (std::size_t i = 0; i < task::kErrorTypeCount; ++i) {
+    if (task::to_string(static_cast<ErrorType>(i)) == name) return static_cast<ErrorType>(i);
+  }
+  return std::nullopt;
+}
+
+class RowsAudit {
+ public:
+  RowsAudit(const log::Log& log, const task::SourcePlan& plan, std::string pipeline_name,
+            const IsCancelled& is_cancelled)
+      : log_(log),
+        plan_(plan),
+        pipeline_name_(std::move(pipeline_name)),
+        is_cancelled_(is_cancelled) {}
+
+  Result<RowsReport> run(const std::vector<AuditedTask>& tasks);
+
+ private:
+  Status find_range(Partition& partition);
+  Status limit_to_retained(const std::string& topic);
+  Status count_gaps(Partition& partition);
+  [[nodiscard]] std::int64_t slice_span() const;
+  void start_pass(std::int64_t begin, std::int64_t span);
+  Status read_rows(std::size_t enriched);
+  Status read_letters();
+  void take_letter(const RecordView& record, const TopicPartition& from);
+  std::string stage_of(const RecordView& record);
+  // The slice a record of ours refers to, or null: of an offset that this pass does not look at.
+  Slice* slice_of(const Origin& origin, const RecordView& record, const TopicPartition& from);
+  void end_pass();
+  void compare_counters();
+  void compare_windows(const Partition& partition);
+  void expect_equal(const std::string& where, std::string_view what, std::uint64_t found,
+                    std::uint64_t counted);
+  [[nodiscard]] const std::string& topic(std::size_t output) const {
+    return plan_.outputs[output].topic;
+  }
+
+  const log::Log& log_;
+  const task::SourcePlan& plan_;
+  const std::string pipeline_name_;
+  const IsCancelled& is_cancelled_;
+  std::vector<Partition> partitions_;
+  std::vector<Slice> slices_;
+  bool is_first_pass_ = true;
+  Arena arena_;
+  codec::JsonParser parser_;
+  RowsReport report_;
+};
+
+Result<RowsReport> RowsAudit::run(const std::vector<AuditedTask>& tasks) {
+  for (const auto& task : tasks) {
+    Partition partition;
+    partition.task = &task;
+    partition.tally.rows.resize(plan_.enriched_outputs.size());
+    partition.tally.late.resize(plan_.windows.size());
+    partition.tally.failed.resize(plan_.windows.size());
+    MR_RETURN_IF_ERROR(find_range(partition));
+    partitions_.push_back(std::move(partition));
+  }
+  for (const auto output : plan_.enriched_outputs) {
+    MR_RETURN_IF_ERROR(limit_to_retained(topic(output)));
+  }
+  MR_RETURN_IF_ERROR(limit_to_retained(topic(plan_.dead_letter_output)));
+  std::int64_t longest = 0;
+  for (auto& partition : partitions_) {
+    MR_RETURN_IF_ERROR(count_gaps(partition));
+    longest = std::max(longest, partition.task->next - partition.first);
+    report_.offsets += static_cast<std::uint64_t>(partition.task->next - partition.first);
+  }
+  // One pass at least: it also finds records that refer to nothing.
+  const auto span = slice_span();
+  for (std::int64_t begin = 0; begin == 0 || begin < longest; begin += span) {
+    start_pass(begin, span);
+    for (std::size_t i = 0; i < plan_.enriched_outputs.size(); ++i) MR_RETURN_IF_ERROR(read_rows(i));
+    MR_RETURN_IF_ERROR(read_letters());
+    end_pass();
+  }
+  compare_counters();
+  return std::move(report_);
+}
+
+// Without retention a task began at 0. Later the source's start moves on, and the number of records
+// the task has read says where it began.
+Status RowsAudit::find_range(Partition& partition) {
+  const auto& task = *partition.task;
+  MR_ASSIGN_OR_RETURN(const auto offsets, log_.offsets(task.source));
+  const auto begin = offsets.start.value == 0
+                         ? Offset(0)
+                         : task.next - static_cast<std::int64_t>(task.counters.records_in);
+  partition.first = std::min(std::max(begin, offsets.start), task.next);
+  partition.is_whole = partition.first == begin;
+  if (!partition.is_whole) {
+    report_.notes.push_back(task.source.to_string() + " is retained from offset " +
+                            std::to_string(partition.first.value) + " on only");
+  }
+  return ok_status();
+}
+
+// An output partition whose start has moved may have lost records that were appended up to its
+// first remaining batch. What the source took after that time had its outputs later still.
+Status RowsAudit::limit_to_retained(const std::string& name) {
+  MR_ASSIGN_OR_RETURN(const auto topic, log_.topic(name));
+  for (std::int32_t p = 0; p < topic.config.partition_count; ++p) {
+    const TopicPartition output{name, p};
+    MR_ASSIGN_OR_RETURN(const auto offsets, log_.offsets(output));
+    if (offsets.start.value == 0) continue;
+    MR_ASSIGN_OR_RETURN(const auto fetched,
+                        log_.fetch(output, offsets.start, 1, log::Visibility::durable));
+    for (auto& partition : partitions_) {
+      Offset known = partition.task->next;
+      if (!fetched.batches.empty()) {
+        const auto after = WallTime(fetched.batches.front().append_time.value + 1);
+        MR_ASSIGN_OR_RETURN(known, log_.offset_for_time(partition.task->source, after));
+      }
+      if (known <= partition.first) continue;
+      partition.first = std::min(known, partition.task->next);
+      partition.is_whole = false;
+    }
+    report_.notes.push_back(output.to_string() + " is retained from offset " +
+                            std::to_string(offsets.start.value) + " on only");
+  }
+  return ok_status();
+}
+
+Status RowsAudit::count_gaps(Partition& partition) {
+  const auto& task = *partition.task;
+  for (Offset next = partition.first; next < task.next;) {
+    if (is_cancelled_()) return cancelled_error("the audit was cancelled");
+    MR_ASSIGN_OR_RETURN(const auto fetched,
+                        log_.fetch(task.source, next, kFetchBytes, log::Visibility::durable));
+    if (fetched.batches.empty()) {
+      return corrupt_error(task.source.to_string() + " ends at " + std::to_string(next.value) +
+                           ", but " + std::to_string(task.next.value) + " is committed");
+    }
+    for (const auto& batch : fetched.batches) {
+      MR_ASSIGN_OR_RETURN(const auto header, codec::parse_batch_header(batch.bytes.view()));
+      const auto span = static_cast<std::uint64_t>(batch.next_offset - std::max(next, batch.base_offset));
+      const auto records = static_cast<std::uint64_t>(header.record_count);
+      if (header.is_control) {
+        partition.gaps += span;
+      } else if (records < span) {
+        partition.gaps += span - records;
+      }
+      next = batch.next_offset;
+    }
+  }
+  return ok_status();
+}
+
+std::int64_t RowsAudit::slice_span() const {
+  const auto sets = partitions_.size() * (plan_.enriched_outputs.size() + 1);
+  return std::max<std::int64_t>(1, kOffsetsPerPass / static_cast<std::int64_t>(sets + 1));
+}
+
+void RowsAudit::start_pass(std::int64_t begin, std::int64_t span) {
+  slices_.clear();
+  is_first_pass_ = begin == 0;
+  for (const auto& partition : partitions_) {
+    const auto next = partition.task->next;
+    const auto from = std::min(partition.first + begin, next);
+    const auto to = std::min(from + span, next);
+    Slice slice{{}, OffsetSet(from, to), {}};
+    for (std::size_t i = 0; i < plan_.enriched_outputs.size(); ++i) slice.rows.emplace_back(from, to);
+    for (std::size_t i = 0; i < plan_.windows.size(); ++i) slice.late.emplace_back(from, to);
+    slices_.push_back(std::move(slice));
+  }
+}
+
+Slice* RowsAudit::slice_of(const Origin& origin, const RecordView& record,
+                           const TopicPartition& from) {
+  if (!origin.is_ours) {
+    if (is_first_pass_) ++report_.foreign;
+    return nullptr;
+  }
+  const auto where = [&] { return from.to_string() + "/" + std::to_string(record.offset.value); };
+  if (!origin.source || origin.source->topic != plan_.source_topic ||
+      static_cast<std::size_t>(origin.source->partition) >= slices_.size()) {
+    if (is_first_pass_) {
+      report_.findings.add(where() + " does not name a record of " + plan_.source_topic +
+                           " as its source");
+    }
+    return nullptr;
+  }
+  auto& slice = slices_[static_cast<std::size_t>(origin.source->partition)];
+  const auto offset = origin.source->offset;
+  return offset < slice.letters.first() || offset >= slice.letters.next() ? nullptr : &slice;
+}
+
+Status RowsAudit::read_rows(std::size_t enriched) {
+  const auto& name = topic(plan_.enriched_outputs[enriched]);
+  MR_ASSIGN_OR_RETURN(const auto info, log_.topic(name));
+  for (std::int32_t p = 0; p < info.config.partition_count; ++p) {
+    const TopicPartition from{name, p};
+    MR_RETURN_IF_ERROR(scan_partition(log_, from, Offset(0), is_cancelled_,
+                                      [&](const RecordView& record) {
+      const auto origin = origin_of(record, pipeline_name_);
+      auto* slice = slice_of(origin, record, from);
+      if (slice == nullptr) return;
+      if (slice->rows[enriched].add(origin.source->offset) == OffsetSet::Outcome::added) return;
+      report_.findings.add(plan_.source_topic + "/" + std::to_string(origin.source->partition) +
+                           " offset " + std::to_string(origin.source->offset.value) +
+                           " is in " + name + " twice, the second time at " + from.to_string() +
+                           "/" + std::to_string(record.offset.value));
+    }));
+  }
+  return ok_status();
+}
+
+Status RowsAudit::read_letters() {
+  const auto& name = topic(plan_.dead_letter_output);
+  MR_ASSIGN_OR_RETURN(const auto info, log_.topic(name));
+  for (std::int32_t p = 0; p < info.config.partition_count; ++p) {
+    const TopicPartition from{name, p};
+    MR_RETURN_IF_ERROR(scan_partition(log_, from, Offset(0), is_cancelled_,
+                                      [&](const RecordView& record) { take_letter(record, from); }));
+  }
+  return ok_status();
+}
+
+std::string RowsAudit::stage_of(const RecordView& record) {
+  arena_.reset();
+  if (!record.value) return "";
+  const auto letter = parser_.parse(*record.value, arena_);
+  if (!letter.is_ok() || letter->kind() != ValueKind::map) return "";
+  for (const auto& member : letter->as_map()) {
+    if (member.key.as_string() == "stage" && member.value.kind() == ValueKind::string) {
+      return std::string(member.value.as_string());
+    }
+  }
+  return "";
+}
+
+void RowsAudit::take_letter(const RecordView& record, const TopicPartition& from) {
+  const auto origin = origin_of(record, pipeline_name_);
+  auto* slice = slice_of(origin, record, from);
+  if (slice == nullptr) return;
+  const auto where = from.to_string() + "/" + std::to_string(record.offset.value);
+  const auto type = type_named(header_of(record, "millrace-error").value_or(""));
+  if (!type) return report_.findings.add(where + " has no known millrace-error");
+  auto& tally = partitions_[static_cast<std::size_t>(origin.source->partition)].tally;
+  ++tally.letters[index_of(*type)];
+  auto* refused = &slice->letters;
+  // Only these two can come from a window, whose letters leave the event's row in place.
+  if (*type == ErrorType::late_event || *type == ErrorType::business_rule_violation) {
+    const auto stage = stage_of(record);
+    if (stage.empty()) return report_.findings.add(where + " is not a readable dead letter");
+    for (std::size_t w = 0; w < plan_.windows.size(); ++w) {
+      if (stage != "window " + plan_.windows[w].name) continue;
+      refused = &slice->late[w];
+      ++(*type == ErrorType::late_event ? tally.late : tally.failed)[w];
+      ++report_.window_letters;
+    }
+  }
+  if (refused->add(origin.source->offset) == OffsetSet::Outcome::added) return;
+  report_.findings.add(plan_.source_topic + "/" + std::to_string(origin.source->partition) +
+                       " offset " + std::to_string(origin.source->offset.value) +
+                       " has a second dead letter of the same stage, " + where);
+}
+
+void RowsAudit::end_pass() {
+  for (std::size_t i = 0; i < slices_.size(); ++i) {
+    auto& slice = slices_[i];
+    auto& tally = partitions_[i].tally;
+    const auto where = plan_.source_topic + "/" + std::to_string(i) + " offset ";
+    report_.dead_letters += slice.letters.count();
+    for (std::size_t e = 0; e < slice.rows.size(); ++e) {
+      const auto& rows = slice.rows[e];
+      tally.rows[e] += rows.count();
+      if (const auto both = first_common(rows, slice.letters)) {
+        report_.findings.add(where + std::to_string(both->value) + " is both in " +
+                             topic(plan_.enriched_outputs[e]) + " and dead-lettered");
+      }
+      if (const auto other = first_only_in(rows, slice.rows.front())) {
+        report_.findings.add(where + std::to_string(other->value) + " is in " +
+                             topic(plan_.enriched_outputs[e]) + " but not in " +
+                             topic(plan_.enriched_outputs.front()));
+      }
+    }
+    const OffsetSet none(slice.letters.first(), slice.letters.next());
+    const auto& rows = slice.rows.empty() ? none : slice.rows.front();
+    report_.rows += rows.count();
+    // Never below zero: an offset that is in both was found above.
+    tally.missing += slice.letters.span() -
+                     std::min(slice.letters.span(), rows.count() + slice.letters.count());
+    if (!tally.first_missing) tally.first_missing = first_in_neither(rows, slice.letters);
+    for (std::size_t w = 0; w < slice.late.size(); ++w) {
+      const auto wrong = slice.rows.empty() ? first_common(slice.late[w], slice.letters)
+                                            : first_only_in(slice.late[w], rows);
+      if (!wrong) continue;
+      report_.findings.add(where + std::to_string(wrong->value) + " was refused by window " +
+                           plan_.windows[w].name + " and has no row");
+    }
+  }
+}
+
+void RowsAudit::expect_equal(const std::string& where, std::string_view what, std::uint64_t found,
+                             std::uint64_t counted) {
+  if (found == counted) return;
+  report_.findings.add(where + ": " + std::to_string(found) + " " + std::string(what) +
+                       " found, the task has counted " + std::to_string(counted));
+}
+
+void RowsAudit::compare_counters() {
+  for (const auto& partition : partitions_) {
+    const auto& counters = partition.task->counters;
+    const auto& tally = partition.tally;
+    const auto where = partition.task->source.to_string();
+    // What may be missing: duplicates that were dropped, and everything without an enriched topic.
+    const auto untraced =
+        counters.dropped_duplicates + (plan_.enriched_outputs.empty() ? counters.passed : 0);
+    const auto missing = tally.missing - std::min(tally.missing, partition.gaps);
+    if (partition.is_whole ? missing != untraced : missing > untraced) {
+      report_.findings.add(
+          where + ": " + std::to_string(missing) + " offsets have neither row nor dead letter" +
+          (tally.first_missing ? ", the first is " + std::to_string(tally.first_missing->value) : "") +
+          "; the task counts " + std::to_string(untraced) + " that leave none");
+    }
+    report_.dropped += missing;
+    if (!partition.is_whole) continue;
+    const auto records = static_cast<std::uint64_t>(partition.task->next - partition.first);
+    expect_equal(where, "records", records - partition.gaps, counters.records_in);
+    for (const auto rows : tally.rows) expect_equal(where, "rows", rows, counters.passed);
+    for (std::size_t i = 0; i < task::kErrorTypeCount; ++i) {
+      expect_equal(where,
+                   "dead letters " + std::string(task::to_string(static_cast<ErrorType>(i))),
+                   tally.letters[i], counters.dead_letters[i]);
+    }
+    compare_windows(partition);
+  }
+}
+
+// A letter stands for one event, `late` counts panes: an event can be late for several.
+void RowsAudit::compare_windows(const Partition& partition) {
+  const auto& counters = partition.task->counters;
+  MR_CHECK(counters.windows.size() == plan_.windows.size());
+  for (std::size_t w = 0; w < plan_.windows.size(); ++w) {
+    const auto& window = plan_.windows[w];
+    const auto where = partition.task->source.to_string() + ", window " + window.name;
+    const auto letters = partition.tally.late[w];
+    const auto panes = static_cast<std::uint64_t>((window.length_us + window.every_us - 1) /
+                                                  window.every_us);
+    const auto late = counters.windows[w].late;
+    if (late < letters || late > letters * panes) {
+      expect_equal(where, "late events", letters, late);
+    }
+    expect_equal(where, "events without a key", partition.tally.failed[w],
+                 counters.windows[w].failed);
+  }
+}
+
+}  // namespace
+
+Result<RowsReport> audit_rows(const log::Log& log, const task::SourcePlan& plan,
+                              const std::string& pipeline_name,
+                              const std::vector<AuditedTask>& tasks,
+                              const IsCancelled& is_cancelled) {
+  return RowsAudit(log, plan, pipeline_name, is_cancelled).run(tasks);
+}
+
+}  // namespace millrace::ops

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "log/log.h"
+#include "ops/audit_scan.h"
+
+namespace millrace::ops {
+
+// A window whose results go to a topic.
+struct AuditedWindow {
+  std::string name;
+  std::string key_name;  // the result's member that holds the key; empty: there is none
+  std::int64_t length_us = 0;
+};
+
+struct WindowsReport {
+  std::uint64_t windows = 0;              // (key, window_start) seen
+  std::vector<std::uint64_t> results;     // records per audited window
+  bool is_whole = true;                   // no part of the topic is gone, so all could be counted
+  std::vector<std::string> notes;
+  Findings findings;
+};
+
+// Each (key, window_start) in `topic` has the revisions 0, 1, 2, ... in this order, without hole or
+// repeat, none after the final one, and each result names its source. Reads each partition once for
+// each kWindowsPerPass results.
+Result<WindowsReport> audit_windows(const log::Log& log, const std::string& topic,
+                                    const std::string& pipeline_name,
+                                    const std::vector<AuditedWindow>& windows,
+                                    const IsCancelled& is_cancelled);
+
+}  // namespace millrace::ops

@@ -1,0 +1,153 @@
+#include "task/watermark.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "base/random.h"
+#include "base/time_text.h"
+
+namespace millrace::task {
+namespace {
+
+constexpr std::int64_t kSecond = 1'000'000;
+constexpr std::int64_t kDay = 86'400 * kSecond;
+
+EventTime at(const std::string& text) {
+  const auto instant = parse_instant(text);
+  EXPECT_TRUE(instant.has_value()) << text;
+  return EventTime(instant->seconds * kSecond + instant->nanos / 1000);
+}
+
+WatermarkConfig config_of(std::int64_t bound_s, std::int32_t confirmations = 10) {
+  return {bound_s * kSecond, kDay, confirmations};
+}
+
+TEST(Watermark, is_the_largest_event_time_minus_the_bound) {
+  Watermark watermark(config_of(30));
+  EXPECT_EQ(watermark.current(), kNoWatermark);
+  EXPECT_TRUE(watermark.observe(at("2012-06-21T13:30:30Z")));
+  EXPECT_EQ(watermark.current(), at("2012-06-21T13:30:00Z"));
+  EXPECT_FALSE(watermark.observe(at("2012-06-21T13:30:29Z")));
+  EXPECT_EQ(watermark.current(), at("2012-06-21T13:30:00Z"));
+  EXPECT_TRUE(watermark.observe(at("2012-06-21T13:31:00Z")));
+  EXPECT_EQ(watermark.current(), at("2012-06-21T13:30:30Z"));
+}
+
+TEST(Watermark, one_event_in_the_year_9999_does_not_move_it) {
+  Watermark watermark(config_of(0));
+  ASSERT_TRUE(watermark.observe(at("2012-06-21T13:30:00Z")));
+  EXPECT_FALSE(watermark.observe(at("9999-12-31T23:59:59Z")));
+  EXPECT_EQ(watermark.current(), at("2012-06-21T13:30:00Z"));
+  EXPECT_TRUE(watermark.observe(at("2012-06-21T13:30:01Z")));
+  EXPECT_EQ(watermark.current(), at("2012-06-21T13:30:01Z"));
+}
+
+TEST(Watermark, now_in_a_feed_of_1997_does_not_move_it_even_again_and_again) {
+  Watermark watermark(config_of(3600));
+  ASSERT_TRUE(watermark.observe(at("1997-01-01T12:00:00Z")));
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_FALSE(watermark.observe(at("2026-05-01T00:00:00Z")));
+    watermark.observe(at("1997-01-01T12:00:00Z") + i * kSecond);
+  }
+  EXPECT_EQ(watermark.current(), at("1997-01-01T11:01:39Z"));
+}
+
+TEST(Watermark, a_jump_is_believed_once_enough_events_in_a_row_confirm_it) {
+  Watermark watermark(config_of(0, 3));
+  ASSERT_TRUE(watermark.observe(at("1997-01-01T00:00:00Z")));
+  EXPECT_FALSE(watermark.observe(at("1997-03-01T00:00:05Z")));  // the jump
+  EXPECT_FALSE(watermark.observe(at("1997-03-01T00:00:09Z")));  // three confirmations
+  EXPECT_FALSE(watermark.observe(at("1997-03-01T00:00:04Z")));
+  EXPECT_TRUE(watermark.observe(at("1997-03-01T00:00:07Z")));
+  EXPECT_EQ(watermark.current(), at("1997-03-01T00:00:04Z"));  // the smallest of them
+}
+
+TEST(Watermark, exactly_max_jump_ahead_is_no_jump) {
+  Watermark watermark(config_of(0));
+  ASSERT_TRUE(watermark.observe(at("1997-01-01T00:00:00Z")));
+  EXPECT_TRUE(watermark.observe(at("1997-01-02T00:00:00Z")));
+  EXPECT_FALSE(watermark.observe(at("1997-01-03T00:00:00.000001Z")));
+  EXPECT_EQ(watermark.current(), at("1997-01-02T00:00:00Z"));
+}
+
+TEST(Watermark, an_advance_from_outside_never_goes_back_and_is_where_jumps_count_from) {
+  Watermark watermark(config_of(0, 0));
+  ASSERT_TRUE(watermark.observe(at("1997-01-01T00:00:00Z")));
+  EXPECT_TRUE(watermark.advance_to(at("1997-01-20T00:00:00Z")));
+  EXPECT_FALSE(watermark.advance_to(at("1997-01-19T00:00:00Z")));
+  EXPECT_FALSE(watermark.observe(at("1997-01-02T00:00:00Z")));
+  EXPECT_EQ(watermark.current(), at("1997-01-20T00:00:00Z"));
+  EXPECT_TRUE(watermark.observe(at("1997-01-20T00:00:01Z")));
+  EXPECT_EQ(watermark.current(), at("1997-01-20T00:00:01Z"));
+}
+
+// The slow twin keeps every event and derives the clock from the list: an event is believed when
+// it is at most max_jump ahead of all believed ones, or when it ends a run of k + 1 unbelieved
+// ones.
+class ListTwin {
+ public:
+  explicit ListTwin(const WatermarkConfig& config) : config_(config) {}
+
+  EventTime observe(EventTime time) {
+    const bool is_near = believed_.empty() || time.value <= newest() + config_.max_jump_us;
+    if (is_near) {
+      believed_.push_back(time.value);
+      run_.clear();
+      return current();
+    }
+    run_.push_back(time.value);
+    if (run_.size() == static_cast<std::size_t>(config_.jump_confirmations) + 1) {
+      believed_.push_back(*std::min_element(run_.begin(), run_.end()));
+      run_.clear();
+    }
+    return current();
+  }
+
+ private:
+  [[nodiscard]] std::int64_t newest() const {
+    return *std::max_element(believed_.begin(), believed_.end());
+  }
+  [[nodiscard]] EventTime current() const {
+    return EventTime(newest() - config_.out_of_orderness_us);
+  }
+
+  WatermarkConfig config_;
+  std::vector<std::int64_t> believed_;
+  std::vector<std::int64_t> run_;
+};
+
+TEST(Watermark, agrees_with_a_list_of_all_events_across_snapshots) {
+  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    Random random(seed);
+    const WatermarkConfig config{static_cast<std::int64_t>(random.below(50)), 100,
+                                 static_cast<std::int32_t>(random.below(4))};
+    Watermark watermark(config);
+    ListTwin twin(config);
+    std::int64_t base = 0;
+    for (int i = 0; i < 200; ++i) {
+      if (random.one_in(20)) base += 150;
+      const EventTime time(base + static_cast<std::int64_t>(random.below(80)) +
+                           (random.one_in(5) ? 500 : 0));
+      const auto before = watermark.current();
+      const bool has_moved = watermark.observe(time);
+      ASSERT_EQ(watermark.current(), twin.observe(time)) << "event " << i;
+      ASSERT_EQ(has_moved, watermark.current() != before);
+      ASSERT_GE(watermark.current(), before);
+      if (!random.one_in(10)) continue;
+      std::string bytes;
+      Encoder to(bytes);
+      watermark.snapshot(to);
+      Decoder from(bytes);
+      watermark = Watermark(config);
+      watermark.restore(from);
+      ASSERT_TRUE(from.finish("watermark").is_ok());
+    }
+  }
+}
+
+}  // namespace
+}  // namespace millrace::task
