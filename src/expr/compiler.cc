@@ -64,9 +64,7 @@ Node* Compiler::make(Run run, const Ast& ast, std::string_view name,
 }
 
 void Compiler::adopt(Node& node, std::span<const Node* const> children) {
-  const auto copy = program_.arena.array<const Node*>(children.size());
-  std::ranges::copy(children, copy.begin());
-  node.children = copy;
+  node.children = program_.children.emplace_back(children.begin(), children.end());
   for (const Node* child : children) {
     node.reads_inputs = node.reads_inputs || child->reads_inputs;
     node.lowest_local = std::min(node.lowest_local, child->lowest_local);

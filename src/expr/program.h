@@ -16,6 +16,7 @@ namespace millrace::expr {
 struct CompiledProgram {
   std::string text;
   std::deque<Node> nodes;
+  std::deque<std::vector<const Node*>> children;  // of the nodes
   Arena arena{1024};
   std::vector<std::unique_ptr<Prepared>> prepared;
   const Node* root = nullptr;

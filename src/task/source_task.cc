@@ -192,8 +192,11 @@ SourceTask::Step SourceTask::compute(WallTime time) {
 expr::EvaluateInput SourceTask::input() const { return {row_, tables_, variables_}; }
 
 Cause SourceTask::cause(WallTime time) {
-  source_ = source_prefix_;
-  source_ += std::to_string(next_offset_.value);
+  if (source_offset_ != next_offset_) {
+    source_ = source_prefix_;
+    source_ += std::to_string(next_offset_.value);
+    source_offset_ = next_offset_;
+  }
   return {source_, plan_.pipeline, time};
 }
 

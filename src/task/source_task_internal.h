@@ -83,7 +83,8 @@ class SourceTask final : public Task {
   std::vector<codec::SchemaViolation> violations_;
   Refusal refusal_;
   std::string value_;
-  std::string source_;
+  std::string source_;          // of the record at source_offset_
+  Offset source_offset_{-1};
   EventTime event_time_;
 };
 
