@@ -1,0 +1,123 @@
+#include "ops/lake_routes.h"
+
+#include <algorithm>
+#include <functional>
+#include <nlohmann/json.hpp>
+
+#include "http/error_response.h"
+
+namespace millrace::ops {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using lake::DeliveryReport;
+
+http::Response json_response(const Json& body) {
+  return {200, "application/json", {},
+          body.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"};
+}
+
+http::Response not_ready() {
+  return http::error_response(cancelled_error("pipelines are being restored"));
+}
+
+std::string sink_of(const http::Request& request) {
+  return std::string(request.query.find("sink").value_or(""));
+}
+
+Json file_json(const lake::LakeFile& file) {
+  return {{"sink", file.sink},
+          {"partition", file.partition},
+          {"path", file.path},
+          {"first_offset", file.first_offset.value},
+          {"next_offset", file.next_offset.value},
+          {"rows", file.rows},
+          {"bytes", file.bytes},
+          {"state", std::string(to_string(file.state))}};
+}
+
+void append_family(std::string& text, const std::vector<DeliveryReport>& reports,
+                   const std::string& name, const std::string& type, const std::string& help,
+                   const std::function<std::int64_t(const DeliveryReport&)>& value) {
+  text += "# HELP " + name + " " + help + "\n# TYPE " + name + " " + type + "\n";
+  for (const auto& report : reports) {
+    text += name + "{sink=\"" + report.sink + "\",partition=\"" +
+            std::to_string(report.source.partition) + "\"} " + std::to_string(value(report)) + "\n";
+  }
+}
+
+}  // namespace
+
+void LakeRoutes::add_routes(http::Router& router) {
+  router.add("GET /api/v1/lake", [this](http::Request& request, const http::Responder& respond) {
+    list(request, respond);
+  });
+  router.add("GET /api/v1/lake/verify",
+             [this](http::Request& request, http::Responder respond) {
+               jobs_.run([this, &request, respond = std::move(respond)] {
+                 verify(request, respond);  // the request lives as long as the responder
+               });
+             });
+}
+
+void LakeRoutes::list(const http::Request& request, const http::Responder& respond) const {
+  const auto* service = service_.load();
+  if (service == nullptr) return respond(not_ready());
+  const auto files = service->list(sink_of(request));
+  if (!files.is_ok()) return respond(http::error_response(files.status()));
+  Json listed = Json::array();
+  for (const auto& file : *files) listed.push_back(file_json(file));
+  respond(json_response({{"files", listed}}));
+}
+
+void LakeRoutes::verify(const http::Request& request, const http::Responder& respond) const {
+  const auto* service = service_.load();
+  if (service == nullptr) return respond(not_ready());
+  Json checks = Json::array();
+  bool is_exact = true;
+  for (const auto& check : service->verify(sink_of(request))) {
+    is_exact &= check.is_ok;
+    checks.push_back({{"check", check.name},
+                      {"sink", check.sink},
+                      {"partition", check.partition},
+                      {"ok", check.is_ok},
+                      {"detail", check.detail}});
+  }
+  respond(json_response({{"exact", is_exact}, {"checks", checks}}));
+}
+
+void LakeRoutes::append_metrics(std::string& text) const {
+  const auto* service = service_.load();
+  if (service == nullptr) return;
+  const auto reports = service->report();
+  const auto count = [](std::uint64_t value) { return static_cast<std::int64_t>(value); };
+  append_family(text, reports, "millrace_lake_files_total", "counter", "Files delivered.",
+                [&](const DeliveryReport& report) { return count(report.files); });
+  append_family(text, reports, "millrace_lake_rows_total", "counter", "Rows delivered.",
+                [&](const DeliveryReport& report) { return count(report.rows); });
+  append_family(text, reports, "millrace_lake_bytes_total", "counter", "Bytes of delivered files.",
+                [&](const DeliveryReport& report) { return count(report.file_bytes); });
+  append_family(text, reports, "millrace_lake_failures_total", "counter",
+                "Failed attempts; each is followed by another.",
+                [&](const DeliveryReport& report) { return count(report.failures); });
+  append_family(text, reports, "millrace_lake_delivered_offset", "gauge",
+                "First offset that is in no delivered file.",
+                [](const DeliveryReport& report) { return report.delivered_offset.value; });
+}
+
+Status LakeRoutes::after_drain() {
+  auto* service = service_.load();
+  return service == nullptr ? ok_status() : service->flush();
+}
+
+void LakeRoutes::append_audit(std::vector<AuditCheck>& checks) {
+  const auto* service = service_.load();
+  if (service == nullptr) return;
+  for (const auto& check : service->verify()) {
+    checks.push_back({"lake " + check.name + " of " + check.sink + "/" +
+                          std::to_string(check.partition),
+                      "", check.is_ok, check.detail});
+  }
+}
+
+}  // namespace millrace::ops
