@@ -59,9 +59,16 @@ pyarrow.get_library_dirs()[0], pyarrow.cpp_build_info.so_version, sep=';')"
   endforeach()
   add_library(millrace_parquet INTERFACE)
   target_link_libraries(millrace_parquet INTERFACE millrace_wheel_parquet millrace_wheel_arrow)
-  # Beside the binary in a build tree, in ../lib once installed.
-  target_link_options(millrace_parquet INTERFACE
-    "LINKER:-rpath,$ORIGIN/lib" "LINKER:-rpath,$ORIGIN/../lib")
+  # Beside the binary in a build tree, in ../lib once installed. In the cache, because the programs that
+  # link the lake are made in other folders.
+  set(CMAKE_BUILD_RPATH_USE_ORIGIN ON CACHE BOOL "libraries are found relative to the binary")
+  set(CMAKE_INSTALL_RPATH "$ORIGIN/../lib" CACHE STRING "where an installed binary has Arrow")
+  # The wheel's libparquet exports the functions of its own, newer simdjson. Whichever library is named first
+  # serves the whole process, and our JSON parser was compiled for the system's: it must come first. The
+  # wheel's is used for JSON metadata only (encryption, geometry), which the lake never writes. A wrong order
+  # shows at once: the first JSON text after the start crashes.
+  find_package(simdjson REQUIRED)
+  target_link_options(millrace_parquet INTERFACE $<TARGET_FILE:simdjson::simdjson>)
   message(STATUS "Arrow: pyarrow ${MILLRACE_PYARROW_VERSION} from ${libraries}")
 endfunction()
 

@@ -12,20 +12,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Result<http::Address> parse_address(const std::string& text) {
-  const auto colon = text.rfind(':');
-  const auto port = colon == std::string::npos ? std::string() : text.substr(colon + 1);
-  const bool is_number = !port.empty() && port.size() <= 5 &&
-                         port.find_first_not_of("0123456789") == std::string::npos;
-  if (!is_number || std::stoi(port) > 65'535) {
-    return invalid_error("--server must be HOST:PORT, not " + text);
-  }
-  http::Address address;
-  address.host = text.substr(0, colon);
-  address.port = static_cast<std::uint16_t>(std::stoi(port));
-  return address;
-}
-
 StatusCode code_named(const std::string& name) {
   for (int i = 1; i <= static_cast<int>(StatusCode::cancelled); ++i) {
     const auto code = static_cast<StatusCode>(i);
@@ -56,12 +42,19 @@ Status ApiClient::connect() {
   http::ClientOptions client;
   client.answer_ms = answer_ms_;
   if (!options_.server.empty()) {
-    MR_ASSIGN_OR_RETURN(client.server, parse_address(options_.server));
+    auto address = http::parse_address(options_.server);
+    if (!address.is_ok())
+      return invalid_error("--server must be HOST:PORT, not " + options_.server);
+    client.server = std::move(address).value();
   } else {
     sys::PosixFileSystem files;
-    MR_ASSIGN_OR_RETURN(const auto instance, find_instance(files, options_.data_folder));
-    client.server.host = instance.host;
-    client.server.port = instance.http_port;
+    auto instance = find_instance(files, options_.data_folder);
+    if (!instance.is_ok() && instance.status().code() == StatusCode::not_found) {
+      return disconnected_error(std::string(instance.status().message()));
+    }
+    if (!instance.is_ok()) return std::move(instance).take_status();
+    client.server.host = instance->host;
+    client.server.port = instance->http_port;
   }
   client_.emplace(std::move(client));
   return ok_status();
@@ -100,6 +93,11 @@ int report_failure(const Status& status) {
   std::fprintf(stderr, "millrace: %s\n", std::string(status.message()).c_str());
   if (status.code() == StatusCode::disconnected) return kExitNoServer;
   return status.code() == StatusCode::invalid ? kExitUsage : kExitFailed;
+}
+
+int report_wrong_use(const Status& status) {
+  report_failure(status);
+  return kExitUsage;
 }
 
 }  // namespace millrace::app

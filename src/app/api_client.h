@@ -13,8 +13,8 @@
 
 namespace millrace::app {
 
-// The command line's end of the HTTP API: finds the instance (again after each lost connection, for a restarted
-// one may answer on another port) and turns error answers into a Status. One thread.
+// The command line's end of the HTTP API: finds the instance (again after each lost connection, for
+// a restarted one may answer on another port) and turns error answers into a Status. One thread.
 class ApiClient {
  public:
   explicit ApiClient(ServerOptions options);
@@ -36,5 +36,7 @@ class ApiClient {
 
 // Prints the message to stderr; the exit status it deserves.
 int report_failure(const Status& status);
+// The same where the failure is of a file that the user has named: kExitUsage.
+int report_wrong_use(const Status& status);
 
 }  // namespace millrace::app

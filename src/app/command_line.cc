@@ -1,7 +1,11 @@
 #include "app/command_line.h"
 
 #include <CLI/CLI.hpp>
+#include <map>
 
+#include "app/completion.h"
+#include "app/printing.h"
+#include "app/verb_help.h"
 #include "app/verbs.h"
 
 // The only file that knows CLI11: it is slow to compile.
@@ -9,113 +13,312 @@
 namespace millrace::app {
 namespace {
 
-void add_output(CLI::App& verb, OutputFormat& output) {
-  verb.add_option("--output", output, "how to print: text or json")
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, OutputFormat>{{"text", OutputFormat::text},
-                                              {"json", OutputFormat::json}},
-          CLI::ignore_case));
+std::string path_of(const CLI::App* app) {
+  if (app->get_parent() == nullptr) return "";
+  const auto outer = path_of(app->get_parent());
+  return outer.empty() ? app->get_name() : outer + " " + app->get_name();
 }
 
-void add_up(CLI::App& app, UpOptions& options, int& status) {
-  auto* verb = app.add_subcommand("up", "Start everything the configuration names");
-  verb->add_option("--data", options.data_folder, "folder for all state (./millrace-data)");
-  verb->add_option("--config", options.config_file, "project configuration (project_config.json)");
-  verb->add_option("--env", options.environment, "environment overlay: dev, staging, prod");
-  verb->add_option("--pipeline", options.pipeline_files,
-                   "pipeline file; repeat for several (default: those of the configuration)");
-  verb->add_option("--http-port", options.http_port, "0 picks one and prints it (8080)");
-  verb->add_option("--parallelism", options.parallelism, "worker threads");
-  add_output(*verb, options.output);
-  verb->callback([&] { status = run_up(options); });
+// In its own help a verb has its paragraph and its example, in lists of verbs its one line.
+class HelpFormatter final : public CLI::Formatter {
+ public:
+  HelpFormatter() {
+    constexpr std::size_t kOptionColumns = 26;
+    column_width(kOptionColumns);
+  }
+  std::string make_description(const CLI::App* app) const override {
+    return std::string(verb_help(path_of(app)).paragraph) + "\n\n";
+  }
+  std::string make_footer(const CLI::App* app) const override {
+    const auto& help = verb_help(path_of(app));
+    return help.example.empty() ? "" : "\nExample:\n" + std::string(help.example) + "\n";
+  }
+};
+
+// Everything the verbs take; lives while the command line is parsed and run.
+struct Parsed {
+  int status = kExitOk;
+  UpOptions up;
+  ProduceOptions produce;
+  ConsumeOptions consume;
+  ServerOptions server;
+  DlqOptions dlq;
+  FeatureOptions features;
+  PipelineFileOptions pipeline;
+  ConfigVerbOptions config;
+  OutputFormat output = OutputFormat::text;
+  bool with_internal = false;
+  Shell shell = Shell::bash;
+};
+
+CLI::App* add_verb(CLI::App& parent, const std::string& name) {
+  const auto outer = path_of(&parent);
+  const auto& help = verb_help(outer.empty() ? name : outer + " " + name);
+  return parent.add_subcommand(name, std::string(help.summary));
+}
+
+CLI::App* add_verb_group(CLI::App& parent, const std::string& name) {
+  auto* verb = add_verb(parent, name);
+  verb->require_subcommand(1);
+  return verb;
+}
+
+void add_output(CLI::App& verb, OutputFormat& output) {
+  verb.add_option("--output", output, "how to print: text or json")
+      ->transform(
+          CLI::CheckedTransformer(std::map<std::string, OutputFormat>{{"text", OutputFormat::text},
+                                                                      {"json", OutputFormat::json}},
+                                  CLI::ignore_case)
+              .description(""))
+      ->type_name("text|json");
 }
 
 void add_server(CLI::App& verb, ServerOptions& options) {
-  verb.add_option("--data", options.data_folder, "data folder of the running instance");
-  verb.add_option("--server", options.server, "HOST:PORT of the running instance");
+  verb.add_option("--data", options.data_folder, "data folder of the running instance")
+      ->type_name("DIR");
+  verb.add_option("--server", options.server, "address of the running instance")
+      ->type_name("HOST:PORT");
   add_output(verb, options.output);
 }
 
-void add_produce(CLI::App& app, ProduceOptions& options, int& status) {
-  auto* verb = app.add_subcommand("produce", "Send records from a file, standard input or a generator");
-  verb->add_option("topic", options.topic, "topic to write to")->required();
-  verb->add_option("--file", options.file, "JSON lines or CSV, also .gz; - is standard input");
+void add_up(CLI::App& app, Parsed& parsed) {
+  auto& options = parsed.up;
+  auto* verb = add_verb(app, "up");
+  verb->add_option("--data", options.data_folder, "folder for all state (./millrace-data)")
+      ->type_name("DIR");
+  verb->add_option("--config", options.config_file,
+                   "configuration (project_config.json, if it is there)")
+      ->type_name("FILE");
+  verb->add_option("--env", options.environment,
+                   "overlay config/ENV.json: dev, staging, prod (dev)")
+      ->type_name("ENV");
+  verb->add_option("--pipeline", options.pipeline_files,
+                   "pipeline file; repeat for several (those of the configuration)")
+      ->type_name("FILE");
+  verb->add_option("--http-port", options.http_port, "0 picks one and prints it (8080)")
+      ->type_name("N")
+      ->check(CLI::Range(0, 65'535));
+  verb->add_option("--parallelism", options.parallelism, "worker threads (2)")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1024));
+  add_output(*verb, options.output);
+  verb->callback([&] { parsed.status = run_up(options); });
+}
+
+void add_produce(CLI::App& app, Parsed& parsed) {
+  auto& options = parsed.produce;
+  auto* verb = add_verb(app, "produce");
+  verb->add_option("topic", options.topic, "topic to write to")->required()->type_name("TOPIC");
+  verb->add_option("--file", options.file, "JSON lines or CSV, also .gz; - is standard input (-)")
+      ->type_name("FILE");
   verb->add_option("--format", options.input_format, "jsonl or csv (by the file's name)")
-      ->check(CLI::IsMember({"jsonl", "csv"}));
-  verb->add_option("--key", options.key, "member whose text becomes the record's key");
-  verb->add_option("--rate", options.records_per_second, "records per second (unbounded)");
+      ->type_name("jsonl|csv")
+      ->check(CLI::IsMember({"jsonl", "csv"}).description(""));
+  verb->add_option("--key", options.key, "member whose text becomes the record's key")
+      ->type_name("NAME");
+  verb->add_option("--rate", options.records_per_second, "records per second (unbounded)")
+      ->type_name("N")
+      ->check(CLI::NonNegativeNumber);
   verb->add_option_function<double>(
-      "--retry-for", [&](double seconds) { options.retry_for_ms = static_cast<std::int64_t>(seconds * 1000); },
-      "seconds to wait for a server that is away (60)");
-  verb->add_option("--generate", options.generate, "make up events: ticks or orders")
-      ->check(CLI::IsMember({"ticks", "orders"}));
-  verb->add_option("--seed", options.seed, "of the generator");
-  verb->add_option("--count", options.count, "events to generate");
-  verb->add_option("--bad", options.bad_share, "share of broken events, 0 to 1");
-  verb->add_option("--duplicate", options.duplicate_share, "share of repeated events, 0 to 1");
-  verb->add_option("--late", options.late_share, "share of events two hours behind, 0 to 1");
+          "--retry-for",
+          [&](double seconds) { options.retry_for_ms = static_cast<std::int64_t>(seconds * 1000); },
+          "seconds to wait for a server that is away (60)")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(0.0, 1e9));
+  verb->add_option("--generate", options.generate, "make up events instead: ticks or orders")
+      ->type_name("ticks|orders")
+      ->check(CLI::IsMember({"ticks", "orders"}).description(""));
+  verb->add_option("--seed", options.seed, "of the generator (1)")->type_name("N");
+  verb->add_option("--count", options.count, "events to generate (100000)")->type_name("N");
+  for (const auto& [name, share, what] :
+       {std::tuple{"--bad", &options.bad_share, "share of broken events, 0 to 1"},
+        {"--duplicate", &options.duplicate_share, "share of repeated events, 0 to 1"},
+        {"--late", &options.late_share, "share of events two hours behind, 0 to 1"}}) {
+    verb->add_option(name, *share, what)->type_name("SHARE")->check(CLI::Range(0.0, 1.0));
+  }
   add_server(*verb, options.server);
   verb->callback([&] {
     if (options.key.empty() && options.generate == "ticks") options.key = "ticker";
     if (options.key.empty() && options.generate == "orders") options.key = "customer_id";
-    status = run_produce(options);
+    parsed.status = run_produce(options);
   });
 }
 
-void add_consume(CLI::App& app, ConsumeOptions& options, int& status) {
-  auto* verb = app.add_subcommand("consume", "Print a topic's records, one JSON object per line");
-  verb->add_option("topic", options.topic, "topic to read")->required();
-  verb->add_option("--partition", options.partition, "only this partition");
-  auto* offset = verb->add_option("--offset", options.offset, "first offset, in each partition");
-  verb->add_flag_callback("--from-beginning", [&] { options.offset = -1; },
-                          "from the first record there is (the default)")
+void add_consume(CLI::App& app, Parsed& parsed) {
+  auto& options = parsed.consume;
+  auto* verb = add_verb(app, "consume");
+  verb->add_option("topic", options.topic, "topic to read")->required()->type_name("TOPIC");
+  verb->add_option("--partition", options.partition, "only this partition")->type_name("N");
+  auto* offset = verb->add_option("--offset", options.offset, "first offset, in each partition")
+                     ->type_name("N");
+  verb->add_flag_callback(
+          "--from-beginning", [&] { options.offset = -1; },
+          "from the first record there is (the default)")
       ->excludes(offset);
-  verb->add_option("--max", options.records_max, "end after so many records");
+  verb->add_option("--max", options.records_max, "end after so many records")->type_name("N");
   verb->add_option("--filter", options.filter,
-                   "CEL over key, value, partition, offset, timestamp: value.price > 100");
+                   "CEL over key, value, partition, offset, timestamp: value.price > 100")
+      ->type_name("EXPRESSION");
   verb->add_flag("--follow", options.is_following, "wait for more at the end of the topic");
   add_server(*verb, options.server);
-  verb->callback([&] { status = run_consume(options); });
+  verb->callback([&] { parsed.status = run_consume(options); });
+}
+
+// A verb that takes nothing but where the instance is.
+void add_plain(CLI::App& parent, const std::string& name, Parsed& parsed,
+               int (*run)(const ServerOptions&)) {
+  auto* verb = add_verb(parent, name);
+  add_server(*verb, parsed.server);
+  verb->callback([&parsed, run] { parsed.status = run(parsed.server); });
+}
+
+void add_topics(CLI::App& app, Parsed& parsed) {
+  auto* verb = add_verb(app, "topics");
+  verb->add_flag("--internal", parsed.with_internal, "also journals and other internal topics");
+  add_server(*verb, parsed.server);
+  verb->callback([&] { parsed.status = run_topics(parsed.server, parsed.with_internal); });
+}
+
+void add_dlq(CLI::App& app, Parsed& parsed) {
+  auto& options = parsed.dlq;
+  auto* group = add_verb_group(app, "dlq");
+  auto* list = add_verb(*group, "list");
+  list->add_option("--limit", options.limit, "how many; 0 for all (20)")->type_name("N");
+  auto* count = add_verb(*group, "count");
+  for (auto* verb : {list, count}) {
+    verb->add_option("--error-type", options.error_type, "only this cause")
+        ->type_name(
+            "SCHEMA_INVALID|BUSINESS_RULE_VIOLATION|DUPLICATE|FUTURE_EVENT|LATE_EVENT|SINK_ERROR|"
+            "TIMEOUT")
+        ->check(CLI::IsMember({"SCHEMA_INVALID", "BUSINESS_RULE_VIOLATION", "DUPLICATE",
+                               "FUTURE_EVENT", "LATE_EVENT", "SINK_ERROR", "TIMEOUT"})
+                    .description(""));
+    verb->add_option("--pipeline", options.pipeline, "only this pipeline")->type_name("NAME");
+    add_server(*verb, options.server);
+  }
+  list->callback([&] { parsed.status = run_dlq_list(options); });
+  count->callback([&] { parsed.status = run_dlq_count(options); });
+  auto* show = add_verb(*group, "show");
+  show->add_option("letter", options.letter, "which one, as `dlq list` prints it")
+      ->required()
+      ->type_name("TOPIC/PARTITION/OFFSET");
+  add_server(*show, options.server);
+  show->callback([&] { parsed.status = run_dlq_show(options); });
+}
+
+void add_pipeline(CLI::App& app, Parsed& parsed) {
+  auto& options = parsed.pipeline;
+  auto* group = add_verb_group(app, "pipeline");
+  auto* check = add_verb(*group, "check");
+  check->add_option("--against", options.against, "a data folder or HOST:PORT to compare with")
+      ->type_name("DIR");
+  auto* explain = add_verb(*group, "explain");
+  for (auto* verb : {check, explain}) {
+    verb->add_option("file", options.file, "pipeline file")->required()->type_name("FILE");
+    add_output(*verb, options.output);
+  }
+  check->callback([&] { parsed.status = run_pipeline_check(options); });
+  explain->callback([&] { parsed.status = run_pipeline_explain(options); });
+}
+
+void add_config(CLI::App& app, Parsed& parsed) {
+  auto& options = parsed.config;
+  auto* group = add_verb_group(app, "config");
+  auto* check = add_verb(*group, "check");
+  auto* show = add_verb(*group, "show");
+  for (auto* verb : {check, show}) {
+    verb->add_option("--config", options.config_file,
+                     "configuration (project_config.json, if it is there)")
+        ->type_name("FILE");
+    verb->add_option("--env", options.environment, "overlay config/ENV.json (dev)")
+        ->type_name("ENV");
+    add_output(*verb, options.output);
+  }
+  check->callback([&] { parsed.status = run_config_check(options); });
+  show->callback([&] { parsed.status = run_config_show(options); });
+}
+
+void add_deliveries(CLI::App& app, Parsed& parsed) {
+  auto* lake = add_verb_group(app, "lake");
+  add_plain(*lake, "list", parsed, run_lake_list);
+  add_plain(*lake, "verify", parsed, run_lake_verify);
+  auto* features = add_verb_group(app, "features");
+  add_plain(*features, "list", parsed, run_features_list);
+  auto* get = add_verb(*features, "get");
+  get->add_option("group", parsed.features.group, "feature group")->required()->type_name("GROUP");
+  get->add_option("id", parsed.features.record_id, "record id")->required()->type_name("ID");
+  add_server(*get, parsed.features.server);
+  get->callback([&] { parsed.status = run_features_get(parsed.features); });
+}
+
+// "text|json" is a list of choices, DIR is not.
+std::vector<std::string> choices_of(const CLI::Option& option) {
+  const auto type = option.get_type_name();
+  std::vector<std::string> choices;
+  if (type.find('|') == std::string::npos) return choices;
+  for (std::size_t at = 0; at < type.size();) {
+    const auto end = std::min(type.find('|', at), type.size());
+    choices.push_back(type.substr(at, end - at));
+    at = end + 1;
+  }
+  return choices;
+}
+
+VerbShape shape_of(const CLI::App& app) {
+  VerbShape shape{app.get_name(), app.get_description(), {}, {}};
+  for (const auto* option : app.get_options()) {
+    if (option->get_lnames().empty()) continue;
+    shape.options.push_back({"--" + option->get_lnames().front(), option->get_description(),
+                             option->get_items_expected_max() > 0, choices_of(*option)});
+  }
+  for (const auto* verb : app.get_subcommands([](const CLI::App*) { return true; })) {
+    shape.verbs.push_back(shape_of(*verb));
+  }
+  return shape;
+}
+
+void add_completion(CLI::App& app, Parsed& parsed) {
+  auto* verb = add_verb(app, "completion");
+  verb->add_option("shell", parsed.shell, "bash, zsh or fish")
+      ->required()
+      ->transform(CLI::CheckedTransformer(std::map<std::string, Shell>{{"bash", Shell::bash},
+                                                                       {"zsh", Shell::zsh},
+                                                                       {"fish", Shell::fish}})
+                      .description(""))
+      ->type_name("bash|zsh|fish");
+  verb->callback([&] { print_text(completion_script(parsed.shell, shape_of(app))); });
 }
 
 }  // namespace
 
 int run_command_line(int argc, char** argv) {
-  CLI::App app{"millrace: a streaming pipeline in one binary"};
+  CLI::App app{std::string(verb_help("").summary), "millrace"};
+  app.formatter(std::make_shared<HelpFormatter>());
   app.require_subcommand(1);
-  int status = kExitOk;
-  UpOptions up;
-  add_up(app, up, status);
-  ProduceOptions produce;
-  add_produce(app, produce, status);
-  ConsumeOptions consume;
-  add_consume(app, consume, status);
-  ServerOptions server;
-  auto* show_status = app.add_subcommand("status", "What the instance is doing");
-  add_server(*show_status, server);
-  show_status->callback([&] { status = run_status(server); });
-  bool with_internal = false;
-  auto* topics = app.add_subcommand("topics", "List topics with their offsets");
-  topics->add_flag("--internal", with_internal, "also journals and other internal topics");
-  add_server(*topics, server);
-  topics->callback([&] { status = run_topics(server, with_internal); });
-  auto* groups = app.add_subcommand("groups", "List consumer groups with their lag");
-  add_server(*groups, server);
-  groups->callback([&] { status = run_groups(server); });
-  auto* drain = app.add_subcommand("drain", "Consume everything and fire every open window");
-  add_server(*drain, server);
-  drain->callback([&] { status = run_drain(server); });
-  OutputFormat version_output = OutputFormat::text;
-  auto* version = app.add_subcommand("version", "Print the version");
-  add_output(*version, version_output);
-  version->callback([&] { status = run_version(version_output); });
+  Parsed parsed;
+  add_up(app, parsed);
+  add_plain(app, "status", parsed, run_status);
+  add_topics(app, parsed);
+  add_plain(app, "groups", parsed, run_groups);
+  add_produce(app, parsed);
+  add_consume(app, parsed);
+  add_plain(app, "drain", parsed, run_drain);
+  add_plain(app, "audit", parsed, run_audit);
+  add_dlq(app, parsed);
+  add_pipeline(app, parsed);
+  add_config(app, parsed);
+  add_deliveries(app, parsed);
+  add_completion(app, parsed);
+  auto* version = add_verb(app, "version");
+  add_output(*version, parsed.output);
+  version->callback([&] { parsed.status = run_version(parsed.output); });
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     const int code = app.exit(error);
     return code == 0 ? kExitOk : kExitUsage;
   }
-  return status;
+  return parsed.status;
 }
 
 }  // namespace millrace::app

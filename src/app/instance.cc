@@ -7,6 +7,7 @@
 
 #include "app/pipeline_files.h"
 #include "base/bytes.h"
+#include "features/rocks_store.h"
 #include "objects/directory_store.h"
 
 namespace millrace::app {
@@ -52,10 +53,16 @@ Instance::~Instance() {
   if (server_) server_->stop();
   server_.reset();
   api_.reset();
+  lake_routes_.set_service(nullptr);
+  lake_.reset();
+  feature_routes_.set_service(nullptr);
+  features_.reset();
   runtime_.reset();
 }
 
-std::uint16_t Instance::http_port() const { return server_ ? server_->port() : 0; }
+std::uint16_t Instance::http_port() const {
+  return server_ ? server_->port() : 0;
+}
 
 Status Instance::start() {
   MR_RETURN_IF_ERROR(open_storage());
@@ -63,14 +70,17 @@ Status Instance::start() {
   options.parallelism = options_.parallelism;
   options.checkpoint_interval_ms = options_.checkpoint_interval_ms;
   MR_ASSIGN_OR_RETURN(const auto owner, random_bytes(kSecretBytes));
-  options.owner = std::to_string(::getpid()) + "-" +
-                  std::to_string(load_little<std::uint32_t>(owner.data()));
+  options.owner =
+      std::to_string(::getpid()) + "-" + std::to_string(load_little<std::uint32_t>(owner.data()));
   options.on_failure = options_.on_failure;
   runtime_ = std::make_unique<runtime::Runtime>(*log_, *objects_, clock_, std::move(options));
   std::vector<std::unique_ptr<pipeline::Pipeline>> pipelines;
   MR_RETURN_IF_ERROR(build_pipelines(pipelines));
+  MR_RETURN_IF_ERROR(create_topics(pipelines));
   MR_RETURN_IF_ERROR(serve());
   MR_RETURN_IF_ERROR(runtime_->start(std::move(pipelines)));
+  MR_RETURN_IF_ERROR(start_features());
+  MR_RETURN_IF_ERROR(start_lake());
   api_->set_ready(true);
   return write_instance_file();
 }
@@ -91,20 +101,41 @@ Status Instance::open_storage() {
 }
 
 Status Instance::build_pipelines(std::vector<std::unique_ptr<pipeline::Pipeline>>& pipelines) {
-  pipeline::PartitionCounts counts;
-  for (const auto& topic : log_->topics()) counts[topic.name] = topic.config.partition_count;
+  PipelineFileContext context;
+  context.configured = options_.topic_partitions;
+  context.hash_secret = secret_;
+  for (const auto& topic : log_->topics()) {
+    context.existing[topic.name] = topic.config.partition_count;
+  }
   std::string faults;
   for (const auto& file : options_.pipeline_files) {
-    auto outcome = build_pipeline_file(files_, file, counts, secret_);
+    auto outcome = build_pipeline_file(files_, file, context);
     for (const auto& error : outcome.errors) faults += "\n  " + pipeline::to_string(error);
     if (outcome.pipeline == nullptr) continue;
     for (const auto& warning : outcome.pipeline->warnings) logger_.warn(warning);
     for (const auto& need : outcome.pipeline->topics) {
-      counts.emplace(need.name, need.partition_count);
+      context.existing.emplace(need.name, need.partition_count);
     }
     pipelines.push_back(std::move(outcome.pipeline));
   }
   if (!faults.empty()) return invalid_error("the pipeline files have faults:" + faults);
+  return ok_status();
+}
+
+// Topics that users see, with what the configuration says about them; the rest is the runtime's.
+Status Instance::create_topics(const std::vector<std::unique_ptr<pipeline::Pipeline>>& pipelines) {
+  for (const auto& pipeline : pipelines) {
+    for (const auto& need : pipeline->topics) {
+      if (need.is_internal || log_->topic(need.name).is_ok()) continue;
+      log::TopicConfig config;
+      config.partition_count = need.partition_count;
+      config.is_compacted = need.is_compacted;
+      config.retention_ms = options_.retention_ms;
+      MR_ASSIGN_OR_RETURN(const auto created, log_->create_topic(need.name, config));
+      logger_.info("created topic",
+                   {{"topic", created.name}, {"partitions", created.config.partition_count}});
+    }
+  }
   return ok_status();
 }
 
@@ -116,6 +147,8 @@ Status Instance::serve() {
   context.version = options_.version;
   context.data_folder = options_.data_folder;
   context.pid = ::getpid();
+  context.extensions.push_back(&feature_routes_);
+  context.extensions.push_back(&lake_routes_);
   api_ = std::make_unique<ops::Api>(std::move(context));
   http::ServerOptions server;
   server.port = options_.http_port;
@@ -124,18 +157,60 @@ Status Instance::serve() {
   return ok_status();
 }
 
+Status Instance::start_features() {
+  features::FeatureServiceOptions options;
+  for (const auto& runner : runtime_->pipelines()) {
+    for (const auto& sink : runner->plan().features) {
+      options.groups.push_back({sink.group, sink.topic, sink.event_time});
+    }
+  }
+  options.on_failure = [this](const std::string& group, const Status& status) {
+    logger_.error("feature group " + group + " goes no further: " + status.to_string());
+  };
+  auto store = features::make_memory_store();  // enough for no groups
+  if (!options.groups.empty()) {
+    MR_ASSIGN_OR_RETURN(auto opened,
+                        features::open_rocks_store(options_.data_folder + "/features"));
+    if (!opened.note.empty()) logger_.warn(opened.note);
+    store = std::move(opened.store);
+  }
+  MR_ASSIGN_OR_RETURN(features_,
+                      features::FeatureService::start(*log_, std::move(store), std::move(options)));
+  feature_routes_.set_service(features_.get());
+  return ok_status();
+}
+
+Status Instance::start_lake() {
+  lake::LakeOptions options;
+  options.on_failure = [this](const lake::DeliveryReport& delivery, const Status& status) {
+    logger_.warn("lake " + delivery.sink + "/" + std::to_string(delivery.source.partition) +
+                 " will try again: " + status.to_string());
+  };
+  std::vector<const pipeline::Pipeline*> plans;
+  for (const auto& runner : runtime_->pipelines()) plans.push_back(&runner->plan());
+  lake_ = std::make_unique<lake::LakeService>(*log_, *objects_, clock_, std::move(options));
+  MR_RETURN_IF_ERROR(lake_->start(plans));
+  lake_routes_.set_service(lake_.get());
+  return ok_status();
+}
+
 Status Instance::write_instance_file() {
   const Json instance{{"pid", ::getpid()}, {"host", "127.0.0.1"}, {"http_port", http_port()}};
   const auto& folder = options_.data_folder;
-  MR_RETURN_IF_ERROR(files_.write_file_atomically(folder + "/instance.json", instance.dump() + "\n"));
-  return files_.write_file_atomically(folder + "/millrace.pid",
-                                      std::to_string(::getpid()) + "\n");
+  MR_RETURN_IF_ERROR(
+      files_.write_file_atomically(folder + "/instance.json", instance.dump() + "\n"));
+  return files_.write_file_atomically(folder + "/millrace.pid", std::to_string(::getpid()) + "\n");
 }
 
 Status Instance::stop() {
   if (server_) server_->stop();
+  api_->set_ready(false);  // ends a running audit
   MR_RETURN_IF_ERROR(runtime_->stop());
   api_.reset();
+  lake_routes_.set_service(nullptr);
+  lake_.reset();
+  feature_routes_.set_service(nullptr);
+  features_.reset();
   MR_RETURN_IF_ERROR(log_->close());
   MR_RETURN_IF_ERROR(files_.remove(options_.data_folder + "/instance.json"));
   return files_.remove(options_.data_folder + "/millrace.pid");

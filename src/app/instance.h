@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -9,10 +10,14 @@
 #include "base/log_line.h"
 #include "base/status.h"
 #include "base/time.h"
+#include "features/feature_service.h"
 #include "http/server.h"
+#include "lake/lake_service.h"
 #include "log/embedded_log.h"
 #include "objects/object_store.h"
 #include "ops/api.h"
+#include "ops/feature_routes.h"
+#include "ops/lake_routes.h"
 #include "runtime/runtime.h"
 #include "sys/file_system.h"
 
@@ -24,21 +29,23 @@ struct InstanceOptions {
   std::uint16_t http_port = 8080;  // 0: any
   int parallelism = 2;
   std::int64_t checkpoint_interval_ms = 10'000;
-  std::int64_t retention_ms = -1;        // of topics the pipelines make
+  // Of topics that are made for the pipelines.
+  std::int64_t retention_ms = -1;
+  std::map<std::string, std::int32_t> topic_partitions;
   std::string version;
   // Called once, on any thread, when the instance cannot go on.
   std::function<void(const Status&)> on_failure;
 };
 
-// Everything `up` runs, built in order and torn down in reverse: the only place where the parts of the process
-// meet. One thread.
+// Everything `up` runs, built in order and torn down in reverse: the only place where the parts of
+// the process meet. One thread.
 class Instance {
  public:
   Instance(InstanceOptions options, const Clock& clock, const Logger& logger);
   ~Instance();
 
-  // Locks the folder, recovers the log, restores the pipelines, serves. The message of a failure says what to
-  // do about it.
+  // Locks the folder, recovers the log, restores the pipelines, serves. The message of a failure
+  // says what to do about it.
   Status start();
   // Commits, snapshots, closes the log.
   Status stop();
@@ -49,7 +56,10 @@ class Instance {
  private:
   Status open_storage();
   Status build_pipelines(std::vector<std::unique_ptr<pipeline::Pipeline>>& pipelines);
+  Status create_topics(const std::vector<std::unique_ptr<pipeline::Pipeline>>& pipelines);
   Status serve();
+  Status start_features();
+  Status start_lake();
   Status write_instance_file();
 
   InstanceOptions options_;
@@ -61,6 +71,10 @@ class Instance {
   std::unique_ptr<log::EmbeddedLog> log_;
   std::unique_ptr<objects::ObjectStore> objects_;
   std::unique_ptr<runtime::Runtime> runtime_;
+  std::unique_ptr<features::FeatureService> features_;
+  ops::FeatureRoutes feature_routes_;
+  std::unique_ptr<lake::LakeService> lake_;
+  ops::LakeRoutes lake_routes_;
   std::unique_ptr<ops::Api> api_;
   std::unique_ptr<http::Server> server_;
 };

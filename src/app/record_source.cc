@@ -93,8 +93,7 @@ class LineSource final : public RecordSource {
 // Deterministic for a seed: the n-th event is the same whatever the rate.
 class Generator final : public RecordSource {
  public:
-  explicit Generator(const GeneratorOptions& options)
-      : options_(options), random_(options.seed) {}
+  explicit Generator(const GeneratorOptions& options) : options_(options), random_(options.seed) {}
 
   Result<bool> next(std::string& value) override {
     if (produced_ == options_.count) return false;
@@ -104,8 +103,8 @@ class Generator final : public RecordSource {
       return true;
     }
     constexpr std::int64_t kLateByUs = 7'200'000'000;
-    auto time_us = options_.start_ms * 1000 +
-                   static_cast<std::int64_t>(produced_) * options_.step_us;
+    auto time_us =
+        options_.start_ms * 1000 + static_cast<std::int64_t>(produced_) * options_.step_us;
     if (is_share(options_.late_share)) time_us -= kLateByUs;
     const bool is_bad = is_share(options_.bad_share);
     value = options_.kind == "orders" ? order(time_us, is_bad) : tick(time_us, is_bad);
@@ -171,14 +170,13 @@ Result<std::unique_ptr<RecordSource>> open_lines(const std::string& path, bool i
     std::ostringstream packed;
     packed << in->rdbuf();
     std::string plain;
-    auto status = codec::decompress(codec::Compression::gzip, packed.view(), kUnpackedBytesMax,
-                                    plain);
+    auto status =
+        codec::decompress(codec::Compression::gzip, packed.view(), kUnpackedBytesMax, plain);
     if (!status.is_ok()) return std::move(status).with_context(path);
     in = std::make_unique<std::istringstream>(std::move(plain));
   }
   auto& stream = *in;
-  return std::unique_ptr<RecordSource>(
-      std::make_unique<LineSource>(std::move(in), stream, is_csv));
+  return std::unique_ptr<RecordSource>(std::make_unique<LineSource>(std::move(in), stream, is_csv));
 }
 
 std::unique_ptr<RecordSource> make_generator(const GeneratorOptions& options) {
@@ -187,7 +185,7 @@ std::unique_ptr<RecordSource> make_generator(const GeneratorOptions& options) {
 
 std::optional<std::string> KeyReader::read(std::string_view line) {
   arena_.reset();
-  const auto document = codec::parse_json(line, arena_);
+  const auto document = parser_.parse(line, arena_);
   if (!document.is_ok() || document->kind() != ValueKind::map) return std::nullopt;
   for (const auto& entry : document->as_map()) {
     if (entry.key.as_string() != member_) continue;

@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "base/status.h"
+#include "codec/json.h"
 
 namespace millrace::app {
 
@@ -18,8 +19,9 @@ class RecordSource {
   virtual Result<bool> next(std::string& value) = 0;
 };
 
-// "-" is standard input; *.gz is unpacked (up to 1 GiB). Lines of a CSV file become JSON objects of its header's
-// names; whole numbers become numbers, everything else strings. Empty lines are skipped.
+// "-" is standard input; *.gz is unpacked (up to 1 GiB). Lines of a CSV file become JSON objects of
+// its header's names; whole numbers become numbers, everything else strings. Empty lines are
+// skipped.
 Result<std::unique_ptr<RecordSource>> open_lines(const std::string& path, bool is_csv);
 
 struct GeneratorOptions {
@@ -35,7 +37,8 @@ struct GeneratorOptions {
 };
 std::unique_ptr<RecordSource> make_generator(const GeneratorOptions& options);
 
-// The text of a JSON object's string member, or nullopt when the line is no JSON object or has no such member.
+// The text of a JSON object's string member, or nullopt when the line is no JSON object or has no
+// such member.
 class KeyReader {
  public:
   explicit KeyReader(std::string member) : member_(std::move(member)) {}
@@ -44,6 +47,7 @@ class KeyReader {
  private:
   std::string member_;
   Arena arena_;
+  codec::JsonParser parser_;
 };
 
 }  // namespace millrace::app

@@ -1,51 +1,25 @@
 #include <cstdio>
+#include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <vector>
 
 #include "app/api_client.h"
 #include "app/command_line.h"
+#include "app/printing.h"
+#include "app/topic_reader.h"
 #include "app/verbs.h"
-#include "base/time_text.h"
-#include "base/utf8.h"
 #include "codec/json.h"
-#include "codec/record_batch.h"
 #include "expr/expr.h"
-#include "ops/batches_body.h"
 
 namespace millrace::app {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 constexpr int kFollowWaitMs = 20'000;
 constexpr int kFollowTurnMs = 20;
 
-void set_bytes(Json& json, const std::string& name, const std::optional<std::string_view>& bytes) {
-  if (!bytes) {
-    json[name] = nullptr;
-  } else if (is_valid_utf8(*bytes)) {
-    json[name] = std::string(*bytes);
-  } else {
-    json[name + "_base64"] = codec::base64_encode(*bytes);
-  }
-}
-
-Json record_json(const std::string& topic, std::int32_t partition, const RecordView& record) {
-  Json json{{"topic", topic},
-            {"partition", partition},
-            {"offset", record.offset.value},
-            {"timestamp", format_wall_time(record.timestamp)}};
-  set_bytes(json, "key", record.key);
-  set_bytes(json, "value", record.value);
-  Json headers = Json::object();
-  for (const auto& header : record.headers) {
-    set_bytes(headers, std::string(header.key), header.value);
-  }
-  json["headers"] = headers;
-  return json;
-}
-
-// `--filter`: a CEL expression over key, value (parsed where it is JSON), partition, offset and timestamp.
+// `--filter`: a CEL expression over key, value (parsed where it is JSON), partition, offset and
+// timestamp.
 class Filter {
  public:
   static Result<Filter> make(const std::string& text) {
@@ -83,11 +57,6 @@ class Filter {
   std::unique_ptr<Arena> arena_ = std::make_unique<Arena>();
 };
 
-struct Position {
-  std::int32_t partition;
-  std::int64_t offset;
-};
-
 class Consumer {
  public:
   Consumer(const ConsumeOptions& options, Filter filter)
@@ -96,9 +65,9 @@ class Consumer {
   Status run();
 
  private:
-  Result<std::vector<Position>> positions();
-  // Prints what is there from the position on; false at the end of the partition.
-  Result<bool> read(Position& position, int wait_ms);
+  Status find_readers();
+  // Prints what is there from the reader's position on; false at the end of the partition.
+  Result<bool> read(PartitionReader& reader, int wait_ms);
   [[nodiscard]] bool is_done() const {
     return options_.records_max > 0 && printed_ >= options_.records_max;
   }
@@ -106,70 +75,47 @@ class Consumer {
   const ConsumeOptions& options_;
   ApiClient client_;
   Filter filter_;
-  codec::BatchReader reader_;
+  std::vector<PartitionReader> readers_;
   std::uint64_t printed_ = 0;
 };
 
-Result<std::vector<Position>> Consumer::positions() {
-  MR_ASSIGN_OR_RETURN(const auto topics, client_.get("/api/v1/topics"));
-  std::vector<Position> found;
-  bool is_known = false;
-  for (const auto& topic : topics.value("topics", Json::array())) {
-    if (topic.value("topic", "") != options_.topic) continue;
-    is_known = true;
-    for (const auto& known : topic.value("offsets", Json::array())) {
-      const auto partition = known.value("partition", 0);
-      if (options_.partition >= 0 && options_.partition != partition) continue;
-      const auto start = known.value("start", std::int64_t{0});
-      found.push_back({partition, options_.offset >= 0 ? options_.offset : start});
-    }
+Status Consumer::find_readers() {
+  MR_ASSIGN_OR_RETURN(const auto partitions, find_partitions(client_, options_.topic));
+  for (const auto& range : partitions) {
+    if (options_.partition >= 0 && options_.partition != range.partition) continue;
+    readers_.emplace_back(client_, options_.topic, range.partition,
+                          options_.offset >= 0 ? options_.offset : range.start);
   }
-  if (!is_known) return not_found_error("topic " + options_.topic + " does not exist");
-  if (found.empty()) {
-    return not_found_error("topic " + options_.topic + " has no partition " +
-                           std::to_string(options_.partition));
-  }
-  return found;
+  if (!readers_.empty()) return ok_status();
+  return not_found_error("topic " + options_.topic + " has no partition " +
+                         std::to_string(options_.partition));
 }
 
-Result<bool> Consumer::read(Position& position, int wait_ms) {
-  const auto target = "/api/v1/topics/" + options_.topic +
-                      "/batches?partition=" + std::to_string(position.partition) +
-                      "&offset=" + std::to_string(position.offset) +
-                      "&wait_ms=" + std::to_string(wait_ms);
-  MR_ASSIGN_OR_RETURN(const auto response, client_.request("GET", target, {}, {}));
-  MR_ASSIGN_OR_RETURN(const auto batches, ops::parse_batches_body(response.body));
-  for (const auto& batch : batches) {
-    MR_RETURN_IF_ERROR(reader_.open(batch.bytes));
-    while (const RecordView* record = reader_.next()) {
-      if (record->offset.value < position.offset) continue;
-      if (is_done()) return false;
-      position.offset = record->offset.value + 1;
-      if (!filter_.accepts(batch.partition, *record)) continue;
-      ++printed_;
-      const auto line = record_json(options_.topic, batch.partition, *record);
-      std::printf("%s\n", line.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
-    }
-    MR_RETURN_IF_ERROR(reader_.status());
-    position.offset = reader_.header().next_offset().value;
-  }
+Result<bool> Consumer::read(PartitionReader& reader, int wait_ms) {
+  auto has_more = reader.read(wait_ms, [&](const RecordView& record) {
+    if (is_done()) return false;
+    if (!filter_.accepts(reader.partition(), record)) return true;
+    ++printed_;
+    print_json(record_json(options_.topic, reader.partition(), record));
+    return true;
+  });
   std::fflush(stdout);
-  return !batches.empty();
+  return has_more;
 }
 
 Status Consumer::run() {
-  MR_ASSIGN_OR_RETURN(auto positions, positions());
-  for (auto& position : positions) {
+  MR_RETURN_IF_ERROR(find_readers());
+  for (auto& reader : readers_) {
     while (!is_done()) {
-      MR_ASSIGN_OR_RETURN(const bool has_more, read(position, 0));
+      MR_ASSIGN_OR_RETURN(const bool has_more, read(reader, 0));
       if (!has_more) break;
     }
   }
   // Following several partitions by turns: each one gets a short wait.
-  const int wait_ms = positions.size() == 1 ? kFollowWaitMs : kFollowTurnMs;
+  const int wait_ms = readers_.size() == 1 ? kFollowWaitMs : kFollowTurnMs;
   while (options_.is_following && !is_done()) {
-    for (auto& position : positions) {
-      MR_ASSIGN_OR_RETURN(const bool has_more, read(position, wait_ms));
+    for (auto& reader : readers_) {
+      MR_ASSIGN_OR_RETURN(const bool has_more, read(reader, wait_ms));
       (void)has_more;
     }
   }
@@ -180,7 +126,8 @@ Status Consumer::run() {
 
 int run_consume(const ConsumeOptions& options) {
   auto filter = Filter::make(options.filter);
-  if (!filter.is_ok()) return report_failure(std::move(filter).take_status().with_context("--filter"));
+  if (!filter.is_ok())
+    return report_failure(std::move(filter).take_status().with_context("--filter"));
   const auto status = Consumer(options, std::move(filter).value()).run();
   return status.is_ok() ? static_cast<int>(kExitOk) : report_failure(status);
 }

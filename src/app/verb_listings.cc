@@ -3,6 +3,7 @@
 
 #include "app/api_client.h"
 #include "app/command_line.h"
+#include "app/printing.h"
 #include "app/verbs.h"
 
 // Verbs that print what the API answers.
@@ -14,41 +15,14 @@ using Json = nlohmann::ordered_json;
 
 constexpr int kDrainAnswerMs = 3'600'000;
 
-void print_json(const Json& json) {
-  std::printf("%s\n", json.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
-}
-
-std::string text_of(const Json& value) {
-  return value.is_string() ? value.get<std::string>() : value.is_null() ? "-" : value.dump();
-}
-
-// Columns as wide as their longest cell; numbers to the right.
 void print_table(const std::vector<std::string>& names, const Json& rows) {
-  std::vector<std::size_t> widths;
-  for (const auto& name : names) {
-    std::size_t width = name.size();
-    for (const auto& row : rows) width = std::max(width, text_of(row.value(name, Json())).size());
-    widths.push_back(width);
-  }
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    std::printf("%s%-*s", i ? "  " : "", static_cast<int>(widths[i]), names[i].c_str());
-  }
-  std::printf("\n");
-  for (const auto& row : rows) {
-    for (std::size_t i = 0; i < names.size(); ++i) {
-      const auto value = row.value(names[i], Json());
-      std::printf(value.is_number() ? "%s%*s" : "%s%-*s", i ? "  " : "",
-                  static_cast<int>(widths[i]), text_of(value).c_str());
-    }
-    std::printf("\n");
-  }
+  print_text(format_table(names, rows));
 }
 
 void print_counters(const Json& counters) {
   for (const auto& [name, value] : counters.items()) {
-    std::printf("  %-14s %s\n", name.c_str(), value.is_object() && value.empty()
-                                                   ? "none"
-                                                   : value.dump().c_str());
+    std::printf("  %-14s %s\n", name.c_str(),
+                value.is_object() && value.empty() ? "none" : value.dump().c_str());
   }
 }
 
@@ -59,14 +33,14 @@ void print_pipeline(const Json& pipeline) {
   for (const auto& stage : pipeline.value("stages", Json::array())) {
     std::printf("stage %s, topic %s\n", stage.value("stage", "").c_str(),
                 stage.value("topic", "").c_str());
-    print_table({"partition", "next_offset", "high_watermark", "lag", "watermark",
-                 "open_window_count"},
-                stage.value("tasks", Json::array()));
+    print_table(
+        {"partition", "next_offset", "high_watermark", "lag", "watermark", "open_window_count"},
+        stage.value("tasks", Json::array()));
     for (const auto& task : stage.value("tasks", Json::array())) {
       for (const auto& window : task.value("open_windows", Json::array())) {
         std::printf("  open: %s %s .. %s, %s keys, waits for %s\n",
                     window.value("window", "").c_str(), window.value("window_start", "").c_str(),
-                    window.value("window_end", "").c_str(), text_of(window["keys"]).c_str(),
+                    window.value("window_end", "").c_str(), cell_text(window["keys"]).c_str(),
                     window.value("waits_for", "").c_str());
       }
     }
@@ -83,10 +57,10 @@ int run_status(const ServerOptions& options) {
     return kExitOk;
   }
   std::printf("millrace %s, pid %s, data %s, up %s ms: %s\n", status->value("version", "").c_str(),
-              text_of((*status)["pid"]).c_str(), status->value("data", "").c_str(),
-              text_of((*status)["uptime_ms"]).c_str(), status->value("state", "").c_str());
+              cell_text((*status)["pid"]).c_str(), status->value("data", "").c_str(),
+              cell_text((*status)["uptime_ms"]).c_str(), status->value("state", "").c_str());
   for (const auto& note : (*status)["recovery"].value("notes", Json::array())) {
-    std::printf("recovery: %s\n", text_of(note).c_str());
+    std::printf("recovery: %s\n", cell_text(note).c_str());
   }
   for (const auto& pipeline : (*status)["pipelines"]) print_pipeline(pipeline);
   return kExitOk;

@@ -5,7 +5,9 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "app/api_client.h"
 #include "app/command_line.h"
+#include "app/config_files.h"
 #include "app/instance.h"
 #include "app/verbs.h"
 #include "sys/real_clock.h"
@@ -27,18 +29,31 @@ void write_log_line(std::string_view line) {
 void print_ready(const Instance& instance, OutputFormat output) {
   const auto& options = instance.options();
   if (output == OutputFormat::json) {
-    const Json ready{{"ready", true},
-                     {"kafka_port", nullptr},
-                     {"http_port", instance.http_port()},
-                     {"aws_port", nullptr},
-                     {"pid", ::getpid()},
-                     {"data", options.data_folder}};
+    const Json ready{
+        {"ready", true},       {"kafka_port", nullptr}, {"http_port", instance.http_port()},
+        {"aws_port", nullptr}, {"pid", ::getpid()},     {"data", options.data_folder}};
     std::printf("%s\n", ready.dump().c_str());
   } else {
     std::printf("millrace is ready: http://127.0.0.1:%d  data %s  pid %d\n", instance.http_port(),
                 options.data_folder.c_str(), ::getpid());
   }
   std::fflush(stdout);
+}
+
+// The configuration, with what the command line says over it.
+InstanceOptions instance_options_from(const UpOptions& up, const pipeline::Config& config) {
+  constexpr std::int64_t kMsPerDay = 86'400'000;
+  InstanceOptions options;
+  options.data_folder = up.data_folder.empty() ? config.data_folder : up.data_folder;
+  options.pipeline_files = up.pipeline_files.empty() ? config.pipelines : up.pipeline_files;
+  options.http_port =
+      static_cast<std::uint16_t>(up.http_port >= 0 ? up.http_port : config.http_port);
+  options.parallelism = up.parallelism > 0 ? up.parallelism : config.parallelism;
+  options.checkpoint_interval_ms = config.checkpoint_interval_ms;
+  options.retention_ms = config.retention_days * kMsPerDay;
+  for (const auto& topic : config.topics) options.topic_partitions[topic.name] = topic.partitions;
+  options.version = MILLRACE_VERSION;
+  return options;
 }
 
 int exit_status_of(const Status& status) {
@@ -55,18 +70,15 @@ int run_up(const UpOptions& options) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
 
+  sys::PosixFileSystem files;
+  const auto loaded = load_config_files(files, {options.config_file, options.environment});
+  if (!loaded.is_ok()) return report_wrong_use(loaded.status());
   const sys::RealClock clock;
-  const Logger logger("millrace", LogLevel::info, clock, write_log_line);
+  const auto level = parse_log_level(loaded->config.log_level).value_or(LogLevel::info);
+  const Logger logger("millrace", level, clock, write_log_line);
   std::atomic<bool> has_failed{false};
 
-  InstanceOptions instance_options;
-  if (!options.data_folder.empty()) instance_options.data_folder = options.data_folder;
-  instance_options.pipeline_files = options.pipeline_files;
-  if (options.http_port >= 0) {
-    instance_options.http_port = static_cast<std::uint16_t>(options.http_port);
-  }
-  if (options.parallelism > 0) instance_options.parallelism = options.parallelism;
-  instance_options.version = MILLRACE_VERSION;
+  auto instance_options = instance_options_from(options, loaded->config);
   instance_options.on_failure = [&](const Status& status) {
     if (has_failed.exchange(true)) return;
     logger.error("cannot go on: " + status.to_string());

@@ -4,7 +4,8 @@
 #include <string>
 #include <vector>
 
-// What each verb of the command line takes, after parsing. run_X prints to stdout and gives an ExitStatus.
+// What each verb of the command line takes, after parsing. run_X prints to stdout and gives an
+// ExitStatus.
 
 namespace millrace::app {
 
@@ -35,7 +36,7 @@ struct ProduceOptions {
   std::string key;                // member that becomes the record's key
   double records_per_second = 0;  // 0: as fast as the server takes them
   std::int64_t retry_for_ms = 60'000;
-  std::string generate;           // "ticks" or "orders": instead of a file
+  std::string generate;  // "ticks" or "orders": instead of a file
   std::uint64_t seed = 1;
   std::uint64_t count = 100'000;
   double bad_share = 0;
@@ -46,11 +47,37 @@ struct ProduceOptions {
 struct ConsumeOptions {
   ServerOptions server;
   std::string topic;
-  std::int32_t partition = -1;  // -1: all
-  std::int64_t offset = -1;     // -1: the start
+  std::int32_t partition = -1;    // -1: all
+  std::int64_t offset = -1;       // -1: the start
   std::uint64_t records_max = 0;  // 0: no bound
-  std::string filter;           // CEL over key, value, partition, offset, timestamp, headers
+  std::string filter;             // CEL over key, value, partition, offset, timestamp, headers
   bool is_following = false;
+};
+
+struct DlqOptions {
+  ServerOptions server;
+  std::string pipeline;    // only letters of this one
+  std::string error_type;  // only of this cause
+  std::size_t limit = 20;  // the newest so many; 0: all
+  std::string letter;      // TOPIC/PARTITION/OFFSET, for `show`
+};
+
+struct FeatureOptions {
+  ServerOptions server;
+  std::string group;
+  std::string record_id;
+};
+
+struct PipelineFileOptions {
+  std::string file;
+  std::string against;  // a data folder or HOST:PORT; empty: nothing
+  OutputFormat output = OutputFormat::text;
+};
+
+struct ConfigVerbOptions {
+  std::string config_file;  // empty: project_config.json if it is there
+  std::string environment = "dev";
+  OutputFormat output = OutputFormat::text;
 };
 
 int run_up(const UpOptions& options);
@@ -60,6 +87,18 @@ int run_status(const ServerOptions& options);
 int run_topics(const ServerOptions& options, bool with_internal);
 int run_groups(const ServerOptions& options);
 int run_drain(const ServerOptions& options);
+int run_audit(const ServerOptions& options);
+int run_dlq_list(const DlqOptions& options);
+int run_dlq_count(const DlqOptions& options);
+int run_dlq_show(const DlqOptions& options);
+int run_lake_list(const ServerOptions& options);
+int run_lake_verify(const ServerOptions& options);
+int run_features_list(const ServerOptions& options);
+int run_features_get(const FeatureOptions& options);
+int run_pipeline_check(const PipelineFileOptions& options);
+int run_pipeline_explain(const PipelineFileOptions& options);
+int run_config_check(const ConfigVerbOptions& options);
+int run_config_show(const ConfigVerbOptions& options);
 int run_version(OutputFormat output);
 
 }  // namespace millrace::app

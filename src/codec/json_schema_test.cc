@@ -88,6 +88,8 @@ TEST(JsonSchema, numbers_are_compared_exactly) {
               ElementsAre(" maximum: the document must be at most 9007199254740992, but is "
                           "9007199254740993"));
   EXPECT_THAT(violations_of(R"({"multipleOf": 1e-30})", "12345678901234567890.123"), IsEmpty());
+  EXPECT_THAT(violations_of(R"({"multipleOf": 0.0125})", "1"), IsEmpty());
+  EXPECT_THAT(violations_of(R"({"multipleOf": 0.0128})", "1"), ElementsAre(HasSubstr("0.0128")));
   EXPECT_THAT(violations_of(R"({"multipleOf": 0.03})", "99999999999999999999999999999999999.99"),
               IsEmpty());
   EXPECT_THAT(violations_of(R"({"multipleOf": 0.03})", "99999999999999999999999999999999999.98"),

@@ -137,7 +137,7 @@ TEST(Parquet, decimals_are_exact_or_refused) {
   EXPECT_EQ(cell(**table, "d", 3), "1.20");
 }
 
-// 50 000 rows are several batches of pages.
+// 20 000 rows are several batches of pages.
 std::string large_file(FileFormat format, codec::Compression compression) {
   auto config = every_type();
   config.format = format;
@@ -145,7 +145,7 @@ std::string large_file(FileFormat format, codec::Compression compression) {
   const auto encoder = encoder_of(config);
   Arena arena;
   auto row = parsed_row(arena);
-  for (std::int64_t i = 0; i < 50'000; ++i) {
+  for (std::int64_t i = 0; i < 20'000; ++i) {
     row[1] = Value::int64(i * 7919 % 1000);
     const auto name = "name " + std::to_string(i % 513);
     row[4] = Value::string(name);
@@ -161,7 +161,7 @@ TEST(Parquet, the_same_rows_give_the_same_bytes) {
                                  codec::Compression::gzip, codec::Compression::none}) {
     const auto bytes = large_file(FileFormat::parquet, compression);
     EXPECT_TRUE(bytes == large_file(FileFormat::parquet, compression));
-    EXPECT_EQ(*count_rows("x.parquet", bytes), 50'000u);
+    EXPECT_EQ(*count_rows("x.parquet", bytes), 20'000u);
   }
 }
 
@@ -194,7 +194,7 @@ TEST(JsonLines, compressed_files_hold_the_lines_and_no_time) {
     ASSERT_TRUE(codec::decompress(compression, bytes, 10 << 20, plain).is_ok());
     EXPECT_TRUE(plain.starts_with("{\"a\": 1}\n{\"a\": 1}\n"));
     const auto name = compression == codec::Compression::gzip ? "x.json.gz" : "x.json.zst";
-    EXPECT_EQ(*count_rows(name, bytes), 50'000u);
+    EXPECT_EQ(*count_rows(name, bytes), 20'000u);
     // RFC 1952: the four bytes from byte 4 on are the modification time.
     if (compression == codec::Compression::gzip) {
       EXPECT_EQ(bytes.substr(4, 4), std::string(4, '\0'));

@@ -79,8 +79,8 @@ TEST(LakeJournal, malformed_entries_are_corrupt) {
 class StateRules : public testing::Test {
  protected:
   StateRules() {
-    take(BeginEntry{"out", 7, Offset(5)});
-    take(WriterEntry{1, small_writer()});
+    EXPECT_TRUE(take(BeginEntry{"out", 7, Offset(5)}).is_ok());
+    EXPECT_TRUE(take(WriterEntry{1, small_writer()}).is_ok());
   }
   Status take(LakeEvent event) {
     return state_.take({state_.last_sequence + 1, WallTime(1), std::move(event)});

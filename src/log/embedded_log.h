@@ -44,6 +44,7 @@ struct EmbeddedLogCounters {
   std::uint64_t wal_bytes = 0;
   std::uint64_t segment_bytes = 0;
   std::uint64_t sync_ns_total = 0;
+  std::uint64_t maintenance_failures = 0;  // drains that will be tried again; a full disk, mostly
 };
 
 class EmbeddedLog : public Log {

@@ -99,6 +99,37 @@ void run(const std::string& folder, const Case& which) {
   MR_CHECK(log.close().is_ok());
 }
 
+void time_open(const char* name, const EmbeddedLogOptions& options, bool closes, int commits) {
+  sys::PosixFileSystem files;
+  sys::RealClock clock;
+  const auto before = clock.monotonic_now();
+  auto opened = EmbeddedLog::open(options, files, clock);
+  MR_CHECK(opened.is_ok());
+  const double ms = static_cast<double>(clock.monotonic_now() - before) / 1e6;
+  auto& log = *opened.value();
+  std::printf("open: %-22s %8.1f ms, %lu batches replayed\n", name, ms,
+              static_cast<unsigned long>(log.recovery().batches_replayed));
+  if (!log.topic("t").is_ok()) MR_CHECK(log.create_topic("t", {}).is_ok());
+  const std::string batch = batch_of(16 << 10);
+  for (int i = 0; i < commits; ++i) {
+    auto appended = log.commit(commit_of(append_to({"t", 0}, batch)));
+    MR_CHECK(appended.is_ok());
+    if (i % 500 == 499 || i + 1 == commits) MR_CHECK(log.wait_durable(appended->sequence).is_ok());
+  }
+  if (closes) MR_CHECK(log.close().is_ok());
+}
+
+void time_opens(const std::string& folder) {
+  sys::PosixFileSystem files;
+  MR_CHECK(files.remove_tree(folder).is_ok());
+  EmbeddedLogOptions options;
+  options.folder = folder;
+  time_open("new", options, false, 3500);
+  time_open("after 56 MB, not closed", options, true, 0);
+  time_open("after a close", options, true, 8000);
+  time_open("after 128 MB and a close", options, true, 0);
+}
+
 }  // namespace
 }  // namespace millrace::log
 
@@ -114,5 +145,6 @@ int main(int argc, char** argv) {
                                         {"200 B, no sync", 200, 1'000'000, 1, false, false}}) {
     millrace::log::run(argv[1], which);
   }
+  millrace::log::time_opens(argv[1]);
   return 0;
 }

@@ -142,7 +142,8 @@ EmbeddedLogCounters EmbeddedLogImpl::counters() const {
           .commits = commits_.load(std::memory_order_relaxed),
           .wal_bytes = wal.wal_bytes,
           .segment_bytes = maintenance_->segment_bytes(),
-          .sync_ns_total = wal.sync_ns_total};
+          .sync_ns_total = wal.sync_ns_total,
+          .maintenance_failures = maintenance_failures_.load(std::memory_order_relaxed)};
 }
 
 Maintenance::Snapshot EmbeddedLogImpl::take_snapshot() {
@@ -224,6 +225,7 @@ void EmbeddedLogImpl::maintenance_loop() {
     bool has_worked = true;
     if (!has_failed_ && (has_new_file || is_maintenance_due())) {
       has_worked = run_maintenance_once().is_ok();
+      if (!has_worked) maintenance_failures_.fetch_add(1, std::memory_order_relaxed);
     }
     lock.lock();
     // A full disk, most likely. The WAL keeps everything; try again after the interval.
@@ -256,6 +258,8 @@ Status EmbeddedLogImpl::close() {
   Status status = wait_durable(last);
   if (status.is_ok()) status = run_maintenance_once();
   writer_->stop();
+  // The next start need not look through what was allocated ahead.
+  if (status.is_ok()) status = wal_->shrink(writer_->durable_end().position);
   {
     const std::lock_guard lock(durable_mutex_);
     is_stopped_ = true;

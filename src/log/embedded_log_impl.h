@@ -172,6 +172,7 @@ class EmbeddedLogImpl final : public EmbeddedLog {
   int idle_rounds_ = 0;
   std::atomic<std::uint64_t> commits_drained_{0};  // as of the start of the last good run
   std::atomic<std::uint64_t> batches_drained_{0};
+  std::atomic<std::uint64_t> maintenance_failures_{0};
 
   std::unique_ptr<Maintenance> maintenance_;
   std::unique_ptr<WalWriter> writer_;

@@ -6,6 +6,7 @@
 
 #include "log/embedded_log.h"
 #include "log/fault_file_system.h"
+#include "log/log_state.h"
 #include "log/log_test_support.h"
 #include "log/wal_format.h"
 
@@ -401,6 +402,38 @@ TEST_F(RecoveryTest, an_orderly_close_leaves_nothing_to_replay_and_ends_everythi
   open();
   EXPECT_EQ(log_->recovery().groups_replayed, 0u);
   EXPECT_THAT(values(), ElementsAre("a"));
+}
+
+TEST_F(RecoveryTest, folders_of_no_topic_are_removed) {
+  open_new();
+  log_.reset();
+  const std::string folder = "/data/log/topics/old-0.99";
+  ASSERT_TRUE(files_.make_folders(folder).is_ok());
+  ASSERT_TRUE(files_.create(folder + "/00000000000000000000.log").is_ok());
+  open();
+  EXPECT_FALSE(files_.exists(folder).value());
+}
+
+TEST_F(RecoveryTest, append_times_never_go_back_with_the_clock) {
+  open_new();
+  ASSERT_TRUE(append("a").is_ok());
+  clock_.advance_ms(-5000);
+  ASSERT_TRUE(append("b").is_ok());
+  kill_and_open();
+  ASSERT_TRUE(append("c").is_ok());
+  const auto records = read_all(*log_, kP).value();
+  ASSERT_EQ(records.size(), 3u);
+  EXPECT_EQ(records[1].append_time, records[0].append_time);
+  EXPECT_EQ(records[2].append_time, records[0].append_time);
+}
+
+TEST_F(RecoveryTest, a_deleted_topics_folder_waits_for_the_checkpoint_that_does_not_name_it) {
+  LogState state(files_, "/data/log", LogId{1, 2});
+  state.create_topic({.name = "t", .topic_id = 1, .config = {}});
+  state.delete_topic(*state.topics.find("t"), CommitSequence(5));
+  EXPECT_TRUE(state.take_dead_folders(CommitSequence(4)).empty());
+  EXPECT_THAT(state.take_dead_folders(CommitSequence(5)), ElementsAre("/data/log/topics/t-0.1"));
+  EXPECT_TRUE(state.take_dead_folders(CommitSequence(5)).empty());
 }
 
 TEST_F(RecoveryTest, a_commit_that_fits_in_no_file_is_refused_with_the_limit) {

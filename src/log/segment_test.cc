@@ -100,7 +100,8 @@ TEST_F(SegmentTest, a_lost_index_is_made_again) {
 TEST_F(SegmentTest, an_index_that_points_elsewhere_is_not_believed) {
   append(60, 20'000);
   std::string entries = files_.content(file_->index_path());
-  for (std::size_t i = 0; i + kIndexEntryBytes <= entries.size(); i += kIndexEntryBytes) {
+  // All but the newest, which is looked at when the file is opened.
+  for (std::size_t i = 0; i + 2 * kIndexEntryBytes <= entries.size(); i += kIndexEntryBytes) {
     IndexEntry entry = parse_index_entry(std::string_view(entries).substr(i)).value();
     entry.position += 7;  // a valid checksum over a wrong place
     std::string bytes;

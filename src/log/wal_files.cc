@@ -97,6 +97,17 @@ Status WalFiles::release_below(std::uint64_t sequence) {
   return has_removed ? files_.sync_folder(folder_) : ok_status();
 }
 
+Status WalFiles::shrink(WalPosition used) {
+  const std::lock_guard lock(mutex_);
+  if (spare_ != nullptr) MR_RETURN_IF_ERROR(files_.remove(spare_->path));
+  spare_.reset();
+  for (auto at = live_.upper_bound(used.file); at != live_.end(); at = live_.erase(at)) {
+    MR_RETURN_IF_ERROR(files_.remove(at->second->path));
+  }
+  const auto newest = live_.find(used.file);
+  return newest == live_.end() ? ok_status() : newest->second->file->truncate(used.offset);
+}
+
 std::size_t WalFiles::live_count() const {
   const std::lock_guard lock(mutex_);
   return live_.size();

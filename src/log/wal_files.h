@@ -33,6 +33,9 @@ class WalFiles {
   Result<std::shared_ptr<WalFile>> open_existing(std::uint64_t sequence);
   // Undoes open_existing; the file stays.
   void forget(std::uint64_t sequence);
+  // At an orderly end: gives back what was only kept for speed. `used` is what of the newest file
+  // with groups is to stay.
+  Status shrink(WalPosition used);
   // Nothing below `sequence` is needed any more; one file is kept for prepare, the rest is removed.
   Status release_below(std::uint64_t sequence);
 

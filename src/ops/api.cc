@@ -6,6 +6,7 @@
 #include "codec/record_batch.h"
 #include "http/error_response.h"
 #include "millrace_ops_embedded.h"
+#include "ops/audit.h"
 #include "ops/batches_body.h"
 #include "ops/durable_answers.h"
 #include "ops/job_thread.h"
@@ -21,6 +22,7 @@ using Json = nlohmann::ordered_json;
 constexpr std::int64_t kFetchBytesMax = 16 << 20;
 constexpr std::int64_t kFetchBytesDefault = 1 << 20;
 constexpr std::int64_t kPollWaitMsMax = 60'000;
+constexpr int kAuditsWaitingMax = 4;
 
 http::Response json_response(const Json& body) {
   return {200, "application/json", {},
@@ -45,8 +47,10 @@ class Api::Impl {
     add_topics();
     add_batches();
     add_control();
+    add_audit();
     for (auto* extension : context_.extensions) extension->add_routes(router_);
   }
+  ~Impl() { is_ready_.store(false); }  // ends a running audit
 
   http::Handler handler() { return router_.handler(); }
   void set_ready(bool is_ready) { is_ready_.store(is_ready); }
@@ -56,6 +60,7 @@ class Api::Impl {
   void add_topics();
   void add_batches();
   void add_control();
+  void add_audit();
   void get_batches(const http::Request& request, const http::Responder& respond);
   void post_batches(const http::Request& request, const http::Responder& respond);
   Result<log::Commit> commit_of(const http::Request& request, std::vector<std::int32_t>& partitions);
@@ -71,7 +76,9 @@ class Api::Impl {
   http::Router router_;
   DurableAnswers answers_;
   LongPolls polls_;
+  std::atomic<int> audits_waiting_{0};
   JobThread jobs_;
+  JobThread audits_;  // of their own: they take long
 };
 
 void Api::Impl::add_pages() {
@@ -239,7 +246,29 @@ void Api::Impl::add_control() {
         pipelines.push_back({{"pipeline", pipeline->plan().name},
                              {"windows_fired", drained->windows_fired}});
       }
+      for (auto* extension : context_.extensions) {
+        const auto status = extension->after_drain();
+        if (!status.is_ok()) return respond(http::error_response(status));
+      }
       respond(json_response({{"pipelines", pipelines}}));
+    });
+  });
+}
+
+void Api::Impl::add_audit() {
+  router_.add("GET /api/v1/audit", [this](http::Request&, http::Responder respond) {
+    if (!is_ready_.load()) {
+      return respond(http::error_response(cancelled_error("pipelines are being restored")));
+    }
+    if (audits_waiting_.fetch_add(1) >= kAuditsWaitingMax) {
+      --audits_waiting_;
+      return respond(http::error_response(overloaded_error("several audits run already")));
+    }
+    audits_.run([this, respond = std::move(respond)] {
+      const auto checks = run_audit(context_, [this] { return !is_ready_.load(); });
+      --audits_waiting_;
+      respond(checks.is_ok() ? json_response(audit_json(*checks))
+                             : http::error_response(checks.status()));
     });
   });
 }

@@ -28,13 +28,11 @@ class ApiExtension {
   virtual ~ApiExtension() = default;
   virtual void add_routes(http::Router& router) = 0;
   virtual void append_metrics(std::string& text) const = 0;
+  // After the pipelines were drained: returns once the part has taken in what they made durable.
+  virtual Status after_drain() { return ok_status(); }
   // Whether what the part has made durable is exact. On the audits' thread, while everything runs: it must not
-  // block writers, and ends early when `is_cancelled()`.
-  virtual void append_audit(std::vector<AuditCheck>& checks,
-                            const std::function<bool()>& is_cancelled) {
-    (void)checks;
-    (void)is_cancelled;
-  }
+  // block writers.
+  virtual void append_audit(std::vector<AuditCheck>& checks) { (void)checks; }
 };
 
 // What the API shows; everything outlives it.

@@ -38,8 +38,9 @@ std::optional<Offset> OffsetSet::find(const OffsetSet& a, const OffsetSet& b, Co
   for (std::size_t i = 0; i < word_count; ++i) {
     const std::uint64_t bits = combine(a.word(i), b.word(i));
     if (bits == 0) continue;
-    const auto found = a.first_ + static_cast<std::int64_t>(
-                                      i * kWordBits + static_cast<std::size_t>(std::countr_zero(bits)));
+    const auto found =
+        a.first_ +
+        static_cast<std::int64_t>(i * kWordBits + static_cast<std::size_t>(std::countr_zero(bits)));
     // Bits behind the range's end are not of the set.
     if (found < a.next_) return found;
   }

@@ -36,8 +36,8 @@ struct Slice {
 
 struct Partition {
   const AuditedTask* task = nullptr;
-  Offset first;           // the first offset that can be judged
-  bool is_whole = false;  // it is where the task began, so counters must agree
+  Offset first;            // the first offset that can be judged
+  bool is_whole = false;   // it is where the task began, so counters must agree
   std::uint64_t gaps = 0;  // offsets without a record, as those of transaction markers
   Tally tally;
 };
@@ -121,7 +121,8 @@ Result<RowsReport> RowsAudit::run(const std::vector<AuditedTask>& tasks) {
   const auto span = slice_span();
   for (std::int64_t begin = 0; begin == 0 || begin < longest; begin += span) {
     start_pass(begin, span);
-    for (std::size_t i = 0; i < plan_.enriched_outputs.size(); ++i) MR_RETURN_IF_ERROR(read_rows(i));
+    for (std::size_t i = 0; i < plan_.enriched_outputs.size(); ++i)
+      MR_RETURN_IF_ERROR(read_rows(i));
     MR_RETURN_IF_ERROR(read_letters());
     end_pass();
   }
@@ -184,7 +185,8 @@ Status RowsAudit::count_gaps(Partition& partition) {
     }
     for (const auto& batch : fetched.batches) {
       MR_ASSIGN_OR_RETURN(const auto header, codec::parse_batch_header(batch.bytes.view()));
-      const auto span = static_cast<std::uint64_t>(batch.next_offset - std::max(next, batch.base_offset));
+      const auto span =
+          static_cast<std::uint64_t>(batch.next_offset - std::max(next, batch.base_offset));
       const auto records = static_cast<std::uint64_t>(header.record_count);
       if (header.is_control) {
         partition.gaps += span;
@@ -210,7 +212,8 @@ void RowsAudit::start_pass(std::int64_t begin, std::int64_t span) {
     const auto from = std::min(partition.first + begin, next);
     const auto to = std::min(from + span, next);
     Slice slice{{}, OffsetSet(from, to), {}};
-    for (std::size_t i = 0; i < plan_.enriched_outputs.size(); ++i) slice.rows.emplace_back(from, to);
+    for (std::size_t i = 0; i < plan_.enriched_outputs.size(); ++i)
+      slice.rows.emplace_back(from, to);
     for (std::size_t i = 0; i < plan_.windows.size(); ++i) slice.late.emplace_back(from, to);
     slices_.push_back(std::move(slice));
   }
@@ -241,17 +244,17 @@ Status RowsAudit::read_rows(std::size_t enriched) {
   MR_ASSIGN_OR_RETURN(const auto info, log_.topic(name));
   for (std::int32_t p = 0; p < info.config.partition_count; ++p) {
     const TopicPartition from{name, p};
-    MR_RETURN_IF_ERROR(scan_partition(log_, from, Offset(0), is_cancelled_,
-                                      [&](const RecordView& record) {
-      const auto origin = origin_of(record, pipeline_name_);
-      auto* slice = slice_of(origin, record, from);
-      if (slice == nullptr) return;
-      if (slice->rows[enriched].add(origin.source->offset) == OffsetSet::Outcome::added) return;
-      report_.findings.add(plan_.source_topic + "/" + std::to_string(origin.source->partition) +
-                           " offset " + std::to_string(origin.source->offset.value) +
-                           " is in " + name + " twice, the second time at " + from.to_string() +
-                           "/" + std::to_string(record.offset.value));
-    }));
+    MR_RETURN_IF_ERROR(
+        scan_partition(log_, from, Offset(0), is_cancelled_, [&](const RecordView& record) {
+          const auto origin = origin_of(record, pipeline_name_);
+          auto* slice = slice_of(origin, record, from);
+          if (slice == nullptr) return;
+          if (slice->rows[enriched].add(origin.source->offset) == OffsetSet::Outcome::added) return;
+          report_.findings.add(plan_.source_topic + "/" + std::to_string(origin.source->partition) +
+                               " offset " + std::to_string(origin.source->offset.value) +
+                               " is in " + name + " twice, the second time at " + from.to_string() +
+                               "/" + std::to_string(record.offset.value));
+        }));
   }
   return ok_status();
 }
@@ -261,8 +264,9 @@ Status RowsAudit::read_letters() {
   MR_ASSIGN_OR_RETURN(const auto info, log_.topic(name));
   for (std::int32_t p = 0; p < info.config.partition_count; ++p) {
     const TopicPartition from{name, p};
-    MR_RETURN_IF_ERROR(scan_partition(log_, from, Offset(0), is_cancelled_,
-                                      [&](const RecordView& record) { take_letter(record, from); }));
+    MR_RETURN_IF_ERROR(
+        scan_partition(log_, from, Offset(0), is_cancelled_,
+                       [&](const RecordView& record) { take_letter(record, from); }));
   }
   return ok_status();
 }
@@ -330,8 +334,8 @@ void RowsAudit::end_pass() {
     const auto& rows = slice.rows.empty() ? none : slice.rows.front();
     report_.rows += rows.count();
     // Never below zero: an offset that is in both was found above.
-    tally.missing += slice.letters.span() -
-                     std::min(slice.letters.span(), rows.count() + slice.letters.count());
+    tally.missing +=
+        slice.letters.span() - std::min(slice.letters.span(), rows.count() + slice.letters.count());
     if (!tally.first_missing) tally.first_missing = first_in_neither(rows, slice.letters);
     for (std::size_t w = 0; w < slice.late.size(); ++w) {
       const auto wrong = slice.rows.empty() ? first_common(slice.late[w], slice.letters)
@@ -362,7 +366,8 @@ void RowsAudit::compare_counters() {
     if (partition.is_whole ? missing != untraced : missing > untraced) {
       report_.findings.add(
           where + ": " + std::to_string(missing) + " offsets have neither row nor dead letter" +
-          (tally.first_missing ? ", the first is " + std::to_string(tally.first_missing->value) : "") +
+          (tally.first_missing ? ", the first is " + std::to_string(tally.first_missing->value)
+                               : "") +
           "; the task counts " + std::to_string(untraced) + " that leave none");
     }
     report_.dropped += missing;
@@ -371,8 +376,7 @@ void RowsAudit::compare_counters() {
     expect_equal(where, "records", records - partition.gaps, counters.records_in);
     for (const auto rows : tally.rows) expect_equal(where, "rows", rows, counters.passed);
     for (std::size_t i = 0; i < task::kErrorTypeCount; ++i) {
-      expect_equal(where,
-                   "dead letters " + std::string(task::to_string(static_cast<ErrorType>(i))),
+      expect_equal(where, "dead letters " + std::string(task::to_string(static_cast<ErrorType>(i))),
                    tally.letters[i], counters.dead_letters[i]);
     }
     compare_windows(partition);
@@ -387,8 +391,8 @@ void RowsAudit::compare_windows(const Partition& partition) {
     const auto& window = plan_.windows[w];
     const auto where = partition.task->source.to_string() + ", window " + window.name;
     const auto letters = partition.tally.late[w];
-    const auto panes = static_cast<std::uint64_t>((window.length_us + window.every_us - 1) /
-                                                  window.every_us);
+    const auto panes =
+        static_cast<std::uint64_t>((window.length_us + window.every_us - 1) / window.every_us);
     const auto late = counters.windows[w].late;
     if (late < letters || late > letters * panes) {
       expect_equal(where, "late events", letters, late);

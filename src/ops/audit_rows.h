@@ -23,12 +23,12 @@ struct AuditedTask {
 
 // What an audit of rows found.
 struct RowsReport {
-  std::uint64_t offsets = 0;      // of the source, looked at
-  std::uint64_t rows = 0;         // in the first enriched topic
+  std::uint64_t offsets = 0;       // of the source, looked at
+  std::uint64_t rows = 0;          // in the first enriched topic
   std::uint64_t dead_letters = 0;  // of row stages
   std::uint64_t window_letters = 0;
-  std::uint64_t dropped = 0;  // duplicates that leave no trace but a counter
-  std::uint64_t foreign = 0;   // records of others in the same topics
+  std::uint64_t dropped = 0;       // duplicates that leave no trace but a counter
+  std::uint64_t foreign = 0;       // records of others in the same topics
   std::vector<std::string> notes;  // why less than everything could be looked at
   Findings findings;               // empty: exact
 };

@@ -92,11 +92,10 @@ Status WindowsAudit::read_partition(const TopicPartition& from,
   const auto pass_count = static_cast<std::uint64_t>(records / kWindowsPerPass + 1);
   for (std::uint64_t pass = 0; pass < pass_count; ++pass) {
     seen_.clear();
-    MR_RETURN_IF_ERROR(scan_partition(log_, from, Offset(0), is_cancelled_,
-                                      [&](const RecordView& record) {
-                                        take(record, from, pass, pass_count,
-                                             offsets.start.value == 0);
-                                      }));
+    MR_RETURN_IF_ERROR(
+        scan_partition(log_, from, Offset(0), is_cancelled_, [&](const RecordView& record) {
+          take(record, from, pass, pass_count, offsets.start.value == 0);
+        }));
     report_.windows += seen_.size();
   }
   return ok_status();
@@ -172,8 +171,8 @@ std::optional<WindowResult> WindowsAudit::read_result(const RecordView& record) 
     }
   }
   if (!start || !end || result.revision < 0) return std::nullopt;
-  result.length_us = (end->seconds - start->seconds) * kMicrosPerSecond +
-                     (end->nanos - start->nanos) / 1000;
+  result.length_us =
+      (end->seconds - start->seconds) * kMicrosPerSecond + (end->nanos - start->nanos) / 1000;
   return result;
 }
 

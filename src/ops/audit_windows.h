@@ -18,9 +18,9 @@ struct AuditedWindow {
 };
 
 struct WindowsReport {
-  std::uint64_t windows = 0;              // (key, window_start) seen
-  std::vector<std::uint64_t> results;     // records per audited window
-  bool is_whole = true;                   // no part of the topic is gone, so all could be counted
+  std::uint64_t windows = 0;           // (key, window_start) seen
+  std::vector<std::uint64_t> results;  // records per audited window
+  bool is_whole = true;                // no part of the topic is gone, so all could be counted
   std::vector<std::string> notes;
   Findings findings;
 };

@@ -1,5 +1,6 @@
 #include "ops/status_report.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/time_text.h"
@@ -100,6 +101,29 @@ Json counters_json(const runtime::PipelineRunner& pipeline) {
           {"windows", results}};
 }
 
+// Where the pipeline reads and writes, as far as users see it.
+Json topics_json(const pipeline::Pipeline& plan) {
+  const auto& source = plan.source;
+  Json enriched = Json::array();
+  for (const auto output : source.enriched_outputs) enriched.push_back(source.outputs[output].topic);
+  Json aggregates = Json::array();
+  const auto add = [&](const std::string& topic) {
+    if (std::find(aggregates.begin(), aggregates.end(), topic) == aggregates.end()) {
+      aggregates.push_back(topic);
+    }
+  };
+  for (const auto& window : source.windows) {
+    if (window.local) add(source.outputs[window.local->results_output].topic);
+  }
+  for (const auto& merge : plan.merges) {
+    add(merge.outputs[merge.window.local->results_output].topic);
+  }
+  return {{"source", source.source_topic},
+          {"enriched", enriched},
+          {"aggregates", aggregates},
+          {"dead_letters", source.outputs[source.dead_letter_output].topic}};
+}
+
 Json pipeline_json(const log::Log& log, const runtime::PipelineRunner& pipeline) {
   Json stages = Json::array();
   for (const auto& stage : pipeline.stages()) {
@@ -110,6 +134,7 @@ Json pipeline_json(const log::Log& log, const runtime::PipelineRunner& pipeline)
   return {{"pipeline", pipeline.plan().name},
           {"version", pipeline.plan().version},
           {"state", "running"},
+          {"topics", topics_json(pipeline.plan())},
           {"stages", stages},
           {"counters", counters_json(pipeline)}};
 }

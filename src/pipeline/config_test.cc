@@ -91,12 +91,14 @@ constexpr const char* kOriginalKeys = R"({
     "buffering_hints": {"intervalInSeconds": 300, "sizeInMBs": 128},
     "s3_prefix": "year=!{timestamp:yyyy}/", "data_format": "parquet", "compression": "Snappy",
     "lifecycle_days_to_glacier": 90, "lifecycle_days_to_deep_archive": 365,
-    "enable_intelligent_tiering": true, "enable_versioning": true, "enable_cross_region_replication": false},
+    "enable_intelligent_tiering": true, "enable_versioning": true,
+    "enable_cross_region_replication": false},
   "ml_features": {"feature_group_name": "f", "event_time_feature": "e",
     "record_identifier_feature": "r",
     "lambda": {"function_event_source_batch_size": 25, "consumer_group_id": "g",
                "timeout_seconds": 60, "memory_mb": 512}},
-  "observability": {"log_level": "INFO", "cloudwatch_log_retention_days": 30, "enable_xray_tracing": true,
+  "observability": {"log_level": "INFO", "cloudwatch_log_retention_days": 30,
+    "enable_xray_tracing": true,
     "custom_metrics_namespace": "N", "alarm_sns_topic_arn": "arn:aws:sns:eu-west-1:1:t"},
   "tags": {"owner": "team", "cost-center": 42}
 })";

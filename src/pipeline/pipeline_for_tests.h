@@ -152,8 +152,8 @@ class PipelineDriver {
     for (const auto& merge : plan.merges) {
       const auto partitions = partition_count(merge.repartition_topic);
       for (std::int32_t p = 0; p < partitions; ++p) {
-        merges_.push_back({{merge.repartition_topic, p},
-                           {task::make_merge_task(merge, p), task::Outputs(merge.outputs)}});
+        merges_.emplace_back(TopicPartition{merge.repartition_topic, p},
+                             Stage{task::make_merge_task(merge, p), task::Outputs(merge.outputs)});
       }
     }
   }

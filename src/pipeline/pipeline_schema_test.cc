@@ -79,7 +79,8 @@ TEST(PipelineSchema, accepts_every_key_there_is) {
 pipeline: all
 version: 3
 source: { topic: in, format: json, key: k, event_time: t, out_of_orderness: 250ms,
-          max_ahead: 2h, max_jump: 1d, jump_confirmations: 3, idle_after: 5s, idle_advance: on, partitions: 8 }
+          max_ahead: 2h, max_jump: 1d, jump_confirmations: 3, idle_after: 5s,
+          idle_advance: on, partitions: 8 }
 validate: { schema: s.json, rules: [{ name: r, expr: a > 0, message: no }] }
 dedup: { id: "a + b", ttl: 24h, on_duplicate: drop }
 enrich:

@@ -169,6 +169,14 @@ TEST_F(TicksOfADay, conserves_every_record) {
   expect_conserved(counters);
 }
 
+TEST_F(TicksOfADay, has_a_state_of_little_more_than_16_bytes_an_id) {
+  std::string bytes;
+  driver_->source(kPartition).snapshot(bytes);
+  EXPECT_GT(bytes.size(), 11'420u * 16);
+  EXPECT_LT(bytes.size(), 11'420u * 16 + 4'000);
+  RecordProperty("bytes", static_cast<int>(bytes.size()));
+}
+
 TEST_F(TicksOfADay, enriches_the_original_text) {
   const auto first = all_of(driver_->topics(), "output_topic").front();
   EXPECT_EQ(*first.value,
@@ -295,6 +303,27 @@ TEST_F(OneTick, late_events_revise_until_allowed_lateness_is_over) {
             "LATE_EVENT|window ticks_1m|too late for 1 of window ticks_1m, the first starting at "
             "2012-06-21T13:30:00Z; the watermark is 2012-06-21T13:41:00Z");
   EXPECT_EQ(all_of(driver_.topics(), "output_topic").size(), 6u);
+}
+
+TEST(SourceTask, an_event_without_a_window_key_passes_and_is_named_by_the_window) {
+  auto text = read_source_file("pipelines/ticks.yaml");
+  text.replace(text.find("    key: ticker\n    tumbling"), 16, "    key: sector\n");
+  text.replace(text.find("record_id: ticker"), 17, "record_id: sector");
+  const auto plan = build_or_fail(options_for(text));
+  ASSERT_NE(plan, nullptr);
+  PipelineDriver driver(*plan, kNow);
+  driver.feed(kPartition,
+              std::vector{record_of("ZZZ", R"({"event_id":"a","timestamp":"2012-06-21T13:30:00Z",)"
+                                           R"("ticker":"ZZZ","price":1,"volume":1})")});
+  EXPECT_EQ(all_of(driver.topics(), "output_topic").size(), 1u);
+  const auto letters = all_of(driver.topics(), "dlq_topic");
+  ASSERT_EQ(letters.size(), 1u);
+  EXPECT_EQ(member(letters[0], "error_type"), "BUSINESS_RULE_VIOLATION");
+  EXPECT_EQ(member(letters[0], "stage"), "window ticks_1m");
+  EXPECT_EQ(member(letters[0], "error_message"), "the key of window ticks_1m is not a string");
+  const auto counters = driver.source(kPartition).report().counters;
+  EXPECT_EQ(counters.windows[0].failed, 1u);
+  expect_conserved(counters);
 }
 
 // --- seeded: any cut, any snapshot ---

@@ -299,7 +299,7 @@ TEST(Windows, of_orders_by_region_agree_with_sums_in_cents) {
     const auto amount = plain_member(line, "amount");
     const auto point = amount.find('.');
     ASSERT_EQ(amount.size() - point, 3u) << amount;
-    const auto cents =
+    const std::int64_t cents =
         std::stoll(amount.substr(0, point)) * 100 + std::stoll(amount.substr(point + 1));
     if (cents == 0) {
       ++zero_amounts;

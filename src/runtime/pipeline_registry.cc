@@ -12,7 +12,9 @@ namespace {
 constexpr std::size_t kFetchBytes = 1 << 20;
 constexpr std::uint8_t kFormatVersion = 1;
 
-Result<RegisteredPipeline> decode(std::string_view name, std::string_view bytes) {
+}  // namespace
+
+Result<RegisteredPipeline> decode_registered(std::string_view name, std::string_view bytes) {
   Decoder from(bytes);
   if (from.u8() != kFormatVersion) return corrupt_error("registry: unknown format version");
   RegisteredPipeline pipeline;
@@ -25,8 +27,6 @@ Result<RegisteredPipeline> decode(std::string_view name, std::string_view bytes)
   MR_RETURN_IF_ERROR(from.finish("registered pipeline"));
   return pipeline;
 }
-
-}  // namespace
 
 Status create_registry(log::Log& log) {
   log::TopicConfig config;
@@ -51,7 +51,7 @@ Result<std::optional<RegisteredPipeline>> find_registered(const log::Log& log,
       MR_RETURN_IF_ERROR(reader.open(batch.bytes.view()));
       while (const RecordView* record = reader.next()) {
         if (!record->key || *record->key != name || !record->value) continue;
-        MR_ASSIGN_OR_RETURN(found, decode(name, *record->value));
+        MR_ASSIGN_OR_RETURN(found, decode_registered(name, *record->value));
       }
       MR_RETURN_IF_ERROR(reader.status());
       next = batch.next_offset;

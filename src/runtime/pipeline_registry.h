@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/hash.h"
 #include "base/status.h"
@@ -17,6 +18,9 @@ struct RegisteredPipeline {
   std::int32_t source_partition_count = 0;
   std::string text;
 };
+
+// A record of the registry: its key is the pipeline's name.
+Result<RegisteredPipeline> decode_registered(std::string_view name, std::string_view value);
 
 Status create_registry(log::Log& log);
 Result<std::optional<RegisteredPipeline>> find_registered(const log::Log& log,

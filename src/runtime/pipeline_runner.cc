@@ -245,9 +245,13 @@ Result<PipelineRunner::Drained> PipelineRunner::drain(const std::function<bool()
   if (!wait_until(all_caught_up, is_cancelled)) return cancelled_error("drain was cancelled");
   const auto count_results = [&] {
     std::uint64_t results = 0;
-    for (const auto& stage : stages_) {
-      for (const auto& runner : stage.tasks) {
-        for (const auto& window : runner->report().task.counters.windows) results += window.results;
+    for (std::size_t s = 0; s < stages_.size(); ++s) {
+      for (const auto& runner : stages_[s].tasks) {
+        const auto windows = runner->report().task.counters.windows;
+        for (std::size_t w = 0; w < windows.size(); ++w) {
+          const bool is_partial = s == 0 && !plan_.source.windows[w].local;
+          if (!is_partial) results += windows[w].results;
+        }
       }
     }
     return results;

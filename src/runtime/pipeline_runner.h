@@ -43,7 +43,7 @@ class PipelineRunner {
   // Waits until everything in the source topic is consumed, then fires every open window (R15) and waits until
   // the results are durable. `is_cancelled` ends it early. Any one thread at a time.
   struct Drained {
-    std::uint64_t windows_fired = 0;
+    std::uint64_t windows_fired = 0;  // results that left, of every key and revision
   };
   Result<Drained> drain(const std::function<bool()>& is_cancelled);
 

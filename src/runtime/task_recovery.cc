@@ -44,6 +44,7 @@ Status TaskRunner::recover(const std::vector<task::JournalEvent>& first_events) 
 Status TaskRunner::start_new(const std::vector<task::JournalEvent>& first_events) {
   MR_ASSIGN_OR_RETURN(const auto offsets, services_.log->offsets(options_.source));
   start_offset_ = committed_offset_ = durable_offset_ = offsets.start;
+  task_->start_at(start_offset_);
   pin();
   for (const auto& event : first_events) post(event);
   take_posted();
@@ -87,6 +88,7 @@ Status TaskRunner::restore_snapshot(const JournalState& journal, Offset committe
   // Without a snapshot the journal must reach back to the task's first entry.
   if (!journal.entries.empty() && journal.entries.front().sequence == 1) {
     start_offset_ = *journal.start();
+    task_->start_at(start_offset_);
     return ok_status();
   }
   return corrupt_error("no usable snapshot for " + options_.stage + " partition " +

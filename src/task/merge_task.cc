@@ -25,6 +25,10 @@ class MergeTask final : public Task {
     counters_.windows.resize(1);
   }
 
+  void start_at(Offset offset) override {
+    MR_CHECK(counters_.records_in == 0 && next_offset_ <= offset);
+    next_offset_ = offset;
+  }
   Status apply(std::string_view batch, WallTime append_time, Outputs& outputs) override;
   Status apply_event(const JournalEvent&, WallTime, Outputs&) override {
     return invalid_error("a merging task takes no events from outside");

@@ -34,6 +34,11 @@ SourceTask::SourceTask(const SourcePlan& plan, std::int32_t partition, TableProv
   for (const auto& window : plan.windows) windows_.emplace_back(window);
 }
 
+void SourceTask::start_at(Offset offset) {
+  MR_CHECK(counters_.records_in == 0 && next_offset_ <= offset);
+  next_offset_ = offset;
+}
+
 Status SourceTask::apply(std::string_view batch, WallTime append_time, Outputs& outputs) {
   MR_RETURN_IF_ERROR(reader_.open(batch));
   if (reader_.header().is_control) {
@@ -91,7 +96,7 @@ SourceTask::Step SourceTask::decode(const RecordView& record) {
   bool is_valid = false;
   if (plan_.schema->is_row_checkable()) {
     is_valid = plan_.schema->check_row(std::span(row_).first(plan_.schema_field_count),
-                                       outcome.mismatches, violations_);
+                                       outcome.mismatches, text, arena_, violations_);
   } else {
     auto document = codec::parse_json(text, arena_);
     // The decoder accepts exactly what parse_json accepts.

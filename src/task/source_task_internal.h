@@ -25,6 +25,7 @@ class SourceTask final : public Task {
  public:
   SourceTask(const SourcePlan& plan, std::int32_t partition, TableProvider tables);
 
+  void start_at(Offset offset) override;
   Status apply(std::string_view batch, WallTime append_time, Outputs& outputs) override;
   Status apply_event(const JournalEvent& event, WallTime wall_time, Outputs& outputs) override;
   [[nodiscard]] Offset next_offset() const override { return next_offset_; }

@@ -61,6 +61,9 @@ class Task {
  public:
   virtual ~Task() = default;
 
+  // For a fresh task: records below are not its own, though a stored batch may hold some of them.
+  virtual void start_at(Offset offset) = 0;
+
   // Applies the records of one stored batch that are at or after next_offset(). `append_time` is the batch's:
   // their processing time. `corrupt` when the batch is not readable; the task is then of no more use.
   virtual Status apply(std::string_view batch, WallTime append_time, Outputs& outputs) = 0;

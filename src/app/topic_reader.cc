@@ -1,0 +1,81 @@
+#include "app/topic_reader.h"
+
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "base/time_text.h"
+#include "base/utf8.h"
+#include "codec/json.h"
+#include "ops/batches_body.h"
+
+namespace millrace::app {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+void set_bytes(Json& json, const std::string& name, const std::optional<std::string_view>& bytes) {
+  if (!bytes) {
+    json[name] = nullptr;
+  } else if (is_valid_utf8(*bytes)) {
+    json[name] = std::string(*bytes);
+  } else {
+    json[name + "_base64"] = codec::base64_encode(*bytes);
+  }
+}
+
+}  // namespace
+
+Result<std::vector<PartitionRange>> find_partitions(ApiClient& client, const std::string& topic) {
+  MR_ASSIGN_OR_RETURN(const auto topics, client.get("/api/v1/topics"));
+  for (const auto& known : topics.value("topics", Json::array())) {
+    if (known.value("topic", "") != topic) continue;
+    std::vector<PartitionRange> found;
+    for (const auto& at : known.value("offsets", Json::array())) {
+      found.push_back({at.value("partition", 0), at.value("start", std::int64_t{0}),
+                       at.value("high_watermark", std::int64_t{0})});
+    }
+    return found;
+  }
+  return not_found_error("topic " + topic + " does not exist; `millrace topics` lists them");
+}
+
+PartitionReader::PartitionReader(ApiClient& client, std::string topic, std::int32_t partition,
+                                 std::int64_t offset)
+    : client_(&client), topic_(std::move(topic)), partition_(partition), offset_(offset) {}
+
+Result<bool> PartitionReader::read(int wait_ms,
+                                   const std::function<bool(const RecordView&)>& visit) {
+  const auto target = "/api/v1/topics/" + topic_ +
+                      "/batches?partition=" + std::to_string(partition_) +
+                      "&offset=" + std::to_string(offset_) + "&wait_ms=" + std::to_string(wait_ms);
+  MR_ASSIGN_OR_RETURN(const auto response, client_->request("GET", target, {}, {}));
+  MR_ASSIGN_OR_RETURN(const auto batches, ops::parse_batches_body(response.body));
+  for (const auto& batch : batches) {
+    MR_RETURN_IF_ERROR(reader_.open(batch.bytes));
+    while (const RecordView* record = reader_.next()) {
+      if (record->offset.value < offset_) continue;
+      if (!visit(*record)) return false;
+      offset_ = record->offset.value + 1;
+    }
+    MR_RETURN_IF_ERROR(reader_.status());
+    offset_ = reader_.header().next_offset().value;
+  }
+  return !batches.empty();
+}
+
+Json record_json(const std::string& topic, std::int32_t partition, const RecordView& record) {
+  Json json{{"topic", topic},
+            {"partition", partition},
+            {"offset", record.offset.value},
+            {"timestamp", format_wall_time(record.timestamp)}};
+  set_bytes(json, "key", record.key);
+  set_bytes(json, "value", record.value);
+  Json headers = Json::object();
+  for (const auto& header : record.headers) {
+    set_bytes(headers, std::string(header.key), header.value);
+  }
+  json["headers"] = headers;
+  return json;
+}
+
+}  // namespace millrace::app

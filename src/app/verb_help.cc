@@ -1,0 +1,160 @@
+#include "app/verb_help.h"
+
+#include <algorithm>
+#include <iterator>
+
+#include "base/check.h"
+
+namespace millrace::app {
+namespace {
+
+constexpr VerbHelp kHelp[] = {
+    {"", "a streaming pipeline in one binary",
+     "millrace runs streaming pipelines: a durable log, exactly-once event-time processing, a data "
+     "lake and a\n"
+     "feature store in one process. `up` starts an instance; the other verbs talk to it over HTTP "
+     "and find it\n"
+     "by its data folder (--data, ./millrace-data) or address (--server). With --output json every "
+     "verb prints\n"
+     "the shapes of docs/http_api.md.",
+     "  millrace up --pipeline pipelines/ticks.yaml\n"
+     "  millrace produce input_topic --generate ticks --count 1000\n"
+     "  millrace drain && millrace audit\n"
+     "\n"
+     "Exit status: 0 ok, 1 failed, 2 wrong use or a faulty file, 3 a verification found a "
+     "difference,\n"
+     "4 no running instance."},
+    {"up", "Start everything the configuration names",
+     "Starts an instance and keeps it running until SIGTERM or Ctrl-C, which commit and snapshot "
+     "everything, so\n"
+     "that the next start replays nothing. After a crash the same command recovers: nothing "
+     "acknowledged is\n"
+     "lost, nothing is processed twice. Pipelines, ports, parallelism, the checkpoint interval, "
+     "retention and\n"
+     "partitions of new topics come from project_config.json with config/ENV.json over it; options "
+     "win over\n"
+     "both. Ready means one line on stdout, /readyz answering 200, and DATA/millrace.pid.",
+     "  millrace up\n"
+     "  millrace up --pipeline pipelines/ticks.yaml --data /var/lib/millrace --http-port 0 "
+     "--output json"},
+    {"status", "What the instance is doing",
+     "Shows each pipeline's tasks with their offsets, lag and watermarks, the windows that are "
+     "open and what they\n"
+     "wait for, and counters of records, dead letters by cause and results.",
+     "  millrace status"},
+    {"topics", "List topics with their offsets",
+     "Lists the topics that users see; --internal adds journals, partial results and table "
+     "versions.",
+     "  millrace topics --internal"},
+    {"groups", "List consumer groups with their lag",
+     "Shows for every group and partition the committed offset and how many durable records are "
+     "behind it.\n"
+     "Each stage of a pipeline is a group.",
+     "  millrace groups"},
+    {"produce", "Send records from a file, standard input or a generator",
+     "Sends the lines of a file (JSON lines, or CSV whose header names the members) and waits "
+     "until they are\n"
+     "durable. --key names the member that becomes the record's key, and so decides the partition. "
+     "Records\n"
+     "carry sequence numbers: a request whose answer got lost is repeated and stored once, for as "
+     "long as\n"
+     "--retry-for allows. With --rate a request leaves every 10 ms with what was due.",
+     "  millrace produce input_topic --file data/ticks.jsonl.gz --key ticker\n"
+     "  millrace produce ecommerce.orders.raw --generate orders --count 100000 --bad 0.01 --rate "
+     "5000"},
+    {"consume", "Print a topic's records, one JSON object per line",
+     "Prints every durable record, partition by partition, and ends; --follow waits for more. "
+     "--filter is a\n"
+     "CEL expression over key, value (parsed where it is JSON), partition, offset and timestamp.",
+     "  millrace consume output_topic --filter 'value.ticker == \"AMZN\"' --max 10\n"
+     "  millrace consume aggregates_topic --follow"},
+    {"drain", "Consume everything and fire every open window",
+     "Returns once every pipeline has consumed its source and every window has been fired, its "
+     "results durable.\n"
+     "Watermarks then stand at the largest window end, so events for these windows count as late "
+     "revisions.",
+     "  millrace drain"},
+    {"audit", "Prove that every record went exactly one way",
+     "Reads what the pipelines have made durable and checks it against the source and the tasks' "
+     "counters: each\n"
+     "source offset up to the committed one is in exactly one of the enriched topic, the dead "
+     "letters and the\n"
+     "dropped duplicates; each window's revisions follow each other; group offsets are the "
+     "journals' positions;\n"
+     "files in the lake tile the log. It runs beside the pipelines and blocks nobody. Exit status "
+     "3 if anything\n"
+     "differs, with the offset or window named.",
+     "  millrace drain && millrace audit"},
+    {"dlq", "Look at dead letters",
+     "Dead letters are records that a stage refused, with the original, the cause and the stage.",
+     ""},
+    {"dlq list", "List the newest dead letters",
+     "Lists dead letters of all running pipelines or one, oldest first, the newest --limit of "
+     "them.",
+     "  millrace dlq list --error-type SCHEMA_INVALID --limit 5"},
+    {"dlq count", "Count dead letters by pipeline and cause",
+     "Reads all dead letters and counts them by pipeline and error_type.", "  millrace dlq count"},
+    {"dlq show", "Print one dead letter with its original",
+     "Prints the whole letter and the record as it was sent. A letter is named "
+     "TOPIC/PARTITION/OFFSET, the first\n"
+     "column of `dlq list`.",
+     "  millrace dlq show dlq_topic/0/17"},
+    {"pipeline", "Check and explain pipeline files", "Looks at a pipeline file without running it.",
+     ""},
+    {"pipeline check", "Find every fault of a pipeline file",
+     "Builds the file and prints each fault as FILE:LINE:COLUMN with what would be right; exit "
+     "status 2 if there\n"
+     "is one. --against compares with a data folder or a running instance as well: whether `up` "
+     "would take the\n"
+     "file (the same version must not have another content), and whether its partitions fit the "
+     "topics there.",
+     "  millrace pipeline check pipelines/ticks.yaml\n"
+     "  millrace pipeline check pipelines/ticks.yaml --against ./millrace-data"},
+    {"pipeline explain", "Say in words what a pipeline file does",
+     "Tells stage by stage what happens to a record, which windows are local and which are "
+     "repartitioned and why,\n"
+     "and what each topic is for.",
+     "  millrace pipeline explain pipelines/orders.yaml"},
+    {"config", "Check and show the configuration",
+     "The configuration is project_config.json with config/ENV.json over it.", ""},
+    {"config check", "Find every fault of the configuration",
+     "Prints unknown keys, wrong types and impossible values as FILE:LINE:COLUMN; exit status 2 if "
+     "there is one.",
+     "  millrace config check --env prod"},
+    {"config show", "Show every setting and where it comes from",
+     "Lists each key in force with its value, the file and line that set it, and whether it has an "
+     "effect.",
+     "  millrace config show --env staging"},
+    {"lake", "Look at files in the lake", "The lake holds the enriched events as files.", ""},
+    {"lake list", "List delivered files",
+     "Lists every file with the half-open range of source offsets it belongs to.",
+     "  millrace lake list"},
+    {"lake verify", "Check that files tile the log",
+     "Checks for every sink and partition that the ranges follow each other without hole or "
+     "overlap, and that no\n"
+     "range has more rows than offsets. Exit status 3 if not.",
+     "  millrace lake verify"},
+    {"features", "Read the feature store", "A feature group keeps the newest record of each id.",
+     ""},
+    {"features list", "List feature groups",
+     "Lists the groups with their features and number of ids.", "  millrace features list"},
+    {"features get", "Print the newest record of an id", "Reads one record from the online store.",
+     "  millrace features get tick_features AMZN"},
+    {"completion", "Print a shell completion script",
+     "Prints a script that completes verbs, options and file names.",
+     "  source <(millrace completion bash)\n"
+     "  millrace completion fish | source"},
+    {"version", "Print the version", "Prints the version of this binary; it needs no instance.",
+     "  millrace version --output json"},
+};
+
+}  // namespace
+
+const VerbHelp& verb_help(std::string_view path) {
+  const auto* found = std::find_if(std::begin(kHelp), std::end(kHelp),
+                                   [&](const VerbHelp& help) { return help.path == path; });
+  MR_CHECK(found != std::end(kHelp));
+  return *found;
+}
+
+}  // namespace millrace::app

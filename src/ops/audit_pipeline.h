@@ -1,0 +1,55 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "log/log.h"
+#include "ops/api.h"
+#include "ops/audit_scan.h"
+#include "runtime/pipeline_runner.h"
+
+namespace millrace::ops {
+
+// The audit of one pipeline. Takes what its tasks report at the start, waits (briefly) until that
+// is durable, and compares the log with it; counters that go on meanwhile are asked again.
+class PipelineAudit {
+ public:
+  PipelineAudit(const log::Log& log, const runtime::PipelineRunner& pipeline, const Clock& clock,
+                const IsCancelled& is_cancelled);
+
+  Status run(std::vector<AuditCheck>& checks);
+
+ private:
+  using Reports = std::vector<std::vector<runtime::RunnerReport>>;  // by stage and partition
+
+  [[nodiscard]] Reports reports() const;
+  // Polls until `is_done`; false when it took too long or was cancelled.
+  bool wait_until(const std::function<bool()>& is_done) const;
+  bool settle();
+
+  Status check_positions();
+  void check_conservation();
+  Status check_rows();
+  void check_merging();
+  Status check_windows();
+  Status check_window_topic(const std::string& topic);
+  // Results that left so far, of a window of the plan.
+  [[nodiscard]] static std::uint64_t results_of(const Reports& reports, std::size_t window,
+                                                std::size_t stage);
+  // The stage whose tasks make the window's results: 0 where the source's tasks do.
+  [[nodiscard]] std::size_t stage_of(std::size_t window) const;
+  [[nodiscard]] const std::string& topic_of(std::size_t window) const;
+  void add(std::string check, const Findings& findings, std::string found,
+           const std::vector<std::string>& notes = {});
+
+  const log::Log& log_;
+  const runtime::PipelineRunner& pipeline_;
+  const pipeline::Pipeline& plan_;
+  const Clock& clock_;
+  const IsCancelled& is_cancelled_;
+  Reports begin_;  // when the audit began; durable since settle()
+  std::vector<AuditCheck>* checks_ = nullptr;
+};
+
+}  // namespace millrace::ops

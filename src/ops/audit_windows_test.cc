@@ -1,0 +1,93 @@
+#include "ops/audit_windows.h"
+
+#include <gmock/gmock.h>
+
+#include "ops/audit_test_support.h"
+
+namespace millrace::ops {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr auto kNever = [] { return false; };
+
+class AuditWindows : public testing::Test {
+ protected:
+  void SetUp() override { logs_.create("agg", 1); }
+
+  void result(const std::string& key, int minute, int revision, bool is_final = false,
+              const std::string& source = "in/0/0") {
+    const auto at = [](int m) { return "2012-06-21T13:" + std::to_string(m) + ":00Z"; };
+    logs_.append(
+        "agg", 0,
+        {R"({"ticker":")" + key + R"(","window_start":")" + at(minute) + R"(","window_end":")" +
+             at(minute + 1) + R"(","revision":)" + std::to_string(revision) + R"(,"is_final":)" +
+             (is_final ? "true" : "false") + "}",
+         source, "", key});
+  }
+  WindowsReport audit() {
+    auto report = audit_windows(logs_.log(), "agg", "p", {{"w", "ticker", 60'000'000}}, kNever);
+    EXPECT_TRUE(report.is_ok()) << report.status().to_string();
+    return std::move(report).value();
+  }
+
+  AuditedLog logs_;
+};
+
+TEST_F(AuditWindows, revisions_that_count_up_are_exact) {
+  result("A", 30, 0);
+  result("B", 30, 0);
+  result("A", 31, 0);
+  result("A", 30, 1);
+  result("A", 30, 2, true);
+  const auto report = audit();
+  EXPECT_TRUE(report.findings.empty()) << report.findings.text();
+  EXPECT_EQ(report.windows, 3U);
+  EXPECT_EQ(report.results, std::vector<std::uint64_t>{5});
+}
+
+TEST_F(AuditWindows, a_hole_is_found) {
+  result("A", 30, 0);
+  result("A", 30, 2);
+  EXPECT_THAT(audit().findings.text(), HasSubstr("revision 2 instead of 1"));
+}
+
+TEST_F(AuditWindows, a_missing_first_revision_is_found) {
+  result("A", 30, 1);
+  EXPECT_THAT(audit().findings.text(), HasSubstr("revision 1 instead of 0"));
+}
+
+TEST_F(AuditWindows, a_repeat_is_found) {
+  result("A", 30, 0);
+  result("A", 30, 0);
+  EXPECT_THAT(audit().findings.text(), HasSubstr("revision 0 instead of 1"));
+}
+
+TEST_F(AuditWindows, a_revision_after_the_final_one_is_found) {
+  result("A", 30, 0, true);
+  result("A", 30, 1);
+  EXPECT_THAT(audit().findings.text(), HasSubstr("revision 1 after the final one"));
+}
+
+TEST_F(AuditWindows, a_result_without_its_source_is_found) {
+  result("A", 30, 0, false, "nowhere");
+  EXPECT_THAT(audit().findings.text(), HasSubstr("does not name its source"));
+}
+
+TEST_F(AuditWindows, a_record_that_is_no_result_is_found) {
+  logs_.append("agg", 0, {"{}", "in/0/0"});
+  EXPECT_THAT(audit().findings.text(), HasSubstr("is not a result of a window"));
+}
+
+TEST_F(AuditWindows, after_retention_a_window_may_begin_with_any_revision) {
+  result("A", 30, 0);
+  result("A", 30, 1);
+  result("A", 30, 2);
+  ASSERT_TRUE(logs_.log().delete_records({"agg", 0}, Offset(1)).is_ok());
+  const auto report = audit();
+  EXPECT_TRUE(report.findings.empty()) << report.findings.text();
+  EXPECT_FALSE(report.is_whole);
+}
+
+}  // namespace
+}  // namespace millrace::ops

@@ -1,0 +1,129 @@
+#include "ops/feature_routes.h"
+
+#include <functional>
+
+#include "base/time_text.h"
+#include "codec/json.h"
+#include "http/error_response.h"
+
+namespace millrace::ops {
+namespace {
+
+using features::FeatureGroupReport;
+
+http::Response not_ready() {
+  return http::error_response(cancelled_error("pipelines are being restored"));
+}
+
+std::string list_body(const std::vector<FeatureGroupReport>& groups) {
+  std::string body = "{\"groups\":[";
+  for (const auto& report : groups) {
+    if (body.back() == '}') body += ',';
+    body += "{\"feature_group\":";
+    codec::append_json_string(body, report.group.name);
+    body += ",\"records\":" + std::to_string(report.record_count) + ",\"features\":[";
+    for (const auto& name : report.feature_names) {
+      if (body.back() != '[') body += ',';
+      codec::append_json_string(body, name);
+    }
+    body += "]}";
+  }
+  return body + "]}\n";
+}
+
+std::string record_body(const std::string& group, const features::FeatureRecord& record) {
+  std::string body = "{\"feature_group\":";
+  codec::append_json_string(body, group);
+  body += ",\"record_id\":";
+  codec::append_json_string(body, record.record_id);
+  body += ",\"event_time\":\"" + format_event_time(record.event_time) + "\",\"record\":";
+  // It was parsed when it was applied, so it is one JSON object.
+  body += record.json;
+  return body + "}\n";
+}
+
+void append_family(std::string& text, const std::vector<FeatureGroupReport>& groups,
+                   const std::string& name, const std::string& type, const std::string& help,
+                   const std::function<std::int64_t(const FeatureGroupReport&)>& value) {
+  text += "# HELP " + name + " " + help + "\n# TYPE " + name + " " + type + "\n";
+  for (const auto& report : groups) {
+    text += name + "{feature_group=\"" + report.group.name + "\"} " +
+            std::to_string(value(report)) + "\n";
+  }
+}
+
+}  // namespace
+
+void FeatureRoutes::add_routes(http::Router& router) {
+  router.add("GET /api/v1/features",
+             [this](http::Request&, const http::Responder& respond) { list(respond); });
+  router.add(
+      "GET /api/v1/features/{group}",
+      [this](http::Request& request, const http::Responder& respond) { get(request, respond); });
+}
+
+void FeatureRoutes::list(const http::Responder& respond) const {
+  const auto* service = service_.load();
+  if (service == nullptr) return respond(not_ready());
+  respond({200, "application/json", {}, list_body(service->groups())});
+}
+
+void FeatureRoutes::get(const http::Request& request, const http::Responder& respond) const {
+  const auto* service = service_.load();
+  if (service == nullptr) return respond(not_ready());
+  const auto& group = request.parameter("group");
+  const auto id = request.query.find("id");
+  if (!id) {
+    return respond(http::error_response(
+        invalid_error("the record id is missing: /api/v1/features/" + group + "?id=ID")));
+  }
+  const auto record = service->get(group, *id);
+  if (!record.is_ok()) return respond(http::error_response(record.status()));
+  if (!*record) {
+    return respond(http::error_response(
+        not_found_error("feature group " + group + " has no record " + std::string(*id))));
+  }
+  respond({200, "application/json", {}, record_body(group, **record)});
+}
+
+void FeatureRoutes::append_metrics(std::string& text) const {
+  const auto* service = service_.load();
+  if (service == nullptr) return;
+  const auto groups = service->groups();
+  if (groups.empty()) return;
+  append_family(text, groups, "millrace_feature_records", "gauge", "Record ids in the store.",
+                [](const auto& group) { return static_cast<std::int64_t>(group.record_count); });
+  append_family(text, groups, "millrace_feature_lag_records", "gauge",
+                "Records durable in the group's topic and not yet in the store.",
+                [](const auto& group) { return group.lag_records; });
+  append_family(text, groups, "millrace_feature_applied_total", "counter",
+                "Records read from the group's topic.", [](const auto& group) {
+                  return static_cast<std::int64_t>(group.counters.applied);
+                });
+  append_family(text, groups, "millrace_feature_historic_total", "counter",
+                "Records that were not newer than the one the store had.", [](const auto& group) {
+                  return static_cast<std::int64_t>(group.counters.historic);
+                });
+  append_family(text, groups, "millrace_feature_unreadable_total", "counter",
+                "Records of the topic that are no feature records.", [](const auto& group) {
+                  return static_cast<std::int64_t>(group.counters.unreadable);
+                });
+  append_family(text, groups, "millrace_feature_failed", "gauge",
+                "1 when the group can go no further and answers reads with an error.",
+                [](const auto& group) { return group.failure.is_ok() ? 0 : 1; });
+}
+
+Status FeatureRoutes::after_drain() {
+  auto* service = service_.load();
+  return service == nullptr ? ok_status() : service->wait_until_all_applied();
+}
+
+void FeatureRoutes::append_audit(std::vector<AuditCheck>& checks) {
+  const auto* service = service_.load();
+  if (service == nullptr) return;
+  for (auto& check : service->audit()) {
+    checks.push_back({std::move(check.check), {}, check.ok, std::move(check.detail)});
+  }
+}
+
+}  // namespace millrace::ops
