@@ -69,6 +69,8 @@ class Progress:
         while not self.done.wait(PROGRESS_SECONDS):
             status, now = self.run.status(), time.monotonic()
             sums = totals(status)
+            if sums == before:
+                continue
             events = (sums["in"] - before["in"]) / (now - at)
             commits = (sums["commits"] - before["commits"]) / (now - at)
             say(

@@ -31,7 +31,7 @@ class HelpFormatter final : public CLI::Formatter {
   }
   std::string make_footer(const CLI::App* app) const override {
     const auto& help = verb_help(path_of(app));
-    return help.example.empty() ? "" : "\nExample:\n" + std::string(help.example) + "\n";
+    return help.example.empty() ? "" : "Example:\n" + std::string(help.example) + "\n";
   }
 };
 
@@ -97,10 +97,10 @@ void add_up(CLI::App& app, Parsed& parsed) {
       ->type_name("FILE");
   verb->add_option("--http-port", options.http_port, "0 picks one and prints it (8080)")
       ->type_name("N")
-      ->check(CLI::Range(0, 65'535));
+      ->check(CLI::Range(0, 65'535).description(""));
   verb->add_option("--parallelism", options.parallelism, "worker threads (2)")
       ->type_name("N")
-      ->check(CLI::Range(1, 1024));
+      ->check(CLI::Range(1, 1024).description(""));
   add_output(*verb, options.output);
   verb->callback([&] { parsed.status = run_up(options); });
 }
@@ -118,13 +118,13 @@ void add_produce(CLI::App& app, Parsed& parsed) {
       ->type_name("NAME");
   verb->add_option("--rate", options.records_per_second, "records per second (unbounded)")
       ->type_name("N")
-      ->check(CLI::NonNegativeNumber);
+      ->check(CLI::Range(0.0, 1e9).description(""));
   verb->add_option_function<double>(
           "--retry-for",
           [&](double seconds) { options.retry_for_ms = static_cast<std::int64_t>(seconds * 1000); },
           "seconds to wait for a server that is away (60)")
       ->type_name("SECONDS")
-      ->check(CLI::Range(0.0, 1e9));
+      ->check(CLI::Range(0.0, 1e9).description(""));
   verb->add_option("--generate", options.generate, "make up events instead: ticks or orders")
       ->type_name("ticks|orders")
       ->check(CLI::IsMember({"ticks", "orders"}).description(""));
@@ -134,7 +134,9 @@ void add_produce(CLI::App& app, Parsed& parsed) {
        {std::tuple{"--bad", &options.bad_share, "share of broken events, 0 to 1"},
         {"--duplicate", &options.duplicate_share, "share of repeated events, 0 to 1"},
         {"--late", &options.late_share, "share of events two hours behind, 0 to 1"}}) {
-    verb->add_option(name, *share, what)->type_name("SHARE")->check(CLI::Range(0.0, 1.0));
+    verb->add_option(name, *share, what)
+        ->type_name("SHARE")
+        ->check(CLI::Range(0.0, 1.0).description(""));
   }
   add_server(*verb, options.server);
   verb->callback([&] {
@@ -186,7 +188,7 @@ void add_dlq(CLI::App& app, Parsed& parsed) {
   list->add_option("--limit", options.limit, "how many; 0 for all (20)")->type_name("N");
   auto* count = add_verb(*group, "count");
   for (auto* verb : {list, count}) {
-    verb->add_option("--error-type", options.error_type, "only this cause")
+    verb->add_option("--error-type", options.error_type, "only this cause, as SCHEMA_INVALID")
         ->type_name(
             "SCHEMA_INVALID|BUSINESS_RULE_VIOLATION|DUPLICATE|FUTURE_EVENT|LATE_EVENT|SINK_ERROR|"
             "TIMEOUT")

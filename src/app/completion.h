@@ -10,7 +10,7 @@ struct OptionShape {
   std::string name;  // "--data"
   std::string help;
   bool takes_value = true;
-  std::vector<std::string> choices;  // of the value; empty: a file name is offered
+  std::vector<std::string> choices = {};  // of the value; empty: a file name is offered
 };
 
 struct VerbShape {

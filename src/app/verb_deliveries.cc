@@ -118,7 +118,8 @@ int run_features_get(const FeatureOptions& options) {
   print_text(cell_text(answer->value("feature_group", Json())) + " " +
              cell_text(answer->value("record_id", Json())) + ", event time " +
              cell_text(answer->value("event_time", Json())) + "\n");
-  for (const auto& [name, value] : answer->value("record", Json::object()).items()) {
+  const auto record = answer->value("record", Json::object());
+  for (const auto& [name, value] : record.items()) {
     print_text("  " + name + ": " + cell_text(value) + "\n");
   }
   return kExitOk;

@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t kWriteBufferBytes = 4 << 20;
 constexpr std::size_t kBlockCacheBytes = 8 << 20;
+constexpr std::size_t kManifestBytes = 64 << 10;
 constexpr int kOpenFilesMax = 64;
 constexpr double kBloomBitsPerKey = 10;  // about 1 % of the looks for absent ids read a block
 
@@ -33,6 +34,9 @@ rocksdb::Options small_options() {
   options.write_buffer_size = kWriteBufferBytes;
   options.max_write_buffer_number = 2;
   options.max_open_files = kOpenFilesMax;
+  options.max_file_opening_threads = 1;  // else an open starts fifteen threads for nothing
+  options.skip_stats_update_on_db_open = true;
+  options.manifest_preallocation_size = kManifestBytes;
   options.compression = rocksdb::kLZ4Compression;
   // After a power cut: a beginning of the changes, whole ones only. That is all that is asked of
   // it, since the offsets are in the same changes.

@@ -64,8 +64,8 @@ Status Delivery::begin() {
   return append({BeginEntry{source.topic, topic.incarnation, offsets.start}}, {});
 }
 
-// Names are made of offsets, and an existing name counts as delivered. Files of another log must not be taken
-// for ours.
+// Names are made of offsets, and an existing name counts as delivered. Files of another log must
+// not be taken for ours.
 Status Delivery::check_no_strangers() {
   const auto& identity = options_.identity;
   const auto prefix = identity.folder + "/";
@@ -113,7 +113,9 @@ Result<bool> Delivery::step() {
   return *result;
 }
 
-Status Delivery::roll() { return settle(do_roll()); }
+Status Delivery::roll() {
+  return settle(do_roll());
+}
 
 Status Delivery::flush(const std::function<bool()>& is_cancelled) {
   return settle(do_flush(is_cancelled));
@@ -146,8 +148,7 @@ Result<bool> Delivery::do_step() {
 Result<bool> Delivery::read() {
   if (range_ == nullptr) {
     RangeLimits limits;
-    limits.input_bytes_max =
-        static_cast<std::size_t>(std::min(options_.roll_bytes, kRollBytesMax));
+    limits.input_bytes_max = static_cast<std::size_t>(std::min(options_.roll_bytes, kRollBytesMax));
     limits.files_max = options_.files_per_range_max;
     limits.dead_letter_bytes_max = kDeadLetterBytesMax;
     range_ = std::make_unique<RangeBuffer>(writer_, options_.identity, state_.next_offset, limits);
@@ -213,12 +214,13 @@ Status Delivery::freeze() {
   return append(std::move(events), {});
 }
 
-// A range that an earlier attempt froze. Its uploads are aborted first, so that at most one can ever complete.
+// A range that an earlier attempt froze. Its uploads are aborted first, so that at most one can
+// ever complete.
 Status Delivery::finish_open_range() {
   const auto open = *state_.open;
   for (const auto& upload : open.uploads) {
-    MR_RETURN_IF_ERROR(services_.objects->abort_upload(open.freeze.files.at(upload.file).path,
-                                                       upload.upload_id));
+    MR_RETURN_IF_ERROR(
+        services_.objects->abort_upload(open.freeze.files.at(upload.file).path, upload.upload_id));
   }
   MR_ASSIGN_OR_RETURN(const auto range, read_range(open.freeze));
   if (range->files() != open.freeze.files) {
@@ -237,9 +239,9 @@ Result<std::unique_ptr<RangeBuffer>> Delivery::read_range(const FreezeEntry& fre
   auto range = std::make_unique<RangeBuffer>(std::move(writer), options_.identity,
                                              freeze.first_offset, limits);
   while (range->next_offset() < freeze.next_offset) {
-    MR_ASSIGN_OR_RETURN(const auto fetched,
-                        services_.log->fetch(source, range->next_offset(), kFetchBytes,
-                                             log::Visibility::durable));
+    MR_ASSIGN_OR_RETURN(
+        const auto fetched,
+        services_.log->fetch(source, range->next_offset(), kFetchBytes, log::Visibility::durable));
     if (fetched.batches.empty()) {
       return corrupt_error(range_name(freeze) + " was frozen, but " + source.to_string() +
                            " ends at " + std::to_string(fetched.offsets.high_watermark.value));
@@ -288,7 +290,9 @@ void Delivery::pin() {
   services_.log->pin(options_.group, options_.identity.source, state_.delivered_offset);
 }
 
-std::size_t Delivery::buffered_bytes() const { return range_ ? range_->buffered_bytes() : 0; }
+std::size_t Delivery::buffered_bytes() const {
+  return range_ ? range_->buffered_bytes() : 0;
+}
 
 void Delivery::publish() {
   const std::lock_guard lock(mutex_);
@@ -304,8 +308,7 @@ void Delivery::publish() {
   report_.file_bytes = state_.file_bytes;
   report_.dead_letters = state_.dead_letters;
   report_.last_done_time = state_.last_done_time;
-  report_.oldest_buffered =
-      range_ && !range_->empty() ? range_->first_append_time() : std::nullopt;
+  report_.oldest_buffered = range_ && !range_->empty() ? range_->first_append_time() : std::nullopt;
 }
 
 DeliveryReport Delivery::report() const {

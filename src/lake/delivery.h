@@ -27,10 +27,10 @@ struct DeliveryServices {
 };
 
 struct DeliveryOptions {
-  std::string pipeline;      // name
-  RangeIdentity identity;    // sink, folder, source partition
+  std::string pipeline;    // name
+  RangeIdentity identity;  // sink, folder, source partition
   TopicPartition journal;
-  std::string group;         // whose offset says what is delivered
+  std::string group;  // whose offset says what is delivered
   WriterConfig writer;
   task::OutputTopic dead_letters;
   // A range ends at whichever comes first: bytes of input, or time since its first record was read.
@@ -58,25 +58,26 @@ struct DeliveryReport {
   std::string last_error;      // empty when the last attempt went well
 };
 
-// Takes one partition of a topic to files, exactly once (R18). Every range is decided in the journal before
-// anything of it is written; files are a function of the range; a file is completed only if its name is free;
-// the range's end is journalled with the group's offset and the dead letters. So whatever happens between, the
-// next attempt finishes the same range with the same files.
+// Takes one partition of a topic to files, exactly once (R18). Every range is decided in the
+// journal before anything of it is written; files are a function of the range; a file is completed
+// only if its name is free; the range's end is journalled with the group's offset and the dead
+// letters. So whatever happens between, the next attempt finishes the same range with the same
+// files.
 //
-// After an error the delivery is detached: it has forgotten everything, and attach() reads the journal again.
-// One thread; report() from any.
+// After an error the delivery is detached: it has forgotten everything, and attach() reads the
+// journal again. One thread; report() from any.
 class Delivery {
  public:
   Delivery(DeliveryServices services, DeliveryOptions options);
   ~Delivery();
 
-  // Reads the journal, or begins it. `invalid`, `corrupt`, `fenced` and `unsupported` need a human; anything
-  // else may pass by trying again.
+  // Reads the journal, or begins it. `invalid`, `corrupt`, `fenced` and `unsupported` need a human;
+  // anything else may pass by trying again.
   Status attach();
   [[nodiscard]] bool is_attached() const { return is_attached_; }
 
-  // A bounded piece of work: finishes a frozen range, or reads on and rolls when that is due. True when there
-  // is more to do at once.
+  // A bounded piece of work: finishes a frozen range, or reads on and rolls when that is due. True
+  // when there is more to do at once.
   Result<bool> step();
   // Delivers what is buffered, now.
   Status roll();
@@ -120,7 +121,8 @@ class Delivery {
   Status append_dead_letters(const RangeBuffer& range, log::Commit& commit);
 
   [[nodiscard]] bool is_roll_due() const;
-  // Appends the events to the journal together with `commit`, and returns when all of it is durable.
+  // Appends the events to the journal together with `commit`, and returns when all of it is
+  // durable.
   Status append(std::vector<LakeEvent> events, log::Commit commit);
   void pin();
   void publish();

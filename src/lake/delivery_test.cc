@@ -22,8 +22,8 @@ constexpr std::size_t kEvents = 120;
 WriterConfig make_writer(FileFormat format, std::vector<std::string> partition_by) {
   WriterConfig writer;
   writer.format = format;
-  writer.compression = format == FileFormat::parquet ? codec::Compression::zstd
-                                                     : codec::Compression::none;
+  writer.compression =
+      format == FileFormat::parquet ? codec::Compression::zstd : codec::Compression::none;
   writer.partition_by = std::move(partition_by);
   writer.layout.fields = {{"event_id", FieldType::string},
                           {"timestamp", FieldType::timestamp},
@@ -292,8 +292,9 @@ TEST(Delivery, only_what_is_durable_is_delivered) {
   EXPECT_EQ(delivery->report().next_offset, Offset(3));
 }
 
-// The heart of it: a crash at any call of log or store, before or after the call took effect, with or without
-// what was not synced, leaves the very same files, dead letters and offset as no crash at all.
+// The heart of it: a crash at any call of log or store, before or after the call took effect, with
+// or without what was not synced, leaves the very same files, dead letters and offset as no crash
+// at all.
 class EveryCrash : public testing::TestWithParam<FileFormat> {};
 
 struct Fault {
@@ -341,8 +342,8 @@ TEST_P(EveryCrash, leaves_the_same_files_as_none) {
   EXPECT_GT(crashes, 60u);
 }
 
-// Without a crash the same delivery goes on after the error; no upload is left behind but one whose start was
-// answered with an error.
+// Without a crash the same delivery goes on after the error; no upload is left behind but one whose
+// start was answered with an error.
 TEST_P(EveryCrash, and_every_passing_failure_is_survived_in_place) {
   const auto expected = undisturbed(GetParam());
   bool has_fired = true;
@@ -434,7 +435,8 @@ TEST(Delivery, clock_rolls_and_crashes_leave_neither_hole_nor_overlap) {
   }
 }
 
-// Stops right after the freeze: the fetch of the whole topic comes through, the first upload does not.
+// Stops right after the freeze: the fetch of the whole topic comes through, the first upload does
+// not.
 void crash_after_freeze(World& world) {
   for (std::uint64_t call = 1;; ++call) {
     world.faults_.fail_at(call, FaultPlan::Kind::before, true);
@@ -482,6 +484,55 @@ TEST(Delivery, a_name_that_is_taken_by_the_same_range_is_done) {
   ASSERT_TRUE(world.deliver_all(*delivery).is_ok());
   EXPECT_EQ(ids_in_files(world), (std::multiset<std::string>{"e0", "e1", "e2", "e3"}));
   EXPECT_EQ(world.faults_found(), "");
+}
+
+// A completion of an earlier attempt, whose answer was lost on the way, may arrive as late as this.
+TEST(Delivery, a_name_that_is_taken_at_the_last_moment_is_done) {
+  for (const bool is_upload_gone : {false, true}) {
+    World world(FileFormat::json_lines, 1 << 20);
+    world.options_.writer.partition_by.clear();
+    world.produce(0, 2);
+    world.store_.set_before_complete([&](const std::string& key, const std::string& upload_id) {
+      world.store_.plant(key, make_event(0) + "\n" + make_event(1) + "\n");
+      if (is_upload_gone) std::ignore = world.store_.abort_upload(key, upload_id);
+    });
+    const auto delivery = world.make_delivery();
+    const auto status = world.deliver_all(*delivery);
+    EXPECT_TRUE(status.is_ok()) << status.to_string();
+    EXPECT_EQ(world.store_.open_uploads(), 0u);
+    EXPECT_EQ(delivery->report().failures, 0u);
+    EXPECT_EQ(world.faults_found(), "");
+  }
+}
+
+TEST(Delivery, an_upload_that_is_gone_without_a_file_is_an_error) {
+  World world(FileFormat::json_lines, 1 << 20);
+  world.produce(0, 2);
+  world.store_.set_before_complete([&](const std::string& key, const std::string& upload_id) {
+    std::ignore = world.store_.abort_upload(key, upload_id);
+  });
+  const auto delivery = world.make_delivery();
+  EXPECT_EQ(world.deliver_all(*delivery).code(), StatusCode::not_found);
+  world.store_.set_before_complete(nullptr);
+  EXPECT_TRUE(world.deliver_all(*delivery).is_ok());
+  EXPECT_EQ(world.faults_found(), "");
+}
+
+// Nothing may be written for a decision that a crash could still take back.
+TEST(Delivery, waits_until_its_journal_is_durable) {
+  World world(FileFormat::json_lines, 1 << 20);
+  world.produce(0, 2);
+  const auto delivery = world.make_delivery();
+  ASSERT_TRUE(delivery->attach().is_ok());
+  ASSERT_TRUE(delivery->step().is_ok());
+  world.faults_.fail_at(2, FaultPlan::Kind::before, false);  // the wait after the freeze's commit
+  EXPECT_EQ(delivery->roll().code(), StatusCode::io);
+  world.faults_.recover();
+  EXPECT_EQ(delivery->attach().code(), StatusCode::overloaded);
+  EXPECT_TRUE(world.store_.objects().empty());
+  ASSERT_TRUE(world.log_.wait_durable(log::CommitSequence(1000)).is_ok());
+  EXPECT_TRUE(world.deliver_all(*delivery).is_ok());
+  EXPECT_EQ(ids_in_files(world), (std::multiset<std::string>{"e0", "e1"}));
 }
 
 TEST(Delivery, begins_only_where_no_other_log_has_delivered) {

@@ -57,7 +57,8 @@ Result<Delivery::FileBytes> Delivery::find_files(const FreezeEntry& freeze) {
   return file_bytes;
 }
 
-// Starts an upload for every file that is not there, and journals them before the first byte is sent.
+// Starts an upload for every file that is not there, and journals them before the first byte is
+// sent.
 Status Delivery::start_uploads(const FreezeEntry& freeze, const FileBytes& known,
                                std::vector<Upload>& uploads) {
   UploadsEntry entry;
@@ -91,8 +92,8 @@ Status Delivery::upload(const EncodedFile& file, const Upload& upload, std::uint
   const auto completed = store.complete_upload(file.path, upload.id, parts, true);
   file_bytes = bytes.size();
   if (completed.is_ok()) return ok_status();
-  // The name is taken: by an earlier attempt, whose completion came through without its answer. The name
-  // holds the range, so the file is the same; its bytes are not compared (R18).
+  // The name is taken: by an earlier attempt, whose completion came through without its answer. The
+  // name holds the range, so the file is the same; its bytes are not compared (R18).
   if (completed.code() == StatusCode::exists) {
     MR_RETURN_IF_ERROR(store.abort_upload(file.path, upload.id));
   } else if (completed.code() != StatusCode::not_found) {
@@ -129,13 +130,12 @@ Status Delivery::append_dead_letters(const RangeBuffer& range, log::Commit& comm
   return ok_status();
 }
 
-Status Delivery::finish_range(const FreezeEntry& freeze, const RangeBuffer& range,
-                              DoneEntry done) {
+Status Delivery::finish_range(const FreezeEntry& freeze, const RangeBuffer& range, DoneEntry done) {
   done.dead_letters = range.refused().size();
   log::Commit commit;
   MR_RETURN_IF_ERROR(append_dead_letters(range, commit));
-  commit.offsets.push_back({options_.group, options_.identity.source, freeze.next_offset,
-                            std::to_string(freeze.range)});
+  commit.offsets.push_back(
+      {options_.group, options_.identity.source, freeze.next_offset, std::to_string(freeze.range)});
   MR_RETURN_IF_ERROR(append({std::move(done)}, std::move(commit)));
   pin();
   return ok_status();

@@ -27,8 +27,8 @@ class FileEncoder {
  public:
   virtual ~FileEncoder() = default;
 
-  // `invalid`: the row does not fit the columns, and nothing of it is in the file. Any other error: the
-  // encoder is of no further use.
+  // `invalid`: the row does not fit the columns, and nothing of it is in the file. Any other error:
+  // the encoder is of no further use.
   virtual Status add(const EncoderRow& row) = 0;
   // Memory held, about.
   [[nodiscard]] virtual std::size_t buffered_bytes() const = 0;

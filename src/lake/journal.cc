@@ -95,7 +95,9 @@ bool decode_event(std::uint8_t type, Decoder& from, LakeEvent& event) {
       event = std::move(writer);
       return true;
     }
-    case EventType::freeze: event = decode_freeze(from); return true;
+    case EventType::freeze:
+      event = decode_freeze(from);
+      return true;
     case EventType::uploads: {
       UploadsEntry uploads;
       uploads.range = from.varint();

@@ -15,8 +15,8 @@
 #include "log/log.h"
 #include "model/topic.h"
 
-// A delivery's journal: what was decided, before it is done. It is also the manifest of the lake: a file
-// exists when its range is done. docs/formats/lake.md has the bytes.
+// A delivery's journal: what was decided, before it is done. It is also the manifest of the lake: a
+// file exists when its range is done. docs/formats/lake.md has the bytes.
 
 namespace millrace::lake {
 
@@ -39,8 +39,8 @@ struct FrozenFile {
   bool operator==(const FrozenFile&) const = default;
 };
 
-// The decision to deliver [first_offset, next_offset) as these files. Ranges are numbered 1, 2, ... and tile
-// the partition.
+// The decision to deliver [first_offset, next_offset) as these files. Ranges are numbered 1, 2, ...
+// and tile the partition.
 struct FreezeEntry {
   std::uint64_t range = 0;
   Offset first_offset;
@@ -54,7 +54,8 @@ struct StartedUpload {
   std::string upload_id;
 };
 
-// Multipart uploads of the range's files. Those of an earlier attempt are aborted before new ones start.
+// Multipart uploads of the range's files. Those of an earlier attempt are aborted before new ones
+// start.
 struct UploadsEntry {
   std::uint64_t range = 0;
   std::vector<StartedUpload> uploads;
@@ -101,8 +102,8 @@ struct DeliveryState {
   std::uint64_t dead_letters = 0;
   WallTime last_done_time;
 
-  // `corrupt` when the entry cannot follow: a gap in the sequence, a range that leaves a hole or overlaps,
-  // a second range while one is open, an entry for another range than the open one.
+  // `corrupt` when the entry cannot follow: a gap in the sequence, a range that leaves a hole or
+  // overlaps, a second range while one is open, an entry for another range than the open one.
   Status take(const LakeEntry& entry);
 
  private:
@@ -113,13 +114,13 @@ struct DeliveryState {
   Status take_event(const DoneEntry& event);
 };
 
-// Calls `visit` with every entry, in order, and stops at its first error. A journal topic that does not exist
-// is empty.
+// Calls `visit` with every entry, in order, and stops at its first error. A journal topic that does
+// not exist is empty.
 Status read_lake_journal(const log::Log& log, const TopicPartition& journal,
                          const std::function<Status(const LakeEntry&)>& visit);
 
-// The owner's view: includes what is appended, and is `overloaded` until all of that is durable, because
-// nothing outside may be done for an entry that a crash could still take back.
+// The owner's view: includes what is appended, and is `overloaded` until all of that is durable,
+// because nothing outside may be done for an entry that a crash could still take back.
 Result<DeliveryState> read_delivery_state(const log::Log& log, const TopicPartition& journal);
 
 }  // namespace millrace::lake

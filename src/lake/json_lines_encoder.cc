@@ -15,7 +15,8 @@ class JsonLinesEncoder final : public FileEncoder {
   Status add(const EncoderRow& row) override {
     const auto start = plain_.size();
     plain_ += row.text;
-    // JSON has no raw line break within a string (RFC 8259 section 7), so those found are white space.
+    // JSON has no raw line break within a string (RFC 8259 section 7), so those found are white
+    // space.
     std::replace_if(
         plain_.begin() + static_cast<std::ptrdiff_t>(start), plain_.end(),
         [](char c) { return c == '\n' || c == '\r'; }, ' ');

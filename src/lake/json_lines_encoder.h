@@ -9,8 +9,8 @@
 
 namespace millrace::lake {
 
-// One JSON object per line: the record's value as it is, compressed as a whole. Line breaks between its
-// tokens become spaces.
+// One JSON object per line: the record's value as it is, compressed as a whole. Line breaks between
+// its tokens become spaces.
 std::unique_ptr<FileEncoder> make_json_lines_encoder(codec::Compression compression);
 
 Result<std::uint64_t> count_json_lines(codec::Compression compression, std::string_view bytes);

@@ -22,14 +22,11 @@ WriterConfig make_writer(FileFormat format, codec::Compression compression) {
   writer.format = format;
   writer.compression = compression;
   writer.partition_by = {"year", "month", "day", "hour"};
-  writer.layout.fields = {{"event_id", FieldType::string},
-                          {"timestamp", FieldType::timestamp},
-                          {"ticker", FieldType::string},
-                          {"price", FieldType::decimal, true, false, 18, 4},
-                          {"volume", FieldType::int64},
-                          {"source", FieldType::string},
-                          {"sector", FieldType::string},
-                          {"notional", FieldType::decimal, true, false, 38, 4}};
+  writer.layout.fields = {
+      {"event_id", FieldType::string}, {"timestamp", FieldType::timestamp},
+      {"ticker", FieldType::string},   {"price", FieldType::decimal, true, false, 18, 4},
+      {"volume", FieldType::int64},    {"source", FieldType::string},
+      {"sector", FieldType::string},   {"notional", FieldType::decimal, true, false, 38, 4}};
   writer.event_time_slot = 1;
   return writer;
 }

@@ -17,8 +17,10 @@ bool may_pass(const Status& status) {
   switch (status.code()) {
     case StatusCode::io:
     case StatusCode::overloaded:
-    case StatusCode::disconnected: return true;
-    default: return false;
+    case StatusCode::disconnected:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -55,7 +57,9 @@ LakeService::LakeService(log::Log& log, objects::ObjectStore& objects, const Clo
   MR_CHECK(options_.retry_interval_max_ms >= options_.poll_interval_ms);
 }
 
-LakeService::~LakeService() { stop(); }
+LakeService::~LakeService() {
+  stop();
+}
 
 Status LakeService::start(const std::vector<const pipeline::Pipeline*>& pipelines) {
   MR_CHECK(!thread_.joinable() && slots_.empty());
@@ -102,8 +106,7 @@ Status LakeService::make_journal(const std::string& name, std::int32_t partition
   const auto known = log_.topic(name);
   if (known.is_ok()) {
     if (known->config.partition_count == partition_count) return ok_status();
-    return invalid_error("topic " + name + " has " +
-                         std::to_string(known->config.partition_count) +
+    return invalid_error("topic " + name + " has " + std::to_string(known->config.partition_count) +
                          " partitions, the topic that is delivered has " +
                          std::to_string(partition_count));
   }
@@ -133,9 +136,8 @@ void LakeService::run() {
     const bool has_more = step_all();
     std::unique_lock lock(mutex_);
     if (!has_more && flushes_requested_ == flushes_served_) {
-      changed_.wait_for(lock, std::chrono::milliseconds(options_.poll_interval_ms), [this] {
-        return is_stopping_ || flushes_requested_ != flushes_served_;
-      });
+      changed_.wait_for(lock, std::chrono::milliseconds(options_.poll_interval_ms),
+                        [this] { return is_stopping_ || flushes_requested_ != flushes_served_; });
     }
     if (is_stopping_) return;
     const auto requested = flushes_requested_;

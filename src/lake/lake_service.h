@@ -30,8 +30,8 @@ struct LakeOptions {
   std::function<void(const DeliveryReport&, const Status&)> on_failure;
 };
 
-// All lake deliveries of this process, on one thread. `log`, `objects` and `clock` outlive it. A store that
-// fails delays deliveries and nothing else: each is tried again until it succeeds.
+// All lake deliveries of this process, on one thread. `log`, `objects` and `clock` outlive it. A
+// store that fails delays deliveries and nothing else: each is tried again until it succeeds.
 class LakeService {
  public:
   LakeService(log::Log& log, objects::ObjectStore& objects, const Clock& clock,
@@ -40,15 +40,17 @@ class LakeService {
   LakeService(const LakeService&) = delete;
   LakeService& operator=(const LakeService&) = delete;
 
-  // Makes the journals' topics and a delivery per sink and partition, reads their journals, starts the thread.
-  // After the pipelines' own topics exist; once. Pipelines are not kept. `invalid` and the like say what a
-  // human has to change; what may pass (a store that does not answer) is left to the thread.
+  // Makes the journals' topics and a delivery per sink and partition, reads their journals, starts
+  // the thread. After the pipelines' own topics exist; once. Pipelines are not kept. `invalid` and
+  // the like say what a human has to change; what may pass (a store that does not answer) is left
+  // to the thread.
   Status start(const std::vector<const pipeline::Pipeline*>& pipelines);
   // Returns after the running step. What is buffered or frozen is taken up by the next start.
   void stop();
 
-  // Any thread, after start(). Delivers everything that is durable by now, and returns when the files are
-  // complete and journalled; the first error of a delivery that cannot, which goes on trying.
+  // Any thread, after start(). Delivers everything that is durable by now, and returns when the
+  // files are complete and journalled; the first error of a delivery that cannot, which goes on
+  // trying.
   Status flush();
 
   // Any thread, after start(). From the journals, so also of sinks' earlier runs; "" is every sink.

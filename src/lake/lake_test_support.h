@@ -1,9 +1,10 @@
 #pragma once
 
-// What the tests of this folder share: a log and an object store in memory that can fail or crash at any
-// call. Only for tests.
+// What the tests of this folder share: a log and an object store in memory that can fail or crash
+// at any call. Only for tests.
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -38,8 +39,8 @@ class ManualClock final : public Clock {
   std::int64_t wall_ms_ = 1'700'000'000'000;
 };
 
-// Counts the calls of log and store together and makes the n-th one fail, before or after it took effect. A
-// crash makes all later calls fail, too, until recover().
+// Counts the calls of log and store together and makes the n-th one fail, before or after it took
+// effect. A crash makes all later calls fail, too, until recover().
 class FaultPlan {
  public:
   enum class Kind : std::uint8_t { none, before, after };
@@ -149,6 +150,7 @@ class MemoryStore final : public objects::ObjectStore {
                          const std::vector<objects::UploadPart>& parts,
                          bool only_if_absent) override {
     return with_fault(faults_, [&]() -> Status {
+      if (before_complete_) before_complete_(key, upload_id);
       std::string bytes;
       {
         const std::lock_guard lock(mutex_);
@@ -183,6 +185,11 @@ class MemoryStore final : public objects::ObjectStore {
     const std::lock_guard lock(mutex_);
     objects_.erase(key);
   }
+  // Called at the start of every completion, as if somebody else had come first.
+  using BeforeComplete = std::function<void(const std::string& key, const std::string& upload_id)>;
+  void set_before_complete(BeforeComplete before_complete) {
+    before_complete_ = std::move(before_complete);
+  }
   [[nodiscard]] std::size_t open_uploads() const {
     const std::lock_guard lock(mutex_);
     return uploads_.size();
@@ -206,10 +213,11 @@ class MemoryStore final : public objects::ObjectStore {
   std::map<std::string, std::string> objects_;
   std::map<std::string, Upload> uploads_;
   std::uint64_t upload_count_ = 0;
+  BeforeComplete before_complete_;
 };
 
-// Commits are durable once somebody waited for them or for a later one; crash() takes the others back, or
-// finds that they had come through.
+// Commits are durable once somebody waited for them or for a later one; crash() takes the others
+// back, or finds that they had come through.
 class MemoryLog final : public log::Log {
  public:
   MemoryLog(FaultPlan& faults, const Clock& clock) : faults_(faults), clock_(clock) {}
@@ -273,8 +281,8 @@ class MemoryLog final : public log::Log {
         if (!header.is_ok()) return header.status();
         codec::set_base_offset(append.bytes, 0, base);
         const auto next = base + (header->last_offset_delta + 1);
-        batches.push_back({last_, {SharedBytes(std::move(append.bytes)), base, next,
-                                   appended.append_time}});
+        batches.push_back(
+            {last_, {SharedBytes(std::move(append.bytes)), base, next, appended.append_time}});
         appended.batches.push_back({base, false});
       }
       for (auto& offset : commit.offsets) commits_.emplace_back(last_, std::move(offset));
@@ -384,7 +392,8 @@ inline std::vector<std::string> read_values(const log::Log& log, const TopicPart
   codec::BatchReader reader;
   for (const auto& batch : fetched->batches) {
     MR_CHECK(reader.open(batch.bytes.view()).is_ok());
-    while (const auto* record = reader.next()) values.emplace_back(record->value.value_or("(null)"));
+    while (const auto* record = reader.next())
+      values.emplace_back(record->value.value_or("(null)"));
   }
   return values;
 }

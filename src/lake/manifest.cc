@@ -91,8 +91,8 @@ class Verifier {
 
  private:
   void add(std::string name, bool is_ok, std::string detail) {
-    checks_.push_back({source_.sink, source_.source.partition, std::move(name), is_ok,
-                       std::move(detail)});
+    checks_.push_back(
+        {source_.sink, source_.source.partition, std::move(name), is_ok, std::move(detail)});
   }
 
   void check_ranges(const Status& read_status) {
@@ -109,7 +109,8 @@ class Verifier {
             std::to_string(state.dead_letters) + " dead letters");
   }
 
-  // A commit may come between reading the journal and reading the group, which only ever advances it.
+  // A commit may come between reading the journal and reading the group, which only ever advances
+  // it.
   void check_group() {
     const auto delivered = manifest_.state.delivered_offset;
     for (const auto& known : log_.group_offsets(source_.group)) {
@@ -143,8 +144,7 @@ class Verifier {
     if (!listed.is_ok()) return add("no_strangers", false, listed.status().to_string());
     std::unordered_set<std::string_view> known;
     for (const auto& file : manifest_.files) known.insert(file.path);
-    const auto name =
-        "/" + source_.sink + "-" + std::to_string(source_.source.partition) + "-";
+    const auto name = "/" + source_.sink + "-" + std::to_string(source_.source.partition) + "-";
     Faults faults;
     for (const auto& object : *listed) {
       if (object.key.compare(object.key.rfind('/'), name.size(), name) != 0) continue;

@@ -24,7 +24,7 @@ struct LakeFile {
   Offset first_offset;         // of the range; several files may share one
   Offset next_offset;
   std::uint64_t rows = 0;
-  std::uint64_t bytes = 0;     // 0 while frozen
+  std::uint64_t bytes = 0;  // 0 while frozen
   FileState state = FileState::frozen;
 };
 
@@ -32,7 +32,7 @@ struct LakeFile {
 struct LakeCheck {
   std::string sink;
   std::int32_t partition = 0;
-  std::string name;    // "ranges_tile", "group_offset", "files_whole", "no_strangers"
+  std::string name;  // "ranges_tile", "group_offset", "files_whole", "no_strangers"
   bool is_ok = false;
   std::string detail;  // a sentence
 };
@@ -46,11 +46,12 @@ struct ManifestSource {
   TopicPartition journal;
 };
 
-// The journal's files in the order of their ranges, frozen ones last. `corrupt` when the ranges do not tile.
+// The journal's files in the order of their ranges, frozen ones last. `corrupt` when the ranges do
+// not tile.
 Result<std::vector<LakeFile>> read_manifest(const log::Log& log, const ManifestSource& source);
 
-// Compares the journal with itself, with the group's offset and with the object store; reads every file whole,
-// one at a time, until `is_cancelled`. Any thread, beside a running delivery.
+// Compares the journal with itself, with the group's offset and with the object store; reads every
+// file whole, one at a time, until `is_cancelled`. Any thread, beside a running delivery.
 std::vector<LakeCheck> verify_manifest(const log::Log& log, objects::ObjectStore& objects,
                                        const ManifestSource& source,
                                        const std::function<bool()>& is_cancelled);

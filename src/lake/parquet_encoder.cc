@@ -15,8 +15,8 @@
 namespace millrace::lake {
 namespace {
 
-// Rows go from the builders into pages whenever one of these is reached; what is buffered after that is
-// encoded and compressed.
+// Rows go from the builders into pages whenever one of these is reached; what is buffered after
+// that is encoded and compressed.
 constexpr std::int64_t kBatchRows = 8192;
 constexpr std::size_t kBatchBytes = std::size_t{1} << 20;
 constexpr std::int64_t kRowGroupRows = std::int64_t{1} << 20;
@@ -47,24 +47,32 @@ auto without_exceptions(Function&& function) -> decltype(function()) {
 
 parquet::Compression::type to_parquet(codec::Compression compression) {
   switch (compression) {
-    case codec::Compression::gzip: return parquet::Compression::GZIP;
-    case codec::Compression::snappy: return parquet::Compression::SNAPPY;
-    case codec::Compression::zstd: return parquet::Compression::ZSTD;
-    default: return parquet::Compression::UNCOMPRESSED;
+    case codec::Compression::gzip:
+      return parquet::Compression::GZIP;
+    case codec::Compression::snappy:
+      return parquet::Compression::SNAPPY;
+    case codec::Compression::zstd:
+      return parquet::Compression::ZSTD;
+    default:
+      return parquet::Compression::UNCOMPRESSED;
   }
 }
 
 std::shared_ptr<arrow::DataType> column_type(const Field& field) {
   switch (field.type) {
-    case FieldType::boolean: return arrow::boolean();
-    case FieldType::int64: return arrow::int64();
+    case FieldType::boolean:
+      return arrow::boolean();
+    case FieldType::int64:
+      return arrow::int64();
     case FieldType::decimal:
       return arrow::decimal128(field.decimal_precision, field.decimal_scale);
-    case FieldType::timestamp: return arrow::timestamp(arrow::TimeUnit::MICRO, "UTC");
+    case FieldType::timestamp:
+      return arrow::timestamp(arrow::TimeUnit::MICRO, "UTC");
     case FieldType::string:
     case FieldType::list:
     case FieldType::map:
-    case FieldType::any: break;
+    case FieldType::any:
+      break;
   }
   return arrow::utf8();
 }
@@ -72,8 +80,8 @@ std::shared_ptr<arrow::DataType> column_type(const Field& field) {
 // The value's digits at the field's scale; nullopt when it does not fit exactly.
 std::optional<__int128> unscaled_for(const Field& field, const Value& value) {
   if (value.kind() != ValueKind::decimal && value.kind() != ValueKind::int64) return std::nullopt;
-  auto number = value.kind() == ValueKind::int64 ? Decimal::from_int(value.as_int64())
-                                                 : value.as_decimal();
+  auto number =
+      value.kind() == ValueKind::int64 ? Decimal::from_int(value.as_int64()) : value.as_decimal();
   if (number.scale() > field.decimal_scale) number = number.normalized();
   if (number.scale() > field.decimal_scale) return std::nullopt;
   const auto limit = power_of_ten(field.decimal_precision);
@@ -86,7 +94,9 @@ std::optional<__int128> unscaled_for(const Field& field, const Value& value) {
   return unscaled;
 }
 
-bool is_null(const Value& value) { return value.is_absent() || value.is_null(); }
+bool is_null(const Value& value) {
+  return value.is_absent() || value.is_null();
+}
 
 class ParquetEncoder final : public FileEncoder {
  public:
@@ -124,7 +134,7 @@ class ParquetEncoder final : public FileEncoder {
   std::shared_ptr<arrow::io::BufferOutputStream> sink_;
   std::unique_ptr<parquet::arrow::FileWriter> writer_;
   std::vector<std::unique_ptr<arrow::ArrayBuilder>> builders_;  // one per column
-  std::vector<__int128> decimals_;  // by slot; of the row being added
+  std::vector<__int128> decimals_;                              // by slot; of the row being added
   std::int64_t batch_rows_ = 0;
   std::size_t batch_bytes_ = 0;
   std::string text_;
@@ -136,8 +146,7 @@ Status ParquetEncoder::open(const WriterConfig& config) {
   columns.push_back(arrow::field("_topic", arrow::utf8()));
   columns.push_back(arrow::field("_partition", arrow::int32()));
   columns.push_back(arrow::field("_offset", arrow::int64()));
-  columns.push_back(
-      arrow::field("_timestamp", arrow::timestamp(arrow::TimeUnit::MICRO, "UTC")));
+  columns.push_back(arrow::field("_timestamp", arrow::timestamp(arrow::TimeUnit::MICRO, "UTC")));
   schema_ = arrow::schema(std::move(columns));
   for (const auto& column : schema_->fields()) {
     std::unique_ptr<arrow::ArrayBuilder> column_builder;
@@ -197,9 +206,8 @@ arrow::Status ParquetEncoder::append_value(std::size_t slot, const Value& value)
       return builder<arrow::Int64Builder>(slot).Append(value.as_int64());
     case FieldType::decimal: {
       const auto unscaled = decimals_[slot];
-      return builder<arrow::Decimal128Builder>(slot).Append(
-          arrow::Decimal128(static_cast<std::int64_t>(unscaled >> 64),
-                            static_cast<std::uint64_t>(unscaled)));
+      return builder<arrow::Decimal128Builder>(slot).Append(arrow::Decimal128(
+          static_cast<std::int64_t>(unscaled >> 64), static_cast<std::uint64_t>(unscaled)));
     }
     case FieldType::string:
       MR_CHECK(value.kind() == ValueKind::string);
@@ -209,7 +217,8 @@ arrow::Status ParquetEncoder::append_value(std::size_t slot, const Value& value)
       return builder<arrow::TimestampBuilder>(slot).Append(value.as_micros());
     case FieldType::list:
     case FieldType::map:
-    case FieldType::any: break;
+    case FieldType::any:
+      break;
   }
   text_.clear();
   codec::append_json(text_, value);

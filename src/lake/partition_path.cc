@@ -51,13 +51,25 @@ void append_partition_value(std::string& out, const Value& value) {
   std::string text;
   switch (value.kind()) {
     case ValueKind::absent:
-    case ValueKind::null: break;
-    case ValueKind::string: text = value.as_string(); break;
-    case ValueKind::boolean: text = value.as_boolean() ? "true" : "false"; break;
-    case ValueKind::int64: text = std::to_string(value.as_int64()); break;
-    case ValueKind::decimal: text = value.as_decimal().normalized().to_string(); break;
-    case ValueKind::timestamp: text = format_instant(value.seconds(), value.nanos()); break;
-    default: codec::append_json(text, value);
+    case ValueKind::null:
+      break;
+    case ValueKind::string:
+      text = value.as_string();
+      break;
+    case ValueKind::boolean:
+      text = value.as_boolean() ? "true" : "false";
+      break;
+    case ValueKind::int64:
+      text = std::to_string(value.as_int64());
+      break;
+    case ValueKind::decimal:
+      text = value.as_decimal().normalized().to_string();
+      break;
+    case ValueKind::timestamp:
+      text = format_instant(value.seconds(), value.nanos());
+      break;
+    default:
+      codec::append_json(text, value);
   }
   append_escaped(out, text.empty() ? kDefaultPartition : std::string_view(text));
 }
@@ -92,15 +104,20 @@ void PartitionPath::set_hour(std::int64_t hour) {
   const std::chrono::year_month_day date(day);
   for (auto& level : levels_) {
     switch (level.source) {
-      case Source::year: level.text = digits(static_cast<int>(date.year()), 4); break;
+      case Source::year:
+        level.text = digits(static_cast<int>(date.year()), 4);
+        break;
       case Source::month:
         level.text = digits(static_cast<int>(static_cast<unsigned>(date.month())), 2);
         break;
       case Source::day:
         level.text = digits(static_cast<int>(static_cast<unsigned>(date.day())), 2);
         break;
-      case Source::hour: level.text = digits(static_cast<int>((time - day).count()), 2); break;
-      case Source::field: break;
+      case Source::hour:
+        level.text = digits(static_cast<int>((time - day).count()), 2);
+        break;
+      case Source::field:
+        break;
     }
   }
   cached_hour_ = hour;
@@ -128,7 +145,8 @@ Result<std::string_view> PartitionPath::folder_of(std::span<const Value> row) {
       folder_ += level.text;
     }
     if (folder_.size() - start > kFolderNameBytesMax || folder_.size() > kFolderBytesMax) {
-      return invalid_error("the folder " + level.prefix + "... would be too long: a level has at most " +
+      return invalid_error("the folder " + level.prefix +
+                           "... would be too long: a level has at most " +
                            std::to_string(kFolderNameBytesMax) + " bytes, all have at most " +
                            std::to_string(kFolderBytesMax));
     }

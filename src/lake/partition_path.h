@@ -13,18 +13,19 @@
 namespace millrace::lake {
 
 inline constexpr std::size_t kFolderNameBytesMax = 255;  // of one level, as file systems have it
-inline constexpr std::size_t kFolderBytesMax = 700;      // of all levels, so that a key stays below 1024
+inline constexpr std::size_t kFolderBytesMax =
+    700;  // of all levels, so that a key stays below 1024
 
 // The Hive-style folder of a row: "year=2012/month=06/day=21/hour=13/ticker=AMZN", or "" without
-// partition_by. Times are UTC. Values are escaped as Hive does (%XX for / = % : and their like); null,
-// absent and empty values are __HIVE_DEFAULT_PARTITION__. One thread; `config` outlives it.
+// partition_by. Times are UTC. Values are escaped as Hive does (%XX for / = % : and their like);
+// null, absent and empty values are __HIVE_DEFAULT_PARTITION__. One thread; `config` outlives it.
 class PartitionPath {
  public:
   // `config` has passed check_writer.
   explicit PartitionPath(const WriterConfig& config);
 
-  // `invalid` when the event time is missing or the name would be too long. The view lives until the next
-  // call.
+  // `invalid` when the event time is missing or the name would be too long. The view lives until
+  // the next call.
   Result<std::string_view> folder_of(std::span<const Value> row);
 
   // Bit i: the folder depends on slot i.

@@ -55,17 +55,18 @@ struct EncodedFile {
   std::string bytes;
 };
 
-// Sorts the records of one partition from `first_offset` on into files. Pure: what is in the files, what
-// they are called and what is refused depends on the writer and on the records of [first_offset,
-// next_offset()) alone, so that reading the same range again gives the same bytes. One thread.
+// Sorts the records of one partition from `first_offset` on into files. Pure: what is in the files,
+// what they are called and what is refused depends on the writer and on the records of
+// [first_offset, next_offset()) alone, so that reading the same range again gives the same bytes.
+// One thread.
 class RangeBuffer {
  public:
   // `writer` has passed check_writer.
   RangeBuffer(std::shared_ptr<const WriterConfig> writer, RangeIdentity identity,
               Offset first_offset, RangeLimits limits);
 
-  // Takes the batch's records from next_offset() on. True when a limit was reached: the range ends at
-  // next_offset(), which may be within the batch.
+  // Takes the batch's records from next_offset() on. True when a limit was reached: the range ends
+  // at next_offset(), which may be within the batch.
   Result<bool> add(const log::FetchedBatch& batch);
 
   [[nodiscard]] Offset first_offset() const { return first_offset_; }

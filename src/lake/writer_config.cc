@@ -65,8 +65,9 @@ std::string_view WriterConfig::extension() const {
 Status check_writer(const WriterConfig& config) {
   if (config.encoder_version != kEncoderVersion) {
     return unsupported_error("lake files of encoder version " +
-                             std::to_string(config.encoder_version) + "; this build writes version " +
-                             std::to_string(kEncoderVersion) + ": run the build that wrote them");
+                             std::to_string(config.encoder_version) +
+                             "; this build writes version " + std::to_string(kEncoderVersion) +
+                             ": run the build that wrote them");
   }
   if (config.format != FileFormat::parquet && config.format != FileFormat::json_lines) {
     return unsupported_error("lake files of an unknown format");

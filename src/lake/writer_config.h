@@ -14,13 +14,13 @@ namespace millrace::lake {
 
 enum class FileFormat : std::uint8_t { parquet = 1, json_lines = 2 };
 
-// Raised whenever the same rows would give other bytes or other paths. The versions this build can still
-// write: kEncoderVersion alone.
+// Raised whenever the same rows would give other bytes or other paths. The versions this build can
+// still write: kEncoderVersion alone.
 inline constexpr std::uint32_t kEncoderVersion = 1;
 
-// Everything besides the records that decides what a range's files are called and what is in them. It is
-// journalled before the first range it writes, so that a range is always finished by the writer named at
-// its freeze, whatever the pipeline file says by then (R18).
+// Everything besides the records that decides what a range's files are called and what is in them.
+// It is journalled before the first range it writes, so that a range is always finished by the
+// writer named at its freeze, whatever the pipeline file says by then (R18).
 struct WriterConfig {
   std::uint32_t encoder_version = kEncoderVersion;
   FileFormat format = FileFormat::parquet;
@@ -36,7 +36,8 @@ struct WriterConfig {
 
 inline constexpr std::size_t kPartitionLevelsMax = 8;
 
-// `invalid` when no file could be written this way; `unsupported` for another build's encoder version.
+// `invalid` when no file could be written this way; `unsupported` for another build's encoder
+// version.
 Status check_writer(const WriterConfig& config);
 
 // docs/formats/lake.md has the bytes.

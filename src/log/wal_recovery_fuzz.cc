@@ -14,10 +14,8 @@
 #include "log/wal_format.h"
 #include "sys/file_system.h"
 
+namespace millrace::log {
 namespace {
-
-using namespace millrace;
-using namespace millrace::log;
 
 void apply_entries(std::string_view payload) {
   sys::PosixFileSystem files;  // applying touches no file
@@ -48,17 +46,23 @@ void read_checkpoint(std::string bytes) {
   }
 }
 
-}  // namespace
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  if (size == 0) return 0;
-  const std::string_view bytes(reinterpret_cast<const char*>(data) + 1, size - 1);
+void read_anything(std::string_view bytes) {
+  if (bytes.empty()) return;
+  const bool is_checkpoint = bytes[0] % 2 != 0;
+  bytes.remove_prefix(1);
   static_cast<void>(parse_file_header(bytes));
   static_cast<void>(parse_group_header(bytes));
-  if (data[0] % 2 == 0) {
-    apply_entries(bytes);
-  } else {
+  if (is_checkpoint) {
     read_checkpoint(std::string(bytes));
+  } else {
+    apply_entries(bytes);
   }
+}
+
+}  // namespace
+}  // namespace millrace::log
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  millrace::log::read_anything({reinterpret_cast<const char*>(data), size});
   return 0;
 }

@@ -36,8 +36,8 @@ class AuditedLog {
 
   struct Record {
     std::string value;
-    std::string source;  // header millrace-source; empty: none of the headers
-    std::string error;   // header millrace-error
+    std::string source = {};  // header millrace-source; empty: none of the headers
+    std::string error = {};   // header millrace-error
     std::string key = "k";
     std::string pipeline = "p@1";
   };

@@ -222,6 +222,9 @@ TwinNumber random_number(Random& random, std::int64_t offset) {
   const std::uint64_t bound = random.one_in(3) ? 5 : 2'000'000;
   value.unscaled =
       static_cast<std::int64_t>(random.below(2 * bound + 1)) - static_cast<std::int64_t>(bound);
+  if (random.one_in(2)) {  // 3 and 3.00 are one number
+    for (int i = 0; i < value.scale; ++i) value.unscaled *= 10;
+  }
   value.where = position(static_cast<std::int64_t>(random.below(4)), offset,
                          static_cast<std::int32_t>(random.below(3)));
   return value;
