@@ -2,11 +2,11 @@
 #
 #   millrace::parquet   libparquet, libarrow and their headers
 #
-# A system Arrow that find_package sees is used as it is. Debian has none, so otherwise the two libraries
-# come out of the pinned PyPI wheel `pyarrow`: from .venv beside the sources when `./dev setup` has put the
-# same version there, else from a venv of the build tree. They are copied to BUILD/lib, where the binary
-# looks for them by a path relative to itself, so that the pair can be moved as one. Python is needed to
-# build, never to run.
+# A system Arrow that find_package sees is used as it is. Debian has none, so otherwise the two
+# libraries come out of the pinned PyPI wheel `pyarrow`: from .venv beside the sources when
+# `./dev setup` has put the same version there, else from a venv of the build tree. They are copied
+# to BUILD/lib, where the binary looks for them by a path relative to itself, so that the two can
+# be moved as one. Python is needed to build, never to run.
 #
 #   -DMILLRACE_ARROW=auto|system|pyarrow
 include_guard(GLOBAL)
@@ -20,7 +20,8 @@ set(MILLRACE_ARROW_FOLDER ${CMAKE_BINARY_DIR}/lib)
 function(millrace_find_pyarrow out)
   foreach(candidate ${CMAKE_SOURCE_DIR}/.venv ${CMAKE_BINARY_DIR}/pyarrow-venv)
     if(EXISTS ${candidate}/bin/python)
-      execute_process(COMMAND ${candidate}/bin/python -c "import pyarrow; print(pyarrow.__version__)"
+      execute_process(
+        COMMAND ${candidate}/bin/python -c "import pyarrow; print(pyarrow.__version__)"
         OUTPUT_VARIABLE version ERROR_QUIET OUTPUT_STRIP_TRAILING_WHITESPACE)
       if(version STREQUAL MILLRACE_PYARROW_VERSION)
         set(${out} ${candidate}/bin/python PARENT_SCOPE)
@@ -59,14 +60,14 @@ pyarrow.get_library_dirs()[0], pyarrow.cpp_build_info.so_version, sep=';')"
   endforeach()
   add_library(millrace_parquet INTERFACE)
   target_link_libraries(millrace_parquet INTERFACE millrace_wheel_parquet millrace_wheel_arrow)
-  # Beside the binary in a build tree, in ../lib once installed. In the cache, because the programs that
-  # link the lake are made in other folders.
+  # Beside the binary in a build tree, in ../lib once installed. In the cache, because the programs
+  # that link the lake are made in other folders.
   set(CMAKE_BUILD_RPATH_USE_ORIGIN ON CACHE BOOL "libraries are found relative to the binary")
   set(CMAKE_INSTALL_RPATH "$ORIGIN/../lib" CACHE STRING "where an installed binary has Arrow")
-  # The wheel's libparquet exports the functions of its own, newer simdjson. Whichever library is named first
-  # serves the whole process, and our JSON parser was compiled for the system's: it must come first. The
-  # wheel's is used for JSON metadata only (encryption, geometry), which the lake never writes. A wrong order
-  # shows at once: the first JSON text after the start crashes.
+  # The wheel's libparquet exports the functions of its own, newer simdjson. Whichever library is
+  # named first serves the whole process, and our JSON parser was compiled for the system's: it must
+  # come first. The wheel's is used for JSON metadata only (encryption, geometry), which the lake
+  # never writes. A wrong order shows at once: the first JSON text after the start crashes.
   find_package(simdjson REQUIRED)
   target_link_options(millrace_parquet INTERFACE $<TARGET_FILE:simdjson::simdjson>)
   message(STATUS "Arrow: pyarrow ${MILLRACE_PYARROW_VERSION} from ${libraries}")

@@ -7,8 +7,8 @@
 #
 #   std::optional<std::string_view> millrace::TARGET_embedded_file(std::string_view name);
 #
-# The name is the path as given here; the bytes are followed by a NUL, which the view excludes. A changed
-# file is embedded anew by the next build.
+# The name is the path as given here; the bytes are followed by a NUL, which the view excludes. A
+# changed file is embedded anew by the next build.
 include_guard(GLOBAL)
 
 
@@ -35,7 +35,8 @@ std::optional<std::string_view> ${function_name}(std::string_view name);
   add_custom_command(
     OUTPUT ${base}.cc
     COMMAND ${CMAKE_COMMAND} -DEMBED_OUTPUT=${base}.cc -DEMBED_FUNCTION=${function_name}
-            -DEMBED_FOLDER=${CMAKE_CURRENT_SOURCE_DIR} "-DEMBED_NAMES=${ARGN}" -P ${CMAKE_CURRENT_FUNCTION_LIST_FILE}
+            -DEMBED_FOLDER=${CMAKE_CURRENT_SOURCE_DIR} "-DEMBED_NAMES=${ARGN}"
+            -P ${CMAKE_CURRENT_FUNCTION_LIST_FILE}
     DEPENDS ${paths} ${CMAKE_CURRENT_FUNCTION_LIST_FILE}
     COMMENT "Embedding files into ${target}"
     VERBATIM)
@@ -52,13 +53,15 @@ if(CMAKE_SCRIPT_MODE_FILE AND DEFINED EMBED_OUTPUT)
     file(READ ${EMBED_FOLDER}/${name} hex HEX)
     string(LENGTH "${hex}" digits)
     math(EXPR bytes "${digits} / 2")
-    # String literals compile several times faster than lists of numbers. Every byte is an escape, so none
-    # is extended by what follows it.
-    string(REGEX REPLACE "(................................................)" "\\1\n" lines "${hex}")
+    # String literals compile several times faster than lists of numbers. Every byte is an escape,
+    # so none is extended by what follows it.
+    set(row "................................................")
+    string(REGEX REPLACE "(${row})" "\\1\n" lines "${hex}")
     string(REGEX REPLACE "([0-9a-f][0-9a-f])" "\\\\x\\1" lines "${lines}")
     string(REGEX REPLACE "([^\n]+)" "    \"\\1\"" lines "${lines}")
     string(APPEND arrays "constexpr char kFile${index}[] =\n${lines}\n    \"\";  // ${name}\n")
-    string(APPEND branches "  if (name == \"${name}\") return std::string_view(kFile${index}, ${bytes});\n")
+    string(APPEND branches
+      "  if (name == \"${name}\") return std::string_view(kFile${index}, ${bytes});\n")
     math(EXPR index "${index} + 1")
   endforeach()
   get_filename_component(stem ${EMBED_OUTPUT} NAME_WE)

@@ -9,7 +9,8 @@ include_guard(GLOBAL)
 add_library(millrace_flags INTERFACE)
 target_compile_options(millrace_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion
-  -Wno-gnu-zero-variadic-macro-arguments -Wnon-virtual-dtor -Woverloaded-virtual -Wimplicit-fallthrough -Wthread-safety -Werror
+  -Wno-gnu-zero-variadic-macro-arguments -Wnon-virtual-dtor -Woverloaded-virtual
+  -Wimplicit-fallthrough -Wthread-safety -Werror
   -ffp-contract=off -fvisibility=hidden)
 target_include_directories(millrace_flags INTERFACE ${CMAKE_SOURCE_DIR}/src)
 target_link_options(millrace_flags INTERFACE -fuse-ld=lld)

@@ -1,4 +1,4 @@
-"""`./dev run`: real trades and real orders through the whole pipeline, watched, verified, and kept serving."""
+"""`./dev run`: real trades and orders through the whole pipeline, watched and verified."""
 
 import argparse
 import json
@@ -99,17 +99,21 @@ def report(run: Millrace, kind, outcome) -> None:
     causes = ", ".join(f"{cause} {n}" for cause, n in counters["dead_letters"].items()) or "none"
     windows = final_windows(run.consume(kind.aggregates), kind)
     say(f"  {kind.name}")
-    say(f"    in {counters['in']}, out {counters['out']}, duplicates {counters['duplicates']}, late {counters['late']}")
+    shown = ("in", "out", "duplicates", "late")
+    say("    " + ", ".join(f"{name} {counters[name]}" for name in shown))
     say(f"    dead letters: {causes}")
-    say(f"    windows: {len(windows)}, each equal to the expected one; {len(outcome.enriched)} rows equal")
+    say(f"    windows: {len(windows)}, each equal to the expected one")
+    say(f"    rows: {len(outcome.enriched)}, each equal to the expected one")
 
 
 def report_sinks(run: Millrace) -> None:
     if run.has_verb("lake"):
         files = run.cli("lake", "list")["files"]
-        say(f"  lake files: {len(files)}, {sum(f['rows'] for f in files)} rows in {run.data}/objects/lake")
+        rows = sum(file["rows"] for file in files)
+        say(f"  lake files: {len(files)}, {rows} rows in {run.data}/objects/lake")
     if run.has_verb("features"):
-        say(f"  features get tick_features AMZN: {json.dumps(run.cli('features', 'get', 'tick_features', 'AMZN'))}")
+        newest = run.cli("features", "get", "tick_features", "AMZN")["record"]
+        say(f"  features get tick_features AMZN: {json.dumps(newest)}")
 
 
 def play(run: Millrace, workspace: Workspace) -> bool:
@@ -145,7 +149,8 @@ def main() -> int:
     project = FOLDER / "project"
     project.mkdir(parents=True)
     workspace = Workspace(project)
-    run = Millrace(FOLDER / "data", workspace, [workspace.pipeline(kind.name) for kind, _, _ in FEEDS])
+    pipelines = [workspace.pipeline(kind.name) for kind, _, _ in FEEDS]
+    run = Millrace(FOLDER / "data", workspace, pipelines)
     run.http_port = 0 if options.exit else options.http_port
     run.start()
     try:

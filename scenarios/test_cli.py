@@ -55,8 +55,10 @@ def test_version_and_help_need_no_instance(tmp_path):
 
 
 def test_a_wrong_command_line_ends_with_2(tmp_path):
-    for arguments in (["no_such_verb"], ["dlq"], ["topics", "--no-such-option"], ["produce"],
-                      ["consume", "t", "--offset", "x"], ["up", "--http-port", "70000"]):  # fmt: skip
+    for arguments in (
+        ["no_such_verb"], ["dlq"], ["topics", "--no-such-option"], ["produce"],
+        ["consume", "t", "--offset", "x"], ["up", "--http-port", "70000"],
+    ):  # fmt: skip
         call(*arguments, cwd=tmp_path, code=USAGE)
 
 
@@ -109,7 +111,8 @@ def test_a_good_pipeline_file_has_no_faults(workspace):
 
 def test_every_fault_of_a_pipeline_file_is_named_with_its_place(workspace):
     ticks = workspace.pipeline("ticks")
-    ticks.change(ticks.text.replace("price > 0", "prize > 0").replace("sum(volume)", "sum(volumes)"))
+    broken = ticks.text.replace("price > 0", "prize > 0").replace("sum(volume)", "sum(volumes)")
+    ticks.change(broken)
     checked = call_json("pipeline", "check", ticks.path, code=USAGE)
     assert checked["ok"] is False
     assert len(checked["errors"]) >= 1

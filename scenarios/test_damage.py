@@ -40,10 +40,11 @@ FILE_HEADER_BYTES = 4096
 
 
 def newest_wal(data: Path) -> Path:
-    """The newest one that holds groups: the log keeps one more ready, with nothing but its file header in it."""
+    """The newest one that holds groups; the log keeps one more ready, with nothing in it."""
     files = sorted(data.rglob("*.wal"))
     expect(files, f"no *.wal under {data}")
-    return next((f for f in reversed(files) if used_bytes(f.read_bytes()) > FILE_HEADER_BYTES), files[0])
+    used = [file for file in files if used_bytes(file.read_bytes()) > FILE_HEADER_BYTES]
+    return used[-1] if used else files[0]
 
 
 def used_bytes(content: bytes) -> int:

@@ -11,7 +11,8 @@ using Json = nlohmann::ordered_json;
 
 TEST(Printing, columns_are_as_wide_as_their_longest_cell_and_numbers_stand_right) {
   const Json rows = Json::parse(
-      R"([{"topic":"a","records":5,"state":null},{"topic":"long_name","records":1234,"state":"ok"}])");
+      R"([{"topic":"a","records":5,"state":null},
+          {"topic":"long_name","records":1234,"state":"ok"}])");
   EXPECT_EQ(format_table({"topic", "records", "state"}, rows),
             "topic      records  state\n"
             "a                5  -\n"

@@ -11,23 +11,23 @@
 #include "codec/json_twin.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  using namespace millrace;
   const std::string_view text(reinterpret_cast<const char*>(data), size);
-  RowLayout layout;
+  millrace::RowLayout layout;
   for (const auto type :
-       {FieldType::boolean, FieldType::int64, FieldType::decimal, FieldType::string,
-        FieldType::timestamp, FieldType::list, FieldType::map, FieldType::any}) {
-    Field field;
+       {millrace::FieldType::boolean, millrace::FieldType::int64, millrace::FieldType::decimal,
+        millrace::FieldType::string, millrace::FieldType::timestamp, millrace::FieldType::list,
+        millrace::FieldType::map, millrace::FieldType::any}) {
+    millrace::Field field;
     field.name = static_cast<char>('a' + layout.fields.size());
     field.type = type;
     layout.fields.push_back(field);
   }
-  codec::RowDecoder decoder(layout, layout.fields.size());
-  std::vector<Value> row(layout.fields.size());
-  Arena arena;
+  millrace::codec::RowDecoder decoder(layout, layout.fields.size());
+  std::vector<millrace::Value> row(layout.fields.size());
+  millrace::Arena arena;
   const auto outcome = decoder.decode(text, size, arena, row);
-  const auto twin = codec::JsonTwin::parse(text, arena);
-  const bool is_object = twin && twin->kind() == ValueKind::map;
+  const auto twin = millrace::codec::JsonTwin::parse(text, arena);
+  const bool is_object = twin && twin->kind() == millrace::ValueKind::map;
   if (outcome.status.is_ok() != is_object) std::abort();
   return 0;
 }

@@ -7,8 +7,9 @@
 
 #include "base/random.h"
 #include "codec/json.h"
-#include "lake/lake_test_support.h"
 #include "lake/manifest.h"
+#include "lake/memory_log_for_tests.h"
+#include "lake/memory_store_for_tests.h"
 
 namespace millrace::lake {
 namespace {

@@ -5,7 +5,8 @@
 
 #include <set>
 
-#include "lake/lake_test_support.h"
+#include "lake/memory_log_for_tests.h"
+#include "lake/memory_store_for_tests.h"
 
 namespace millrace::lake {
 namespace {

@@ -220,8 +220,12 @@ arrow::Status ParquetEncoder::append_value(std::size_t slot, const Value& value)
     case FieldType::any:
       break;
   }
+  // A look-up in a table gives any; quotes around what is nearly always a string would help nobody.
+  if (value.kind() == ValueKind::string) {
+    return builder<arrow::StringBuilder>(slot).Append(value.as_string());
+  }
   text_.clear();
-  codec::append_json(text_, value);
+  codec::append_json(text_, value, false);
   return builder<arrow::StringBuilder>(slot).Append(text_);
 }
 

@@ -21,8 +21,8 @@ struct AuditCheck {
   std::string detail;  // what was counted; or what is wrong, and where
 };
 
-// A part of the process that adds its own routes, status and metrics (lake, features): so that ops need not
-// know them all.
+// A part of the process that adds its own routes, metrics and checks (lake, features): so that ops
+// need not know them all.
 class ApiExtension {
  public:
   virtual ~ApiExtension() = default;
@@ -30,8 +30,8 @@ class ApiExtension {
   virtual void append_metrics(std::string& text) const = 0;
   // After the pipelines were drained: returns once the part has taken in what they made durable.
   virtual Status after_drain() { return ok_status(); }
-  // Whether what the part has made durable is exact. On the audits' thread, while everything runs: it must not
-  // block writers.
+  // Whether what the part has made durable is exact. On the audits' thread, while everything runs:
+  // it must not block writers.
   virtual void append_audit(std::vector<AuditCheck>& checks) { (void)checks; }
 };
 
@@ -46,8 +46,8 @@ struct ApiContext {
   std::vector<ApiExtension*> extensions;
 };
 
-// The HTTP API of docs/http_api.md, the status page and /metrics. Thread-safe; runs on the HTTP server's
-// threads and two of its own.
+// The HTTP API of docs/http_api.md, the status page and /metrics. Thread-safe; runs on the HTTP
+// server's threads and four of its own.
 class Api {
  public:
   explicit Api(ApiContext context);

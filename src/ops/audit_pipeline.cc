@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <condition_variable>
+#include <mutex>
 #include <set>
-#include <thread>
 
 #include "base/check.h"
 #include "ops/audit_rows.h"
@@ -48,9 +49,12 @@ PipelineAudit::Reports PipelineAudit::reports() const {
 
 bool PipelineAudit::wait_until(const std::function<bool()>& is_done) const {
   const auto give_up = clock_.monotonic_now() + kSettleNs;
+  std::mutex mutex;
+  std::condition_variable never_notified;
+  std::unique_lock lock(mutex);
   while (!is_done()) {
     if (is_cancelled_() || clock_.monotonic_now() >= give_up) return false;
-    std::this_thread::sleep_for(kPollInterval);
+    never_notified.wait_for(lock, kPollInterval);
   }
   return true;
 }

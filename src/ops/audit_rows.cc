@@ -5,13 +5,12 @@
 #include "base/arena.h"
 #include "base/check.h"
 #include "codec/json.h"
-#include "codec/record_batch.h"
 #include "ops/audit_offset_set.h"
+#include "ops/audit_range.h"
 
 namespace millrace::ops {
 namespace {
 
-constexpr std::size_t kFetchBytes = 1 << 20;
 // Bits of all sets together: 64 MiB.
 constexpr std::int64_t kOffsetsPerPass = std::int64_t{512} << 20;
 
@@ -36,9 +35,7 @@ struct Slice {
 
 struct Partition {
   const AuditedTask* task = nullptr;
-  Offset first;            // the first offset that can be judged
-  bool is_whole = false;   // it is where the task began, so counters must agree
-  std::uint64_t gaps = 0;  // offsets without a record, as those of transaction markers
+  AuditedRange range;
   Tally tally;
 };
 
@@ -65,9 +62,6 @@ class RowsAudit {
   Result<RowsReport> run(const std::vector<AuditedTask>& tasks);
 
  private:
-  Status find_range(Partition& partition);
-  Status limit_to_retained(const std::string& topic);
-  Status count_gaps(Partition& partition);
   [[nodiscard]] std::int64_t slice_span() const;
   void start_pass(std::int64_t begin, std::int64_t span);
   Status read_rows(std::size_t enriched);
@@ -98,24 +92,23 @@ class RowsAudit {
 };
 
 Result<RowsReport> RowsAudit::run(const std::vector<AuditedTask>& tasks) {
-  for (const auto& task : tasks) {
-    Partition partition;
-    partition.task = &task;
+  std::vector<std::string> topics;
+  for (const auto output : plan_.enriched_outputs) topics.push_back(topic(output));
+  topics.push_back(topic(plan_.dead_letter_output));
+  MR_ASSIGN_OR_RETURN(const auto ranges,
+                      find_audited_ranges(log_, tasks, topics, is_cancelled_, report_.notes));
+  MR_CHECK(ranges.size() == tasks.size());
+  std::int64_t longest = 0;
+  for (std::size_t i = 0; i < tasks.size(); ++i) {
+    auto& partition = partitions_.emplace_back();
+    partition.task = &tasks[i];
+    partition.range = ranges[i];
     partition.tally.rows.resize(plan_.enriched_outputs.size());
     partition.tally.late.resize(plan_.windows.size());
     partition.tally.failed.resize(plan_.windows.size());
-    MR_RETURN_IF_ERROR(find_range(partition));
-    partitions_.push_back(std::move(partition));
-  }
-  for (const auto output : plan_.enriched_outputs) {
-    MR_RETURN_IF_ERROR(limit_to_retained(topic(output)));
-  }
-  MR_RETURN_IF_ERROR(limit_to_retained(topic(plan_.dead_letter_output)));
-  std::int64_t longest = 0;
-  for (auto& partition : partitions_) {
-    MR_RETURN_IF_ERROR(count_gaps(partition));
-    longest = std::max(longest, partition.task->next - partition.first);
-    report_.offsets += static_cast<std::uint64_t>(partition.task->next - partition.first);
+    const auto span = tasks[i].next - ranges[i].first;
+    longest = std::max(longest, span);
+    report_.offsets += static_cast<std::uint64_t>(span);
   }
   // One pass at least: it also finds records that refer to nothing.
   const auto span = slice_span();
@@ -130,75 +123,6 @@ Result<RowsReport> RowsAudit::run(const std::vector<AuditedTask>& tasks) {
   return std::move(report_);
 }
 
-// Without retention a task began at 0. Later the source's start moves on, and the number of records
-// the task has read says where it began.
-Status RowsAudit::find_range(Partition& partition) {
-  const auto& task = *partition.task;
-  MR_ASSIGN_OR_RETURN(const auto offsets, log_.offsets(task.source));
-  const auto begin = offsets.start.value == 0
-                         ? Offset(0)
-                         : task.next - static_cast<std::int64_t>(task.counters.records_in);
-  partition.first = std::min(std::max(begin, offsets.start), task.next);
-  partition.is_whole = partition.first == begin;
-  if (!partition.is_whole) {
-    report_.notes.push_back(task.source.to_string() + " is retained from offset " +
-                            std::to_string(partition.first.value) + " on only");
-  }
-  return ok_status();
-}
-
-// An output partition whose start has moved may have lost records that were appended up to its
-// first remaining batch. What the source took after that time had its outputs later still.
-Status RowsAudit::limit_to_retained(const std::string& name) {
-  MR_ASSIGN_OR_RETURN(const auto topic, log_.topic(name));
-  for (std::int32_t p = 0; p < topic.config.partition_count; ++p) {
-    const TopicPartition output{name, p};
-    MR_ASSIGN_OR_RETURN(const auto offsets, log_.offsets(output));
-    if (offsets.start.value == 0) continue;
-    MR_ASSIGN_OR_RETURN(const auto fetched,
-                        log_.fetch(output, offsets.start, 1, log::Visibility::durable));
-    for (auto& partition : partitions_) {
-      Offset known = partition.task->next;
-      if (!fetched.batches.empty()) {
-        const auto after = WallTime(fetched.batches.front().append_time.value + 1);
-        MR_ASSIGN_OR_RETURN(known, log_.offset_for_time(partition.task->source, after));
-      }
-      if (known <= partition.first) continue;
-      partition.first = std::min(known, partition.task->next);
-      partition.is_whole = false;
-    }
-    report_.notes.push_back(output.to_string() + " is retained from offset " +
-                            std::to_string(offsets.start.value) + " on only");
-  }
-  return ok_status();
-}
-
-Status RowsAudit::count_gaps(Partition& partition) {
-  const auto& task = *partition.task;
-  for (Offset next = partition.first; next < task.next;) {
-    if (is_cancelled_()) return cancelled_error("the audit was cancelled");
-    MR_ASSIGN_OR_RETURN(const auto fetched,
-                        log_.fetch(task.source, next, kFetchBytes, log::Visibility::durable));
-    if (fetched.batches.empty()) {
-      return corrupt_error(task.source.to_string() + " ends at " + std::to_string(next.value) +
-                           ", but " + std::to_string(task.next.value) + " is committed");
-    }
-    for (const auto& batch : fetched.batches) {
-      MR_ASSIGN_OR_RETURN(const auto header, codec::parse_batch_header(batch.bytes.view()));
-      const auto span =
-          static_cast<std::uint64_t>(batch.next_offset - std::max(next, batch.base_offset));
-      const auto records = static_cast<std::uint64_t>(header.record_count);
-      if (header.is_control) {
-        partition.gaps += span;
-      } else if (records < span) {
-        partition.gaps += span - records;
-      }
-      next = batch.next_offset;
-    }
-  }
-  return ok_status();
-}
-
 std::int64_t RowsAudit::slice_span() const {
   const auto sets = partitions_.size() * (plan_.enriched_outputs.size() + 1);
   return std::max<std::int64_t>(1, kOffsetsPerPass / static_cast<std::int64_t>(sets + 1));
@@ -209,7 +133,7 @@ void RowsAudit::start_pass(std::int64_t begin, std::int64_t span) {
   is_first_pass_ = begin == 0;
   for (const auto& partition : partitions_) {
     const auto next = partition.task->next;
-    const auto from = std::min(partition.first + begin, next);
+    const auto from = std::min(partition.range.first + begin, next);
     const auto to = std::min(from + span, next);
     Slice slice{{}, OffsetSet(from, to), {}};
     for (std::size_t i = 0; i < plan_.enriched_outputs.size(); ++i)
@@ -362,8 +286,8 @@ void RowsAudit::compare_counters() {
     // What may be missing: duplicates that were dropped, and everything without an enriched topic.
     const auto untraced =
         counters.dropped_duplicates + (plan_.enriched_outputs.empty() ? counters.passed : 0);
-    const auto missing = tally.missing - std::min(tally.missing, partition.gaps);
-    if (partition.is_whole ? missing != untraced : missing > untraced) {
+    const auto missing = tally.missing - std::min(tally.missing, partition.range.gaps);
+    if (partition.range.is_whole ? missing != untraced : missing > untraced) {
       report_.findings.add(
           where + ": " + std::to_string(missing) + " offsets have neither row nor dead letter" +
           (tally.first_missing ? ", the first is " + std::to_string(tally.first_missing->value)
@@ -371,9 +295,9 @@ void RowsAudit::compare_counters() {
           "; the task counts " + std::to_string(untraced) + " that leave none");
     }
     report_.dropped += missing;
-    if (!partition.is_whole) continue;
-    const auto records = static_cast<std::uint64_t>(partition.task->next - partition.first);
-    expect_equal(where, "records", records - partition.gaps, counters.records_in);
+    if (!partition.range.is_whole) continue;
+    const auto records = static_cast<std::uint64_t>(partition.task->next - partition.range.first);
+    expect_equal(where, "records", records - partition.range.gaps, counters.records_in);
     for (const auto rows : tally.rows) expect_equal(where, "rows", rows, counters.passed);
     for (std::size_t i = 0; i < task::kErrorTypeCount; ++i) {
       expect_equal(where, "dead letters " + std::string(task::to_string(static_cast<ErrorType>(i))),

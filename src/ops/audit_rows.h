@@ -1,25 +1,16 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
 
 #include "base/status.h"
 #include "log/log.h"
+#include "ops/audit_range.h"
 #include "ops/audit_scan.h"
 #include "task/plan.h"
-#include "task/task.h"
 
 namespace millrace::ops {
-
-// A source task as an audit sees it: what it has applied, and what it counted until then. All
-// outputs of offsets below `next` are durable.
-struct AuditedTask {
-  TopicPartition source;
-  Offset next;
-  task::TaskCounters counters;
-};
 
 // What an audit of rows found.
 struct RowsReport {

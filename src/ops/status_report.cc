@@ -105,7 +105,9 @@ Json counters_json(const runtime::PipelineRunner& pipeline) {
 Json topics_json(const pipeline::Pipeline& plan) {
   const auto& source = plan.source;
   Json enriched = Json::array();
-  for (const auto output : source.enriched_outputs) enriched.push_back(source.outputs[output].topic);
+  for (const auto output : source.enriched_outputs) {
+    enriched.push_back(source.outputs[output].topic);
+  }
   Json aggregates = Json::array();
   const auto add = [&](const std::string& topic) {
     if (std::find(aggregates.begin(), aggregates.end(), topic) == aggregates.end()) {

@@ -17,9 +17,8 @@ std::string readable_path(std::string_view pointer) {
     pointer.remove_prefix(1);
     const auto part = pointer.substr(0, pointer.find('/'));
     pointer.remove_prefix(part.size());
-    const bool is_index =
-        !part.empty() && std::all_of(part.begin(), part.end(),
-                                     [](char c) { return c >= '0' && c <= '9'; });
+    const bool is_index = !part.empty() && std::all_of(part.begin(), part.end(),
+                                                       [](char c) { return c >= '0' && c <= '9'; });
     if (is_index) {
       out += "[" + std::string(part) + "]";
     } else {

@@ -1,7 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "pipeline/pipeline_for_tests.h"
+#include "pipeline/pipeline_twin.h"
 
 namespace millrace::pipeline {
 namespace {

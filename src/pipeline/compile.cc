@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <initializer_list>
-#include <set>
 #include <utility>
 
 #include "base/check.h"
+#include "pipeline/spec_check.h"
 #include "task/window_results.h"
 
 namespace millrace::pipeline {
@@ -16,10 +16,6 @@ constexpr std::string_view kOperatorsVersion = "operators 1";
 constexpr std::uint64_t kFileSeed = 0x706970656c696e65;
 constexpr std::int32_t kPartialsPartitionsMax = 4;
 constexpr std::size_t kFieldsMax = 64;  // RowDecoder's bound
-
-bool is_result_member(std::string_view name) {
-  return name == "window_start" || name == "window_end" || name == "revision" || name == "is_final";
-}
 
 class Compiler {
  public:
@@ -50,14 +46,11 @@ class Compiler {
                      std::int32_t partition_count);
 
   void read_schema();
-  void check_names();
-  void check_topics();
   void compile_source();
   void compile_rules();
   void compile_tables();
   void compile_fields();
   void compile_windows();
-  [[nodiscard]] std::string window_key_name(const WindowSpec& window) const;
   std::optional<task::Window> compile_window(const WindowSpec& spec);
   void compile_result_fields(const WindowSpec& spec, task::Window& window);
   task::WindowResults results_of(const WindowSpec& spec, std::vector<task::OutputTopic>& outputs);
@@ -178,56 +171,6 @@ void Compiler::read_schema() {
   }
 }
 
-// What two parts of a pipeline would fight over: journals, groups, files, members of a result.
-void Compiler::check_names() {
-  std::set<std::string> taken;
-  const auto take = [&](const std::string& kind, const std::string& name, const std::string& path) {
-    if (!taken.insert(kind + " " + name).second) {
-      fault(path, "there is another " + kind + " " + name + "; names must differ");
-    }
-  };
-  for (const auto& window : spec_.windows) {
-    take("window", window.name, window.path + "/name");
-    if (window.name == kSourceStage) {
-      fault(window.path + "/name", "the source stage has this name; take another");
-    }
-    for (const auto& aggregate : window.aggregates) {
-      const bool is_key = aggregate.name == window_key_name(window);
-      if (is_key || is_result_member(aggregate.name)) {
-        fault(aggregate.path, aggregate.name + " is a member of every result; take another name");
-      }
-    }
-  }
-  for (const auto& lake : spec_.lakes) take("lake", lake.name, lake.path + "/lake");
-  for (const auto& feature : spec_.features) {
-    take("feature group", feature.group, feature.path + "/feature_group");
-    take("feature group of window", feature.from, feature.path + "/from");
-  }
-  for (const auto& topic : spec_.topics) take("sink for topic", topic, "/sinks");
-}
-
-// A pipeline that reads what it writes never ends.
-void Compiler::check_topics() {
-  const auto check = [&](const std::string& topic, const std::string& path) {
-    if (topic == spec_.source.topic) {
-      fault(path, topic + " is the source; what is written there would be read again");
-    }
-  };
-  for (const auto& topic : spec_.topics) check(topic, "/sinks");
-  for (const auto& window : spec_.windows) check(window.emit_to, window.path + "/emit_to");
-  check(spec_.dead_letter_topic, "/dead_letters/topic");
-}
-
-// The member of a window's result that holds its key.
-std::string Compiler::window_key_name(const WindowSpec& window) const {
-  const bool is_word = !window.key.text.empty() &&
-                       std::all_of(window.key.text.begin(), window.key.text.end(), [](char c) {
-                         return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
-                                (c >= 'A' && c <= 'Z');
-                       });
-  return is_word ? window.key.text : "key";
-}
-
 void Compiler::compile_source() {
   auto& source = out_->source;
   source.pipeline = spec_.name + "@" + std::to_string(spec_.version);
@@ -338,12 +281,12 @@ std::optional<task::Window> Compiler::compile_window(const WindowSpec& spec) {
     if (aggregate.argument) {
       const bool is_number =
           call.kind == task::AggregateKind::sum || call.kind == task::AggregateKind::avg;
-      call.argument =
-          is_number ? compile_typed(*aggregate.argument, environment, "the argument",
-                                    {FieldType::int64, FieldType::decimal})
-                    : compile_typed(*aggregate.argument, environment, "the argument",
-                                    {FieldType::int64, FieldType::decimal, FieldType::string,
-                                     FieldType::boolean, FieldType::timestamp});
+      call.argument = is_number
+                          ? compile_typed(*aggregate.argument, environment, "the argument",
+                                          {FieldType::int64, FieldType::decimal})
+                          : compile_typed(*aggregate.argument, environment, "the argument",
+                                          {FieldType::int64, FieldType::decimal, FieldType::string,
+                                           FieldType::boolean, FieldType::timestamp});
       if (!call.argument) return std::nullopt;
     }
     window.aggregates.push_back(std::move(call));
@@ -360,9 +303,8 @@ task::WindowResults Compiler::results_of(const WindowSpec& spec,
   for (const auto& feature : spec_.features) {
     if (feature.from != spec.name) continue;
     const auto topic = feature_topic(feature.group);
-    const auto partitions =
-        need_topic(topic, std::min(out_->source.source_partition_count, kPartialsPartitionsMax),
-                   true);
+    const auto partitions = need_topic(
+        topic, std::min(out_->source.source_partition_count, kPartialsPartitionsMax), true);
     results.feature_output = output(outputs, topic, partitions);
   }
   return results;
@@ -380,9 +322,8 @@ void Compiler::compile_windows() {
       continue;
     }
     const auto topic = partials_topic(spec_.name, spec.name);
-    const auto wanted = spec.key.text.empty()
-                            ? 1
-                            : std::min(source.source_partition_count, kPartialsPartitionsMax);
+    const auto wanted =
+        spec.key.text.empty() ? 1 : std::min(source.source_partition_count, kPartialsPartitionsMax);
     const auto partitions = need_topic(topic, wanted, true);
     window->partials_output = output(source.outputs, topic, partitions);
     source.windows.push_back(std::move(*window));
@@ -431,24 +372,22 @@ void Compiler::compile_sinks() {
 
 void Compiler::compile_features() {
   for (const auto& feature : spec_.features) {
-    const auto window =
-        std::find_if(spec_.windows.begin(), spec_.windows.end(),
-                     [&](const auto& known) { return known.name == feature.from; });
+    const auto window = std::find_if(spec_.windows.begin(), spec_.windows.end(),
+                                     [&](const auto& known) { return known.name == feature.from; });
     if (window == spec_.windows.end()) {
       fault(feature.path + "/from", "there is no window " + feature.from);
       continue;
     }
     if (feature.record_id != window->key.text) {
-      fault(feature.path + "/record_id", "the record id must be the window's key, " +
-                                             window->key.text);
+      fault(feature.path + "/record_id",
+            "the record id must be the window's key, " + window->key.text);
     }
     if (feature.event_time != "window_end" && feature.event_time != "window_start") {
       fault(feature.path + "/event_time", "must be window_end or window_start");
     }
     const auto topic = feature_topic(feature.group);
-    const auto partitions =
-        need_topic(topic, std::min(out_->source.source_partition_count, kPartialsPartitionsMax),
-                   true);
+    const auto partitions = need_topic(
+        topic, std::min(out_->source.source_partition_count, kPartialsPartitionsMax), true);
     out_->features.push_back(
         {feature.group, topic, feature.record_id, feature.event_time, partitions});
   }
@@ -460,8 +399,9 @@ std::unique_ptr<Pipeline> Compiler::run() {
   out_->text = options_.text;
   read_schema();
   if (has_fault_) return nullptr;
-  check_names();
-  check_topics();
+  check_spec(spec_, [&](const std::string& path, std::string message) {
+    fault(path, std::move(message));
+  });
   compile_source();
   if (has_fault_) return nullptr;
   compile_tables();
@@ -495,7 +435,11 @@ std::string consumer_group(const std::string& pipeline, const std::string& stage
 std::string partials_topic(const std::string& pipeline, const std::string& window) {
   return "millrace." + pipeline + "." + window + ".partials";
 }
-std::string tables_topic(const std::string& pipeline) { return "millrace." + pipeline + ".tables"; }
-std::string feature_topic(const std::string& group) { return "millrace.features." + group; }
+std::string tables_topic(const std::string& pipeline) {
+  return "millrace." + pipeline + ".tables";
+}
+std::string feature_topic(const std::string& group) {
+  return "millrace.features." + group;
+}
 
 }  // namespace millrace::pipeline

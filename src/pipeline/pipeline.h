@@ -33,12 +33,13 @@ struct TableFile {
 struct LakeSink {
   std::string name;
   std::string topic;
-  bool is_parquet = true;  // else JSON lines
+  bool is_parquet = true;   // else JSON lines
   std::string compression;  // parquet: zstd, snappy, gzip, none; json: gzip, zstd, none
-  std::vector<std::string> partition_by;  // year, month, day, hour of the event time, or field names
+  std::vector<std::string>
+      partition_by;  // year, month, day, hour of the event time, or field names
   std::int64_t roll_bytes = 64 << 20;
   std::int64_t roll_interval_ms = 60'000;
-  std::size_t event_time_slot = 0;        // in layout
+  std::size_t event_time_slot = 0;  // in layout
 };
 
 struct FeatureSink {
@@ -60,8 +61,8 @@ struct IdlePolicy {
 struct Pipeline {
   std::string name;
   std::int32_t version = 1;
-  std::string text;       // of the file, as written
-  Hash128 file;           // of everything that gives the pipeline its meaning: text, schema, operators
+  std::string text;  // of the file, as written
+  Hash128 file;      // of everything that gives the pipeline its meaning: text, schema, operators
   task::SourcePlan source;
   std::vector<task::MergePlan> merges;
   IdlePolicy idle;
@@ -87,7 +88,7 @@ struct Diagnostic {
   std::string file;
   int line = 0;
   int column = 0;
-  std::string path;     // "/windows/0/aggregates/avg_price"
+  std::string path;  // "/windows/0/aggregates/avg_price"
   std::string message;
 };
 // "pipelines/ticks.yaml:12:7: windows[0].tumblin: unknown key; did you mean tumbling?"
@@ -97,8 +98,8 @@ std::string to_string(const Diagnostic& diagnostic);
 using PartitionCounts = std::map<std::string, std::int32_t>;
 
 struct BuildOptions {
-  std::string file_name;        // for diagnostics
-  std::string text;             // the YAML
+  std::string file_name;  // for diagnostics
+  std::string text;       // the YAML
   // Contents of files the pipeline names (schema, tables), by the name as written.
   std::map<std::string, std::string> files;
   PartitionCounts partition_counts;
@@ -107,7 +108,7 @@ struct BuildOptions {
 };
 
 struct BuildOutcome {
-  std::unique_ptr<Pipeline> pipeline;    // null when there are errors
+  std::unique_ptr<Pipeline> pipeline;  // null when there are errors
   std::vector<Diagnostic> errors;
 };
 

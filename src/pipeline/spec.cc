@@ -62,11 +62,16 @@ class Reader {
   }
   [[nodiscard]] std::string text() const {
     switch (value_.kind()) {
-      case ValueKind::string: return std::string(value_.as_string());
-      case ValueKind::int64: return std::to_string(value_.as_int64());
-      case ValueKind::decimal: return value_.as_decimal().to_string();
-      case ValueKind::boolean: return value_.as_boolean() ? "true" : "false";
-      default: return {};
+      case ValueKind::string:
+        return std::string(value_.as_string());
+      case ValueKind::int64:
+        return std::to_string(value_.as_int64());
+      case ValueKind::decimal:
+        return value_.as_decimal().to_string();
+      case ValueKind::boolean:
+        return value_.as_boolean() ? "true" : "false";
+      default:
+        return {};
     }
   }
   [[nodiscard]] std::string text(std::string_view name, std::string fallback = {}) const {
@@ -141,8 +146,7 @@ void read_enrich(const Reader& from, Spec& spec) {
     spec.tables.push_back(std::move(read));
   });
   from.child("fields").each([&](const Reader& field, const std::string& name) {
-    spec.fields.push_back(
-        {name, field.is_map() ? field.expression("expr") : field.expression()});
+    spec.fields.push_back({name, field.is_map() ? field.expression("expr") : field.expression()});
   });
 }
 
@@ -201,8 +205,9 @@ AggregateSpec read_aggregate(const Reader& from, const std::string& name) {
   const auto kind =
       open == std::string_view::npos ? std::nullopt : aggregate_kind(trimmed(text.substr(0, open)));
   if (!kind || !text.ends_with(')')) {
-    from.fault(owned + " is not an aggregate; write count(), sum(x), min(x), max(x), avg(x), "
-                       "avg(x, digits), first(x) or last(x)");
+    from.fault(owned +
+               " is not an aggregate; write count(), sum(x), min(x), max(x), avg(x), "
+               "avg(x, digits), first(x) or last(x)");
     return aggregate;
   }
   aggregate.kind = *kind;

@@ -12,8 +12,8 @@
 
 namespace millrace::pipeline {
 
-// The pipeline file as typed values, before names and expressions are resolved. `path` members are JSON pointers
-// into the file, for diagnostics.
+// The pipeline file as typed values, before names and expressions are resolved. `path` members are
+// JSON pointers into the file, for diagnostics.
 
 struct ExpressionSpec {
   std::string text;
@@ -115,15 +115,15 @@ struct Spec {
 // Called for each fault: where (JSON pointer) and what would be right.
 using ReportFault = std::function<void(const std::string& path, std::string message)>;
 
-// Reads a document that the published schema has accepted; faults that a JSON Schema cannot express (units,
-// aggregate calls) are reported.
+// Reads a document that the published schema has accepted; faults that a JSON Schema cannot express
+// (units, aggregate calls) are reported.
 Spec read_spec(const Value& document, const ReportFault& report);
 
 // Longer durations are refused, so that sums of times and durations stay far from overflow.
 inline constexpr std::int64_t kDurationUsMax = std::int64_t{36'500} * 86'400'000'000;
 
-// "30s", "250ms", "24h", "1d" -> microseconds; "64MiB", "1MB", "4096" -> bytes. nullopt when malformed
-// or too large for 64 bits.
+// "30s", "250ms", "24h", "1d" -> microseconds; "64MiB", "1MB", "4096" -> bytes. nullopt when
+// malformed or too large for 64 bits.
 std::optional<std::int64_t> parse_duration_us(std::string_view text);
 std::optional<std::int64_t> parse_bytes(std::string_view text);
 

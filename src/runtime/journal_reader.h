@@ -12,7 +12,8 @@ namespace millrace::runtime {
 
 // A task's journal as read back at start.
 struct JournalState {
-  std::vector<task::JournalEntry> entries;  // that are still there, by ascending sequence without gaps
+  std::vector<task::JournalEntry>
+      entries;  // that are still there, by ascending sequence without gaps
   std::optional<task::JournalEntry> last_position;
   std::vector<task::SnapshotEntry> snapshots;  // journalled and not retired, oldest first (R6)
   std::uint64_t next_sequence = 1;
@@ -24,7 +25,8 @@ struct JournalState {
   }
 };
 
-// Reads the whole partition up to what is durable. `corrupt` on unreadable entries or a gap in their sequence.
+// Reads the whole partition up to what is durable. `corrupt` on unreadable entries or a gap in
+// their sequence.
 Result<JournalState> read_journal(const log::Log& log, const TopicPartition& journal);
 
 }  // namespace millrace::runtime

@@ -10,7 +10,8 @@
 
 namespace millrace::runtime {
 
-// Which version of each pipeline is in force: the newest record per pipeline in topic millrace.pipelines.
+// Which version of each pipeline is in force: the newest record per pipeline in topic
+// millrace.pipelines.
 struct RegisteredPipeline {
   std::string name;
   std::int32_t version = 0;

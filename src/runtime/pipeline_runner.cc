@@ -44,8 +44,9 @@ Status PipelineRunner::create_topics() {
     if (known.is_ok()) {
       if (known->config.partition_count == need.partition_count) continue;
       return invalid_error("topic " + need.name + " has " +
-                           std::to_string(known->config.partition_count) + " partitions, pipeline " +
-                           plan_.name + " was made for " + std::to_string(need.partition_count));
+                           std::to_string(known->config.partition_count) +
+                           " partitions, pipeline " + plan_.name + " was made for " +
+                           std::to_string(need.partition_count));
     }
     if (known.status().code() != StatusCode::not_found) return known.status();
     log::TopicConfig config;
@@ -113,20 +114,19 @@ Status PipelineRunner::start() {
     MR_ASSIGN_OR_RETURN(const auto content, tables_.publish(file));
     tables.push_back({file.name, content});
   }
-  MR_RETURN_IF_ERROR(make_stage(std::string(pipeline::kSourceStage), plan_.source.source_topic,
-                                plan_.source.source_partition_count, plan_.source.outputs,
-                                [this](std::int32_t p) {
-                                  return task::make_source_task(plan_.source, p,
-                                                                tables_.provider());
-                                }));
+  MR_RETURN_IF_ERROR(
+      make_stage(std::string(pipeline::kSourceStage), plan_.source.source_topic,
+                 plan_.source.source_partition_count, plan_.source.outputs, [this](std::int32_t p) {
+                   return task::make_source_task(plan_.source, p, tables_.provider());
+                 }));
   for (const auto& merge : plan_.merges) {
     MR_ASSIGN_OR_RETURN(const auto topic, services_.log->topic(merge.repartition_topic));
     MR_RETURN_IF_ERROR(make_stage(
         merge.window.name, merge.repartition_topic, topic.config.partition_count, merge.outputs,
         [&merge](std::int32_t p) { return task::make_merge_task(merge, p); }));
   }
-  std::vector<task::JournalEvent> first{task::PipelineEntry{
-      plan_.name, plan_.version, plan_.file, plan_.source.source_partition_count}};
+  std::vector<task::JournalEvent> first{task::PipelineEntry{plan_.name, plan_.version, plan_.file,
+                                                            plan_.source.source_partition_count}};
   const auto source_first = [&] {
     auto events = first;
     events.insert(events.end(), tables.begin(), tables.end());
@@ -161,7 +161,8 @@ bool PipelineRunner::has_open_panes() const {
   for (const auto& stage : stages_) {
     for (const auto& runner : stage.tasks) {
       const auto report = runner->report();
-      // A pane is not fired as long as its end is ahead of the watermark; the list of open panes is cut.
+      // A pane is not fired as long as its end is ahead of the watermark; the list of open panes is
+      // cut.
       if (report.task.largest_pane_end > report.task.watermark) return true;
     }
   }
@@ -176,10 +177,10 @@ void PipelineRunner::tick() {
     const auto report = runner->report();
     const auto offsets = services_.log->offsets(runner->options().source);
     const bool is_at_end = offsets.is_ok() && report.task.next_offset >= offsets->end;
-    is_idle.push_back(is_at_end &&
-                      now - report.last_input_time >= plan_.idle.idle_after_ms);
+    is_idle.push_back(is_at_end && now - report.last_input_time >= plan_.idle.idle_after_ms);
   }
-  const auto idle_count = static_cast<std::size_t>(std::count(is_idle.begin(), is_idle.end(), true));
+  const auto idle_count =
+      static_cast<std::size_t>(std::count(is_idle.begin(), is_idle.end(), true));
   if (idle_count < tasks.size()) all_idle_since_ = WallTime(-1);
   if (idle_count == 0 || !has_open_panes()) return;
   if (idle_count < tasks.size()) return advance_idle(is_idle, idle_count);
@@ -205,7 +206,8 @@ void PipelineRunner::advance_idle(const std::vector<bool>& is_idle, std::size_t 
   }
 }
 
-// With nothing coming at all a live feed's clock goes on with the wall; that of a paused replay stands.
+// With nothing coming at all a live feed's clock goes on with the wall; that of a paused replay
+// stands.
 void PipelineRunner::advance_all_idle(WallTime now) {
   using Advance = pipeline::IdlePolicy::Advance;
   if (plan_.idle.advance == Advance::off) return;

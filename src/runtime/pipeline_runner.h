@@ -22,17 +22,17 @@ struct Stage {
   std::vector<std::unique_ptr<TaskRunner>> tasks;
 };
 
-// A pipeline with all its tasks: creates what topics it needs, recovers every task, hands them to workers,
-// and makes the decisions that tasks cannot make: idle watermarks, table versions, drains. Except where
-// said otherwise methods belong to the runtime's control thread.
+// A pipeline with all its tasks: creates what topics it needs, recovers every task, hands them to
+// workers, and makes the decisions that tasks cannot make: idle watermarks, table versions, drains.
+// Except where said otherwise methods belong to the runtime's control thread.
 class PipelineRunner {
  public:
   PipelineRunner(RunnerServices services, const pipeline::Pipeline& plan, std::string owner,
                  std::int64_t checkpoint_interval_ms);
   ~PipelineRunner();
 
-  // Topics, tables, tasks; recovers them. `invalid` when the file differs from the one that ran under the same
-  // version.
+  // Topics, tables, tasks; recovers them. `invalid` when the file differs from the one that ran
+  // under the same version.
   Status start();
   // Every task, for the workers.
   [[nodiscard]] std::vector<TaskRunner*> runners();
@@ -40,8 +40,8 @@ class PipelineRunner {
   // Looks for idle partitions (R13). To be called every second or so.
   void tick();
 
-  // Waits until everything in the source topic is consumed, then fires every open window (R15) and waits until
-  // the results are durable. `is_cancelled` ends it early. Any one thread at a time.
+  // Waits until everything in the source topic is consumed, then fires every open window (R15) and
+  // waits until the results are durable. `is_cancelled` ends it early. Any one thread at a time.
   struct Drained {
     std::uint64_t windows_fired = 0;  // results that left, of every key and revision
   };

@@ -156,8 +156,26 @@ TEST_F(PipelineRunnerTest, an_idle_partition_follows_the_slowest_busy_one) {
   EXPECT_EQ(results_in("totals"), 4u);  // each with its final revision
 }
 
+TEST_F(PipelineRunnerTest, of_several_busy_ones_the_slowest_counts) {
+  auto text = text_of(1);
+  text.replace(text.find("partitions: 2"), 13, "partitions: 3");
+  must_start(text);
+  const auto base = EventTime(1'000'000 * kMinute);
+  append(0, base, "a");
+  settle();
+  clock_.advance_ms(30'000);
+  append(1, base + 7 * kMinute, "b");
+  append(2, base + 3 * kMinute, "c");
+  settle();
+  runner_->tick();
+  settle();
+  EXPECT_EQ(watermark(0), base + 3 * kMinute);
+  EXPECT_EQ(watermark(2), base + 3 * kMinute);
+}
+
 TEST_F(PipelineRunnerTest, many_fired_windows_do_not_hide_one_that_waits) {
-  must_start(text_of(1));
+  const auto text = text_of(1);
+  must_start(text.substr(0, text.find("  - { name: all")));
   const auto base = EventTime(1'000'000 * kMinute);
   for (int i = 0; i <= 40; ++i) append(0, base + i * kMinute, "a");
   for (int i = 15; i <= 41; ++i) append(1, base + i * kMinute, "b");

@@ -4,7 +4,6 @@
 
 #include <gtest/gtest.h>
 
-#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -12,7 +11,7 @@
 #include "log/embedded_log.h"
 #include "log/log_test_support.h"
 #include "objects/directory_store.h"
-#include "pipeline/pipeline_for_tests.h"
+#include "pipeline/pipeline_twin.h"
 #include "runtime/snapshot_writer.h"
 #include "runtime/task_runner.h"
 #include "sys/temporary_folder.h"
@@ -28,7 +27,7 @@ class Storage {
   // With `is_syncing` commits wait for the disk, so that a crash finds some that do.
   explicit Storage(const Clock& clock, bool is_syncing = false)
       : clock_(clock), is_syncing_(is_syncing), folder_(root_ / "0") {
-    std::filesystem::create_directories(folder_ + "/log");
+    EXPECT_TRUE(files_.make_folders(folder_ + "/log").is_ok());
     open();
   }
   ~Storage() { close(); }
@@ -48,15 +47,10 @@ class Storage {
   // and of the snapshots have not written yet is lost.
   void crash() {
     const auto next = root_ / std::to_string(++lives_);
-    std::filesystem::create_directories(next);
     // The log first: an object that its journal names is there before.
-    for (const auto* part : {"/log", "/objects"}) {
-      std::error_code error;
-      std::filesystem::copy(folder_ + part, next + part, std::filesystem::copy_options::recursive,
-                            error);
-    }
+    for (const auto* part : {"/log", "/objects"}) copy(folder_ + part, next + part);
     close();
-    std::filesystem::remove_all(folder_);
+    EXPECT_TRUE(files_.remove_tree(folder_).is_ok());
     folder_ = next;
     open();
   }
@@ -100,6 +94,21 @@ class Storage {
   }
 
  private:
+  // What disappears while it is copied was on its way out.
+  void copy(const std::string& from, const std::string& to) {
+    if (const auto is_folder = files_.is_folder(from); is_folder.is_ok() && *is_folder) {
+      EXPECT_TRUE(files_.make_folders(to).is_ok());
+      const auto names = files_.list(from);
+      ASSERT_TRUE(names.is_ok());
+      for (const auto& name : *names) copy(from + "/" + name, to + "/" + name);
+      return;
+    }
+    const auto bytes = files_.read_file(from);
+    if (!bytes.is_ok()) return;
+    auto file = files_.create(to);
+    ASSERT_TRUE(file.is_ok()) << file.status().to_string();
+    ASSERT_TRUE((*file)->write_at(0, *bytes).is_ok());
+  }
   void open() {
     log::EmbeddedLogOptions options;
     options.folder = folder_ + "/log";

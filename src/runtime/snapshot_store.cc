@@ -68,7 +68,9 @@ std::string snapshot_key(const SnapshotIdentity& identity, const Hash128& conten
   return "snapshots/" + identity.pipeline + "/" + identity.stage + name;
 }
 
-Hash128 snapshot_content_hash(std::string_view object) { return hash128(object, kContentSeed); }
+Hash128 snapshot_content_hash(std::string_view object) {
+  return hash128(object, kContentSeed);
+}
 
 Result<task::SnapshotEntry> put_snapshot(objects::ObjectStore& store,
                                          const SnapshotIdentity& identity,

@@ -10,16 +10,17 @@
 
 namespace millrace::runtime {
 
-// What a snapshot is of; in its header, checked on restore (R6, R7). docs/formats/snapshot.md has the bytes.
+// What a snapshot is of; in its header, checked on restore (R6, R7). docs/formats/snapshot.md has
+// the bytes.
 struct SnapshotIdentity {
   std::string pipeline;
   std::string stage;
   std::int32_t partition = 0;
   Offset next_offset;
-  std::uint64_t journal_sequence = 0;   // of the last entry whose effect is in the state
-  std::uint64_t source_incarnation = 0; // of the source topic
+  std::uint64_t journal_sequence = 0;    // of the last entry whose effect is in the state
+  std::uint64_t source_incarnation = 0;  // of the source topic
   std::int32_t source_partition_count = 0;
-  Offset last_batch_offset{-1};         // of the last batch applied, and its CRC; -1: none
+  Offset last_batch_offset{-1};  // of the last batch applied, and its CRC; -1: none
   std::uint32_t last_batch_crc = 0;
 };
 

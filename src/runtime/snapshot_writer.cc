@@ -58,7 +58,8 @@ void SnapshotWriter::run() {
     running_owner_ = job.owner;
     lock.unlock();
     if (job.owner == nullptr) {
-      // A left-over object costs space only; the next start lists and removes what no journal names.
+      // A left-over object costs space only; the next start lists and removes what no journal
+      // names.
       (void)store_.remove(job.object);
       lock.lock();
       continue;

@@ -13,8 +13,8 @@
 
 namespace millrace::runtime {
 
-// One thread that puts snapshots into the object store, so that no task waits for it. At most one snapshot per
-// task is on its way: the owner asks for the result before it hands in the next.
+// One thread that puts snapshots into the object store, so that no task waits for it. At most one
+// snapshot per task is on its way: the owner asks for the result before it hands in the next.
 class SnapshotWriter {
  public:
   explicit SnapshotWriter(objects::ObjectStore& store);

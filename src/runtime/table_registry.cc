@@ -37,7 +37,8 @@ Status TableRegistry::load(const std::vector<pipeline::TableFile>& files) {
         for (const auto& file : files) {
           if (file.name != name) continue;
           auto table = task::Table::parse(file.format, *record->value, file.key);
-          // A version that another key or format was right for is of no use to this pipeline version.
+          // A version that another key or format was right for is of no use to this pipeline
+          // version.
           if (table.is_ok()) versions_[std::string(*record->key)] = std::move(table).value();
         }
       }

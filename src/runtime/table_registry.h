@@ -12,8 +12,8 @@
 
 namespace millrace::runtime {
 
-// Published versions of a pipeline's look-up tables: records of its table topic, keyed by table and content
-// hash, so that a replay finds the version that was in force (R23). Thread-safe.
+// Published versions of a pipeline's look-up tables: records of its table topic, keyed by table and
+// content hash, so that a replay finds the version that was in force (R23). Thread-safe.
 class TableRegistry {
  public:
   TableRegistry(log::Log& log, std::string topic);

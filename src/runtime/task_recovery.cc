@@ -60,12 +60,12 @@ Status TaskRunner::check_group_offset(Offset committed) {
   for (const auto& known : services_.log->group_offsets(options_.group)) {
     if (known.source != options_.source) continue;
     if (known.next_offset == committed) return ok_status();
-    return fenced_error("group " + options_.group + " stands at offset " +
-                        std::to_string(known.next_offset.value) + " of " +
-                        options_.source.to_string() + ", the journal at " +
-                        std::to_string(committed.value) +
-                        "; somebody else moved the group's offset: set it back, or remove the group "
-                        "to take the journal's");
+    return fenced_error(
+        "group " + options_.group + " stands at offset " + std::to_string(known.next_offset.value) +
+        " of " + options_.source.to_string() + ", the journal at " +
+        std::to_string(committed.value) +
+        "; somebody else moved the group's offset: set it back, or remove the group "
+        "to take the journal's");
   }
   return ok_status();  // the next commit writes it again (R1)
 }
@@ -103,8 +103,7 @@ Status TaskRunner::use_snapshot(const Snapshot& snapshot) {
     return corrupt_error("it is of another task");
   }
   if (identity.source_incarnation != source_incarnation_) {
-    return invalid_error("topic " + options_.source.topic +
-                         " was deleted and created again since");
+    return invalid_error("topic " + options_.source.topic + " was deleted and created again since");
   }
   if (identity.source_partition_count != options_.source_partition_count) {
     return invalid_error("topic " + options_.source.topic + " had " +
@@ -153,16 +152,16 @@ Status TaskRunner::replay(const JournalState& journal, std::uint64_t applied_seq
   Offset next = position();
   MR_RETURN_IF_ERROR(apply_due(next));
   while (next < committed) {
-    auto fetched = services_.log->fetch(options_.source, next, kFetchBytes,
-                                        log::Visibility::durable);
+    auto fetched =
+        services_.log->fetch(options_.source, next, kFetchBytes, log::Visibility::durable);
     if (!fetched.is_ok()) {
       return std::move(fetched).take_status().with_context(
           "replay of " + options_.source.to_string() + " from " + std::to_string(next.value));
     }
     if (fetched->batches.empty()) {
       return corrupt_error("replay of " + options_.source.to_string() + " ends at " +
-                           std::to_string(next.value) + ", but " +
-                           std::to_string(committed.value) + " is committed");
+                           std::to_string(next.value) + ", but " + std::to_string(committed.value) +
+                           " is committed");
     }
     for (const auto& batch : fetched->batches) {
       if (next >= committed) break;

@@ -27,7 +27,9 @@ TaskRunner::TaskRunner(RunnerServices services, RunnerOptions options, TaskMaker
   MR_CHECK(services_.clock != nullptr && services_.snapshots != nullptr);
 }
 
-TaskRunner::~TaskRunner() { services_.snapshots->forget(this); }
+TaskRunner::~TaskRunner() {
+  services_.snapshots->forget(this);
+}
 
 Result<bool> TaskRunner::step() {
   retire_durable();
@@ -56,8 +58,8 @@ void TaskRunner::retire_durable() {
     for (auto& key : oldest.retired_objects) services_.snapshots->remove(std::move(key));
     has_retired |= !oldest.retired_objects.empty();
     if (oldest.trim_journal_to) {
-      // Entries are numbered from 1 and one record each, so entry n is the record at offset n - 1. A failure
-      // leaves a longer journal, no more.
+      // Entries are numbered from 1 and one record each, so entry n is the record at offset n - 1.
+      // A failure leaves a longer journal, no more.
       const auto before = Offset(static_cast<std::int64_t>(*oldest.trim_journal_to));
       (void)services_.log->delete_records(options_.journal, before);
     }
@@ -67,8 +69,7 @@ void TaskRunner::retire_durable() {
 }
 
 void TaskRunner::pin() {
-  const auto needed =
-      kept_snapshots_.empty() ? start_offset_ : kept_snapshots_.front().next_offset;
+  const auto needed = kept_snapshots_.empty() ? start_offset_ : kept_snapshots_.front().next_offset;
   services_.log->pin(options_.group, options_.source, needed);
 }
 
@@ -101,8 +102,7 @@ bool TaskRunner::take_posted() {
 
 void TaskRunner::add_entry(task::JournalEvent event, WallTime wall_time) {
   std::string bytes;
-  task::encode_journal_entry(
-      {++journal_sequence_, position(), wall_time, std::move(event)}, bytes);
+  task::encode_journal_entry({++journal_sequence_, position(), wall_time, std::move(event)}, bytes);
   journal_batch_.append(wall_time, std::nullopt, bytes, {});
   has_pending_entries_ = true;
 }
@@ -127,8 +127,8 @@ Result<bool> TaskRunner::apply_input() {
 
 bool TaskRunner::is_commit_due() const {
   if (in_flight_.size() >= kCommitsInFlightMax) return false;
-  const bool has_something = !outputs_.empty() || has_pending_entries_ ||
-                             position() > committed_offset_;
+  const bool has_something =
+      !outputs_.empty() || has_pending_entries_ || position() > committed_offset_;
   if (!has_something) return false;
   return in_flight_.empty() || outputs_.pending_bytes() >= kCommitBytes;
 }
@@ -138,13 +138,13 @@ Status TaskRunner::commit() {
   add_entry(task::PositionEntry{++commit_sequence_, options_.owner}, now);
   log::Commit commit;
   for (auto& batch : outputs_.take()) {
-    commit.appends.push_back({outputs_.topic(batch.output).topic, batch.partition,
-                              std::move(batch.bytes)});
+    commit.appends.push_back(
+        {outputs_.topic(batch.output).topic, batch.partition, std::move(batch.bytes)});
   }
   std::string journal;
   journal_batch_.finish(journal);
-  commit.appends.push_back({options_.journal.topic, options_.journal.partition,
-                            std::move(journal)});
+  commit.appends.push_back(
+      {options_.journal.topic, options_.journal.partition, std::move(journal)});
   const auto next_offset = position();
   commit.offsets.push_back({options_.group, options_.source, next_offset,
                             std::to_string(commit_sequence_) + "/" +
@@ -175,17 +175,17 @@ void TaskRunner::maybe_snapshot() {
   if (committed_offset_ == snapshot_offset_ && event_count_ == snapshot_events_) return;
   const auto now = services_.clock->monotonic_now();
   const auto age = now - last_snapshot_time_;
-  // A long replay is worth an early snapshot, but snapshots may not take more than a twentieth of the time.
+  // A long replay is worth an early snapshot, but snapshots may not take more than a twentieth of
+  // the time.
   const bool is_replay_long = apply_ns_since_snapshot_ > kReplayBudgetNs &&
                               age > 20 * last_snapshot_cost_ns_ + kReplayBudgetNs;
   if (!is_replay_long && age < options_.checkpoint_interval_ms * kNanosPerMilli) return;
   std::string state;
   task_->snapshot(state);
-  const SnapshotIdentity identity{options_.pipeline,    options_.stage,
-                                  options_.source.partition, committed_offset_,
-                                  journal_sequence_,    source_incarnation_,
-                                  options_.source_partition_count, last_batch_offset_,
-                                  last_batch_crc_};
+  const SnapshotIdentity identity{
+      options_.pipeline, options_.stage,      options_.source.partition,       committed_offset_,
+      journal_sequence_, source_incarnation_, options_.source_partition_count, last_batch_offset_,
+      last_batch_crc_};
   services_.snapshots->submit(this, identity, encode_snapshot(identity, state));
   is_snapshot_running_ = true;
   snapshot_offset_ = committed_offset_;
@@ -256,13 +256,12 @@ Status TaskRunner::finish() {
   }
   std::string state;
   task_->snapshot(state);
-  const SnapshotIdentity identity{options_.pipeline,    options_.stage,
-                                  options_.source.partition, committed_offset_,
-                                  journal_sequence_,    source_incarnation_,
-                                  options_.source_partition_count, last_batch_offset_,
-                                  last_batch_crc_};
-  MR_ASSIGN_OR_RETURN(auto entry, put_snapshot(*services_.objects, identity,
-                                               encode_snapshot(identity, state)));
+  const SnapshotIdentity identity{
+      options_.pipeline, options_.stage,      options_.source.partition,       committed_offset_,
+      journal_sequence_, source_incarnation_, options_.source_partition_count, last_batch_offset_,
+      last_batch_crc_};
+  MR_ASSIGN_OR_RETURN(auto entry,
+                      put_snapshot(*services_.objects, identity, encode_snapshot(identity, state)));
   add_entry(std::move(entry), services_.clock->wall_now());
   MR_RETURN_IF_ERROR(commit());
   MR_RETURN_IF_ERROR(services_.log->wait_durable(in_flight_.back().sequence));

@@ -38,7 +38,7 @@ struct RunnerOptions {
   std::int32_t source_partition_count = 1;
   TopicPartition journal;
   std::string group;
-  std::string owner;                     // of this process
+  std::string owner;  // of this process
   std::vector<task::OutputTopic> outputs;
   std::int64_t checkpoint_interval_ms = 10'000;
 };
@@ -46,18 +46,19 @@ struct RunnerOptions {
 // What others see of a runner. A copy as of its last step.
 struct RunnerReport {
   task::TaskReport task;
-  Offset durable_offset;       // committed and synced
+  Offset durable_offset;  // committed and synced
   std::uint64_t commits = 0;
   std::uint64_t snapshots = 0;
   std::uint64_t replayed_records = 0;  // at the last start
-  WallTime last_input_time;    // when the task last applied input
+  WallTime last_input_time;            // when the task last applied input
 };
 
-// Drives one task: recover, then step after step fetch, apply, commit, snapshot. All methods except post(),
-// report() and options() belong to one thread.
+// Drives one task: recover, then step after step fetch, apply, commit, snapshot. All methods except
+// post(), report() and options() belong to one thread.
 //
-// The log is the truth: a commit holds the outputs, the journal entries and the position (R1); the group's
-// offset is a copy that must agree. Commits are pipelined: while one waits for the disk, the next is collected.
+// The log is the truth: a commit holds the outputs, the journal entries and the position (R1); the
+// group's offset is a copy that must agree. Commits are pipelined: while one waits for the disk,
+// the next is collected.
 class TaskRunner {
  public:
   using TaskMaker = std::function<std::unique_ptr<task::Task>()>;
@@ -65,15 +66,16 @@ class TaskRunner {
   TaskRunner(RunnerServices services, RunnerOptions options, TaskMaker make_task);
   ~TaskRunner();
 
-  // Restores the newest usable snapshot and replays up to the committed position, outputs suppressed. A task
-  // without a journal starts at the beginning of its source, with `first_events` journalled.
+  // Restores the newest usable snapshot and replays up to the committed position, outputs
+  // suppressed. A task without a journal starts at the beginning of its source, with `first_events`
+  // journalled.
   Status recover(const std::vector<task::JournalEvent>& first_events);
 
   // Does one bounded piece of work. True when it did anything.
   Result<bool> step();
 
-  // Commits, waits until everything is durable, and takes a last snapshot, so that the next start replays
-  // nothing.
+  // Commits, waits until everything is durable, and takes a last snapshot, so that the next start
+  // replays nothing.
   Status finish();
 
   // Any thread: a decision from outside, journalled and applied at one of the next steps.
@@ -124,7 +126,7 @@ class TaskRunner {
   std::uint64_t commit_sequence_ = 0;
   std::uint64_t journal_sequence_ = 0;  // of the last entry
   bool has_pending_entries_ = false;
-  Offset committed_offset_;             // of the last commit handed to the log
+  Offset committed_offset_;  // of the last commit handed to the log
   Offset durable_offset_;
   Offset start_offset_;
   Offset last_batch_offset_{-1};

@@ -3,7 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <fstream>
 #include <thread>
 
 #include "base/bytes.h"
@@ -310,8 +309,10 @@ std::vector<std::string> snapshot_keys(Machine& machine) {
 }
 void damage(Machine& machine, const std::string& key) {
   const auto path = machine.storage.folder() + "/objects/" + key;
-  ASSERT_TRUE(std::filesystem::exists(path)) << path;
-  std::ofstream(path, std::ios::binary | std::ios::in) << "damaged";
+  sys::PosixFileSystem files;
+  const auto file = files.open(path);
+  ASSERT_TRUE(file.is_ok()) << file.status().to_string();
+  ASSERT_TRUE((*file)->write_at(0, "damaged").is_ok());
 }
 
 class TaskRunnerSnapshots : public testing::Test {

@@ -15,7 +15,9 @@ constexpr std::chrono::milliseconds kIdleInterval{50};
 Worker::Worker(log::Log& log, std::function<void(const Status&)> on_failure)
     : log_(log), on_failure_(std::move(on_failure)) {}
 
-Worker::~Worker() { stop(); }
+Worker::~Worker() {
+  stop();
+}
 
 void Worker::add(TaskRunner& runner) {
   MR_CHECK(!thread_.joinable());
@@ -53,8 +55,8 @@ Result<bool> Worker::step_all() {
     auto result = runner->step();
     if (!result.is_ok()) {
       const auto& options = runner->options();
-      return std::move(result).take_status().with_context(
-          options.pipeline + " " + options.stage + " " + options.source.to_string());
+      return std::move(result).take_status().with_context(options.pipeline + " " + options.stage +
+                                                          " " + options.source.to_string());
     }
     did_work |= *result;
   }

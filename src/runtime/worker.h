@@ -13,8 +13,8 @@
 
 namespace millrace::runtime {
 
-// One thread that steps its task runners in turn and sleeps while none has work. Appends to a runner's source
-// and syncs of its journal wake it.
+// One thread that steps its task runners in turn and sleeps while none has work. Appends to a
+// runner's source and syncs of its journal wake it.
 class Worker {
  public:
   // `on_failure` is called on the worker's thread when a runner fails; the worker then stops.

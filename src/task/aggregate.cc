@@ -32,8 +32,12 @@ void Aggregate::add_number(const Value& value) {
 void Aggregate::take(const Value& value, const EventPosition& position) {
   position_ = position;
   switch (value.kind()) {
-    case ValueKind::int64: set_number(Decimal::from_int(value.as_int64()), true); break;
-    case ValueKind::decimal: set_number(value.as_decimal(), false); break;
+    case ValueKind::int64:
+      set_number(Decimal::from_int(value.as_int64()), true);
+      break;
+    case ValueKind::decimal:
+      set_number(value.as_decimal(), false);
+      break;
     case ValueKind::string:
       held_ = Held::text;
       text_ = value.as_string();
@@ -46,17 +50,23 @@ void Aggregate::take(const Value& value, const EventPosition& position) {
       held_ = Held::timestamp;
       unscaled_ = static_cast<__int128>(value.seconds()) * kNanosPerSecond + value.nanos();
       break;
-    default: break;  // the pipeline check admits no other type
+    default:
+      break;  // the pipeline check admits no other type
   }
 }
 
 void Aggregate::add(const Value& value, const EventPosition& position) {
   if (value.is_absent() || value.is_null() || value.is_error()) return;
   switch (kind_) {
-    case AggregateKind::count: ++count_; return;
+    case AggregateKind::count:
+      ++count_;
+      return;
     case AggregateKind::sum:
-    case AggregateKind::avg: add_number(value); return;
-    default: break;
+    case AggregateKind::avg:
+      add_number(value);
+      return;
+    default:
+      break;
   }
   Aggregate one(kind_);
   one.count_ = 1;
@@ -128,9 +138,12 @@ Value Aggregate::result(int digits) const {
       const auto whole = number().to_int();
       return whole ? Value::int64(*whole) : Value::decimal(number());
     }
-    case Held::decimal: return Value::decimal(number());
-    case Held::text: return Value::string(text_);
-    case Held::boolean: return Value::boolean(unscaled_ != 0);
+    case Held::decimal:
+      return Value::decimal(number());
+    case Held::text:
+      return Value::string(text_);
+    case Held::boolean:
+      return Value::boolean(unscaled_ != 0);
     case Held::timestamp: {
       auto seconds = static_cast<std::int64_t>(unscaled_ / kNanosPerSecond);
       auto nanos = static_cast<std::int32_t>(unscaled_ % kNanosPerSecond);
@@ -140,7 +153,8 @@ Value Aggregate::result(int digits) const {
       }
       return Value::timestamp(seconds, nanos);
     }
-    default: return Value::null();
+    default:
+      return Value::null();
   }
 }
 

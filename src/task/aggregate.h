@@ -24,20 +24,20 @@ struct EventPosition {
 };
 
 // The state of one aggregate call. Adding and merging commute, so that neither the order of partial
-// results nor their grouping changes a value: numbers are exact, equal numbers keep the larger scale,
-// first and last go by EventPosition. A sum that once leaves 38 digits is lost for good and reads as
-// null; whether an intermediate sum does so is the one thing that may depend on the order.
+// results nor their grouping changes a value: numbers are exact, equal numbers keep the larger
+// scale, first and last go by EventPosition. A sum that once leaves 38 digits is lost for good and
+// reads as null; whether an intermediate sum does so is the one thing that may depend on the order.
 class Aggregate {
  public:
   explicit Aggregate(AggregateKind kind) : kind_(kind) {}
 
-  // `value` null or absent is not counted (count() gets a true). Text and booleans only for min, max, first
-  // and last.
+  // `value` null or absent is not counted (count() gets a true). Text and booleans only for min,
+  // max, first and last.
   void add(const Value& value, const EventPosition& position);
   void merge(const Aggregate& other);
 
-  // The result; `digits` only for avg (rounded half-even). Null when nothing was added, except count and
-  // sum, which are 0. Views live as long as this object is unchanged.
+  // The result; `digits` only for avg (rounded half-even). Null when nothing was added, except
+  // count and sum, which are 0. Views live as long as this object is unchanged.
   [[nodiscard]] Value result(int digits) const;
 
   void encode(Encoder& to) const;

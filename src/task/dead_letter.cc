@@ -3,7 +3,6 @@
 #include <optional>
 #include <span>
 
-
 #include "base/time_text.h"
 #include "base/utf8.h"
 #include "codec/json.h"
@@ -61,13 +60,20 @@ void append_headers(std::string& out, std::span<const HeaderView> headers) {
 
 std::string_view to_string(ErrorType type) {
   switch (type) {
-    case ErrorType::schema_invalid: return "SCHEMA_INVALID";
-    case ErrorType::business_rule_violation: return "BUSINESS_RULE_VIOLATION";
-    case ErrorType::duplicate: return "DUPLICATE";
-    case ErrorType::future_event: return "FUTURE_EVENT";
-    case ErrorType::late_event: return "LATE_EVENT";
-    case ErrorType::sink_error: return "SINK_ERROR";
-    case ErrorType::timeout: return "TIMEOUT";
+    case ErrorType::schema_invalid:
+      return "SCHEMA_INVALID";
+    case ErrorType::business_rule_violation:
+      return "BUSINESS_RULE_VIOLATION";
+    case ErrorType::duplicate:
+      return "DUPLICATE";
+    case ErrorType::future_event:
+      return "FUTURE_EVENT";
+    case ErrorType::late_event:
+      return "LATE_EVENT";
+    case ErrorType::sink_error:
+      return "SINK_ERROR";
+    case ErrorType::timeout:
+      return "TIMEOUT";
   }
   return "UNKNOWN";
 }

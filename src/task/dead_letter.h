@@ -11,7 +11,7 @@
 namespace millrace::task {
 
 enum class ErrorType : std::uint8_t {
-  schema_invalid,  // also unreadable JSON
+  schema_invalid,           // also unreadable JSON
   business_rule_violation,  // also a rule or computed field whose evaluation fails
   duplicate,
   future_event,
@@ -27,7 +27,8 @@ std::string_view to_string(ErrorType type);
 struct DeadLetter {
   ErrorType type = ErrorType::schema_invalid;
   std::string_view message;
-  std::string_view stage;     // "decode", "schema", "rules", "time", "dedup", "enrich", "window <name>"
+  std::string_view
+      stage;  // "decode", "schema", "rules", "time", "dedup", "enrich", "window <name>"
   std::string_view pipeline;  // "ticks@1"
   WallTime time;              // processing time
   std::string_view source_topic;
@@ -37,8 +38,8 @@ struct DeadLetter {
   std::string_view attempted_id_alias;  // a second name for attempted_id, or empty
 };
 
-// Appends the letter's JSON. Nothing of the original is lost: value and key and header values go in as text
-// where they are valid UTF-8, else as base64 under "<name>_base64".
+// Appends the letter's JSON. Nothing of the original is lost: value and key and header values go in
+// as text where they are valid UTF-8, else as base64 under "<name>_base64".
 void append_dead_letter(std::string& out, const DeadLetter& letter, const RecordView& original);
 
 }  // namespace millrace::task

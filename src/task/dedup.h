@@ -13,14 +13,16 @@
 
 namespace millrace::task {
 
-// Which event ids were seen, by 128-bit hashes keyed with the pipeline's secret. An id is filed under the
-// watermark at its arrival, in a bucket of ttl / 24, and counts as seen until the watermark passes that
-// bucket's end + ttl (R16): what a look-up answers depends only on the records before it.
+// Which event ids were seen, by 128-bit hashes keyed with the pipeline's secret. An id is filed
+// under the watermark at its arrival, in a bucket of ttl / 24, and counts as seen until the
+// watermark passes that bucket's end + ttl (R16): what a look-up answers depends only on the
+// records before it.
 class Dedup {
  public:
   Dedup(std::int64_t ttl_us, std::uint64_t hash_secret);
 
-  // Files the id if it is new. Returns whether it was new. `watermark` never goes back between calls.
+  // Files the id if it is new. Returns whether it was new. `watermark` never goes back between
+  // calls.
   bool insert(std::string_view id, EventTime watermark);
 
   [[nodiscard]] std::size_t live_ids() const { return ids_.size(); }

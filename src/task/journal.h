@@ -11,9 +11,9 @@
 #include "base/time.h"
 #include "model/topic.h"
 
-// A task's journal: everything the outside world decided for it, and the position of every commit. One
-// partition of an internal topic per task, written only in the task's own commits (rules R1, R6, R9, R13).
-// docs/formats/journal.md has the bytes.
+// A task's journal: everything the outside world decided for it, and the position of every commit.
+// One partition of an internal topic per task, written only in the task's own commits (rules R1,
+// R6, R9, R13). docs/formats/journal.md has the bytes.
 
 namespace millrace::task {
 
@@ -23,7 +23,8 @@ struct PositionEntry {
   std::string owner;  // of the process that wrote it
 };
 
-// An absolute watermark from outside: an idle partition's siblings, the idle clock, or a drain (R13).
+// An absolute watermark from outside: an idle partition's siblings, the idle clock, or a drain
+// (R13).
 struct WatermarkEntry {
   EventTime watermark;
 };

@@ -92,8 +92,8 @@ void MergeTask::merge(const PartialView& partial, WallTime time, Outputs& output
     state.aggregates[i].merge(partial.state.aggregates[i]);
   }
   state.is_changed = true;
-  // A pane past its end was fired already, or fires right now: its upstreams were all past the end before
-  // this partial's event came, within lateness.
+  // A pane past its end was fired already, or fires right now: its upstreams were all past the end
+  // before this partial's event came, within lateness.
   if (pane.is_fired) {
     ++counters.results;
     results_.emit(pane, state, false, cause(time), *plan_.window.local, outputs);

@@ -141,6 +141,16 @@ TEST(MergeTask, waits_for_every_upstream_then_fires_revises_and_closes) {
   EXPECT_EQ(driver.task().report().open_pane_count, 0u);
 }
 
+TEST(MergeTask, a_pane_that_begins_within_lateness_fires_at_once) {
+  const auto plan = plan_of(1, 60, 30);
+  Driver driver(plan);
+  using Lines = std::vector<std::string>;
+  EXPECT_EQ(driver.feed({watermark(0, 70)}), Lines{});
+  EXPECT_EQ(driver.feed({partial(0, "eu", {4})}),
+            Lines{result("eu", kStart, kEnd, 0, false, 1, 4)});
+  EXPECT_EQ(driver.feed({watermark(0, 90)}), Lines{result("eu", kStart, kEnd, 1, true, 1, 4)});
+}
+
 TEST(MergeTask, an_upstream_never_goes_back_and_unknown_ones_do_not_count) {
   const auto plan = plan_of(2, 60, 0);
   Driver driver(plan);

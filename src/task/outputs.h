@@ -28,12 +28,12 @@ struct OutputRecord {
   std::span<const codec::HeaderToAppend> headers;
 };
 
-// Collects what a task produces between two commits as batches per topic partition. While suppressed
-// (a replay of what is committed already) it swallows everything. One thread.
+// Collects what a task produces between two commits as batches per topic partition. While
+// suppressed (a replay of what is committed already) it swallows everything. One thread.
 class Outputs {
  public:
-  // A batch that holds this much is finished, so that a commit cannot fail because a topic's largest
-  // batch is smaller than what one commit has for a partition (R10).
+  // A batch that holds this much is finished, so that a commit cannot fail because a topic's
+  // largest batch is smaller than what one commit has for a partition (R10).
   static constexpr std::size_t kBatchPlainBytes = 1 << 20;
 
   explicit Outputs(std::vector<OutputTopic> topics);
@@ -58,8 +58,8 @@ class Outputs {
     std::int32_t partition;
     std::string bytes;
   };
-  // The batches so far, in the order their partitions were first written and, within a partition, of
-  // their records; starts over.
+  // The batches so far, in the order their partitions were first written and, within a partition,
+  // of their records; starts over.
   std::vector<FinishedBatch> take();
 
  private:

@@ -12,8 +12,8 @@
 
 namespace millrace::task {
 
-// Records of a repartition topic (docs/formats/partial.md). From one upstream task they arrive in order: the
-// partials of a pane before the watermark that passes its end (R14).
+// Records of a repartition topic (docs/formats/partial.md). From one upstream task they arrive in
+// order: the partials of a pane before the watermark that passes its end (R14).
 struct PartialView {
   std::int64_t pane_start_us = 0;
   KeyState state;  // aggregates to be merged; revision and is_changed unused

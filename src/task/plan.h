@@ -13,8 +13,8 @@
 #include "task/outputs.h"
 #include "task/watermark.h"
 
-// What a stage does, as data: made once from a checked pipeline file (pipeline/build.h), immutable, shared by
-// all tasks of the stage. Names of topics are indexes into `outputs`.
+// What a stage does, as data: made once from a checked pipeline file (pipeline/build.h), immutable,
+// shared by all tasks of the stage. Names of topics are indexes into `outputs`.
 
 namespace millrace::task {
 
@@ -32,12 +32,12 @@ struct ComputedField {
 struct AggregateCall {
   std::string name;  // of the result's member
   AggregateKind kind = AggregateKind::count;
-  int digits = 4;  // avg only
+  int digits = 4;                         // avg only
   std::optional<expr::Program> argument;  // over the row; none for count()
 };
 
-// A member of a window's result computed from the others: fields of its environment are the key, window_start,
-// window_end, the aggregates in order.
+// A member of a window's result computed from the others: fields of its environment are the key,
+// window_start, window_end, the aggregates in order.
 struct ResultField {
   std::string name;
   expr::Program program;
@@ -51,15 +51,15 @@ struct WindowResults {
 
 struct Window {
   std::string name;
-  std::string key_name;               // the result's member that holds the key
-  std::optional<expr::Program> key;   // over the row; none: one window for everything
+  std::string key_name;              // the result's member that holds the key
+  std::optional<expr::Program> key;  // over the row; none: one window for everything
   std::int64_t length_us = 0;
-  std::int64_t every_us = 0;          // == length_us for tumbling
+  std::int64_t every_us = 0;  // == length_us for tumbling
   std::int64_t allowed_lateness_us = 0;
   std::vector<AggregateCall> aggregates;
   std::vector<ResultField> fields;
-  // Set where the window's key is the partition key: results leave from the source task. Otherwise partial
-  // results go to `partials_output`, and a merging task makes the results.
+  // Set where the window's key is the partition key: results leave from the source task. Otherwise
+  // partial results go to `partials_output`, and a merging task makes the results.
   std::optional<WindowResults> local;
   std::size_t partials_output = 0;
 };
@@ -72,12 +72,12 @@ struct DedupPlan {
 };
 
 struct SourcePlan {
-  std::string pipeline;            // "ticks@1", the value of header millrace-pipeline
+  std::string pipeline;  // "ticks@1", the value of header millrace-pipeline
   std::string source_topic;
   std::int32_t source_partition_count = 1;
   std::string dead_letter_id_name;  // an alias under which attempted_id appears, too; may be empty
 
-  RowLayout layout;                // schema fields, then computed fields
+  RowLayout layout;  // schema fields, then computed fields
   std::size_t schema_field_count = 0;
   std::shared_ptr<const codec::JsonSchema> schema;
   std::optional<std::size_t> key_slot;
@@ -95,7 +95,8 @@ struct SourcePlan {
   std::size_t dead_letter_output = 0;
 };
 
-// A merging stage: one window whose key is not the partition key. `window.local` says where results go.
+// A merging stage: one window whose key is not the partition key. `window.local` says where results
+// go.
 struct MergePlan {
   std::string pipeline;
   std::string repartition_topic;

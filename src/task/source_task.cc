@@ -27,7 +27,7 @@ SourceTask::SourceTask(const SourcePlan& plan, std::int32_t partition, TableProv
       row_(plan.layout.fields.size()),
       variables_(1),
       table_owners_(plan.tables.size()),
-      tables_(plan.tables.size(), nullptr) {
+      tables_(plan.tables.size(), &no_table_) {
   MR_CHECK(partition >= 0 && partition < plan.source_partition_count);
   MR_CHECK(plan.event_time_slot < plan.schema_field_count);
   if (plan.dedup) dedup_ = std::make_unique<Dedup>(plan.dedup->ttl_us, plan.dedup->hash_secret);
@@ -66,9 +66,13 @@ void SourceTask::process(const RecordView& record, WallTime time, Outputs& outpu
   if (step == Step::go_on) step = check_duplicate();
   if (step == Step::go_on) step = compute(time);
   switch (step) {
-    case Step::refused: return write_dead_letter(record, time, outputs);
-    case Step::dropped: ++counters_.dropped_duplicates; return;
-    case Step::go_on: break;
+    case Step::refused:
+      return write_dead_letter(record, time, outputs);
+    case Step::dropped:
+      ++counters_.dropped_duplicates;
+      return;
+    case Step::go_on:
+      break;
   }
   ++counters_.passed;
   write_enriched(record, time, outputs);
@@ -86,8 +90,7 @@ SourceTask::Step SourceTask::decode(const RecordView& record) {
     return refuse(ErrorType::schema_invalid, "decode", "the record has no value (a tombstone)");
   }
   const auto text = *record.value;
-  auto outcome =
-      decoder_.decode(text, reader_.readable_bytes_from(text.data()), arena_, row_);
+  auto outcome = decoder_.decode(text, reader_.readable_bytes_from(text.data()), arena_, row_);
   if (!outcome.status.is_ok()) {
     return refuse(ErrorType::schema_invalid, "decode",
                   "unreadable JSON: " + std::string(outcome.status.message()));
@@ -113,8 +116,8 @@ SourceTask::Step SourceTask::decode(const RecordView& record) {
   return refuse(ErrorType::schema_invalid, "schema", std::move(message));
 }
 
-// The enriched event is the original text with the computed members behind it, so the original must not have
-// members of those names. Only events with members the schema does not name come here.
+// The enriched event is the original text with the computed members behind it, so the original must
+// not have members of those names. Only events with members the schema does not name come here.
 SourceTask::Step SourceTask::check_document(std::string_view text, std::uint64_t unknown_count) {
   if (unknown_count == 0 || plan_.computed.empty()) return Step::go_on;
   auto document = codec::parse_json(text, arena_);
@@ -187,14 +190,16 @@ SourceTask::Step SourceTask::compute(WallTime time) {
   for (const auto& field : plan_.computed) {
     row_[field.slot] = field.program.evaluate(input(), arena_);
     if (!row_[field.slot].is_error()) continue;
-    return refuse(ErrorType::business_rule_violation, "enrich",
-                  plan_.layout.fields[field.slot].name + ": " +
-                      std::string(row_[field.slot].as_string()));
+    return refuse(
+        ErrorType::business_rule_violation, "enrich",
+        plan_.layout.fields[field.slot].name + ": " + std::string(row_[field.slot].as_string()));
   }
   return Step::go_on;
 }
 
-expr::EvaluateInput SourceTask::input() const { return {row_, tables_, variables_}; }
+expr::EvaluateInput SourceTask::input() const {
+  return {row_, tables_, variables_};
+}
 
 Cause SourceTask::cause(WallTime time) {
   if (source_offset_ != next_offset_) {
@@ -224,8 +229,8 @@ void SourceTask::write_enriched(const RecordView& record, WallTime time, Outputs
   const std::array<codec::HeaderToAppend, 2> headers{
       {{"millrace-source", because.source}, {"millrace-pipeline", because.pipeline}}};
   for (const auto output : plan_.enriched_outputs) {
-    // With as many partitions as the source a record stays in its partition, so that order is kept whatever
-    // partitioner the producer used.
+    // With as many partitions as the source a record stays in its partition, so that order is kept
+    // whatever partitioner the producer used.
     const bool is_same_count =
         outputs.topic(output).partition_count == plan_.source_partition_count;
     const auto partition =

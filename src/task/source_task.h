@@ -8,8 +8,8 @@
 
 namespace millrace::task {
 
-// The stage that reads a source topic: decode, schema, rules, time, deduplication, enrichment, windows.
-// `plan` and `tables` outlive the task.
+// The stage that reads a source topic: decode, schema, rules, time, deduplication, enrichment,
+// windows. `plan` and `tables` outlive the task.
 std::unique_ptr<Task> make_source_task(const SourcePlan& plan, std::int32_t partition,
                                        TableProvider tables);
 

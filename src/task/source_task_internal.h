@@ -15,8 +15,8 @@
 
 namespace millrace::task {
 
-// One task of the source stage. A record passes the steps in this order; the first that refuses it writes the
-// dead letter and ends its way:
+// One task of the source stage. A record passes the steps in this order; the first that refuses it
+// writes the dead letter and ends its way:
 //
 //   decode -> schema -> key -> rules -> time -> dedup -> enrich -> (enriched outputs) -> windows
 //
@@ -38,6 +38,12 @@ class SourceTask final : public Task {
     ErrorType type = ErrorType::schema_invalid;
     std::string_view stage;
     std::string message;
+  };
+  // Stands for a table without any version in force: a replay of what came before a pipeline version
+  // that brought the table.
+  class NoTable final : public expr::LookupTable {
+   public:
+    [[nodiscard]] Value find(const Value&) const override { return Value::null(); }
   };
   enum class Step : std::uint8_t { go_on, refused, dropped };
 
@@ -70,8 +76,8 @@ class SourceTask final : public Task {
   EventTime sent_watermark_ = kNoWatermark;  // last one sent to the merging tasks
   std::unique_ptr<Dedup> dedup_;             // null without deduplication
   std::vector<SourceWindow> windows_;
-  std::vector<Hash128> table_versions_;      // per plan_.tables
-  TaskCounters counters_;                    // .windows stays empty: each SourceWindow has its own
+  std::vector<Hash128> table_versions_;  // per plan_.tables
+  TaskCounters counters_;                // .windows stays empty: each SourceWindow has its own
 
   // Scratch, dead between records.
   codec::BatchReader reader_;
@@ -80,11 +86,12 @@ class SourceTask final : public Task {
   std::vector<Value> row_;
   std::vector<Value> variables_;
   std::vector<std::shared_ptr<const Table>> table_owners_;
+  NoTable no_table_;
   std::vector<const expr::LookupTable*> tables_;
   std::vector<codec::SchemaViolation> violations_;
   Refusal refusal_;
   std::string value_;
-  std::string source_;          // of the record at source_offset_
+  std::string source_;  // of the record at source_offset_
   Offset source_offset_{-1};
   EventTime event_time_;
 };

@@ -70,7 +70,8 @@ TaskReport SourceTask::report() const {
   report.live_ids = dedup_ ? dedup_->live_ids() : 0;
   report.counters = counters_;
   for (std::size_t i = 0; i < plan_.tables.size(); ++i) {
-    if (tables_[i] != nullptr) report.tables.push_back({plan_.tables[i], table_versions_[i]});
+    if (table_owners_[i] == nullptr) continue;
+    report.tables.push_back({plan_.tables[i], table_versions_[i]});
   }
   for (const auto& window : windows_) {
     const auto& panes = window.panes();
@@ -80,8 +81,8 @@ TaskReport SourceTask::report() const {
     for (const auto& [start, pane] : panes.panes()) {
       if (report.open_panes.size() == kOpenPanesReported) break;
       report.open_panes.push_back({window.window().name, EventTime(start),
-                                   EventTime(start + window.window().length_us),
-                                   pane.keys.size(), pane.is_fired});
+                                   EventTime(start + window.window().length_us), pane.keys.size(),
+                                   pane.is_fired});
     }
   }
   return report;

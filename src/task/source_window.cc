@@ -97,8 +97,8 @@ void SourceWindow::advance(EventTime watermark, const Cause& cause, Outputs& out
 
 void SourceWindow::snapshot(Encoder& to) const {
   panes_.snapshot(to);
-  for (const auto count : {counters_.in, counters_.counted, counters_.late, counters_.results,
-                           counters_.failed}) {
+  for (const auto count :
+       {counters_.in, counters_.counted, counters_.late, counters_.results, counters_.failed}) {
     to.varint(count);
   }
 }

@@ -12,16 +12,17 @@
 
 namespace millrace::task {
 
-// One window of a source task: judges lateness, aggregates, and lets results (local key) or partial results
-// (key to be repartitioned, R14) leave. One thread. `window` outlives it.
+// One window of a source task: judges lateness, aggregates, and lets results (local key) or partial
+// results (key to be repartitioned, R14) leave. One thread. `window` outlives it.
 class SourceWindow {
  public:
   explicit SourceWindow(const Window& window);
 
   struct Outcome {
-    std::size_t late_panes = 0;  // panes the event came too late for; with sliding windows others may count it
+    std::size_t late_panes =
+        0;  // panes the event came too late for; with sliding windows others may count it
     std::int64_t first_late_start_us = 0;
-    std::string error;           // the key could not be computed: nothing was counted
+    std::string error;  // the key could not be computed: nothing was counted
   };
   // `watermark` is the one before this event moved it.
   Outcome add(const expr::EvaluateInput& input, Arena& arena, const EventPosition& position,

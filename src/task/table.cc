@@ -11,7 +11,8 @@
 namespace millrace::task {
 namespace {
 
-constexpr std::uint64_t kContentSeed = 0x6d696c6c72616365;  // part of the version's name; never changes
+constexpr std::uint64_t kContentSeed =
+    0x6d696c6c72616365;  // part of the version's name; never changes
 
 // Reads the fields of one CSV record (RFC 4180); quoted fields may hold line breaks.
 class CsvReader {
@@ -53,7 +54,8 @@ class CsvReader {
         return invalid_error("line " + std::to_string(line_) + ": a quoted field has no end");
       }
       field += text_.substr(0, quote);
-      next_line_ += static_cast<std::size_t>(std::count(text_.begin(), text_.begin() + quote, '\n'));
+      next_line_ +=
+          static_cast<std::size_t>(std::count(text_.begin(), text_.begin() + quote, '\n'));
       text_.remove_prefix(quote + 1);
       if (!text_.starts_with('"')) break;
       field += '"';
@@ -72,13 +74,15 @@ class CsvReader {
 
 }  // namespace
 
-Hash128 table_content_hash(std::string_view content) { return hash128(content, kContentSeed); }
+Hash128 table_content_hash(std::string_view content) {
+  return hash128(content, kContentSeed);
+}
 
 Result<std::shared_ptr<const Table>> Table::parse(TableFormat format, std::string_view content,
                                                   const std::string& key) {
   if (content.size() > kContentBytesMax) {
-    return invalid_error("the table has " + std::to_string(content.size()) +
-                         " bytes; at most " + std::to_string(kContentBytesMax) + " are allowed");
+    return invalid_error("the table has " + std::to_string(content.size()) + " bytes; at most " +
+                         std::to_string(kContentBytesMax) + " are allowed");
   }
   std::shared_ptr<Table> table(new Table());
   MR_RETURN_IF_ERROR(format == TableFormat::csv ? table->parse_csv(content, key)

@@ -16,7 +16,8 @@ namespace millrace::task {
 
 enum class TableFormat : std::uint8_t { csv, json };
 
-// One immutable version of a look-up table, named by the hash of its file (R23). Any thread may read it.
+// One immutable version of a look-up table, named by the hash of its file (R23). Any thread may
+// read it.
 //   csv   RFC 4180 with a header line; every column is a string
 //   json  an array of objects; members keep their types
 // `key` names the column whose text is looked up; it must be there and unique.

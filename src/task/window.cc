@@ -86,8 +86,8 @@ KeyState& PaneSet::key_state(Pane& pane, std::string_view key) {
 
 void PaneSet::recompute_due() {
   next_due_us_ = kNever;
-  // Panes fire in the order of their starts, so the fired ones come first, and among the others the first is
-  // due first. Fired panes are few: those within allowed lateness.
+  // Panes fire in the order of their starts, so the fired ones come first, and among the others the
+  // first is due first. Fired panes are few: those within allowed lateness.
   for (const auto& [start, pane] : panes_) {
     next_due_us_ = std::min(next_due_us_, due_at(pane));
     if (!pane.is_fired) break;

@@ -33,9 +33,9 @@ struct Pane {
   boost::unordered_flat_map<std::string, std::uint32_t> index;  // key -> position in keys
 };
 
-// The open panes of one window definition, by start. A pane fires when the watermark passes its end, is kept
-// for allowed lateness while events revise it, then closes. Pure bookkeeping: what a firing does is up to the
-// caller. Bounded: at most kOpenKeysMax keys over all panes (`is_full`).
+// The open panes of one window definition, by start. A pane fires when the watermark passes its
+// end, is kept for allowed lateness while events revise it, then closes. Pure bookkeeping: what a
+// firing does is up to the caller. Bounded: at most kOpenKeysMax keys over all panes (`is_full`).
 class PaneSet {
  public:
   static constexpr std::size_t kOpenKeysMax = 10'000'000;
@@ -58,8 +58,8 @@ class PaneSet {
   KeyState& key_state(Pane& pane, std::string_view key);
   [[nodiscard]] bool is_full() const { return open_keys_ >= kOpenKeysMax; }
 
-  // Calls `fire` for each pane that `watermark` passes now, in order of its end, and `close` when it passes
-  // end + allowed lateness as well; then the pane is gone. Cheap when nothing is due.
+  // Calls `fire` for each pane that `watermark` passes now, in order of its end, and `close` when
+  // it passes end + allowed lateness as well; then the pane is gone. Cheap when nothing is due.
   template <typename Fire, typename Close>
   void advance(EventTime watermark, Fire&& fire, Close&& close);
 
@@ -79,8 +79,8 @@ class PaneSet {
   const Window* window_;
   bool keeps_fired_panes_;
   std::map<std::int64_t, Pane> panes_;
-  Pane* last_pane_ = nullptr;       // most events fall into the pane of the one before
-  std::int64_t next_due_us_;        // no pane has anything to do before the watermark is here
+  Pane* last_pane_ = nullptr;  // most events fall into the pane of the one before
+  std::int64_t next_due_us_;   // no pane has anything to do before the watermark is here
   std::size_t open_keys_ = 0;
 };
 

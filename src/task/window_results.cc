@@ -40,7 +40,8 @@ void ResultWriter::emit(const Pane& pane, KeyState& state, bool is_final, const 
     json_ += ',';
   }
   json_ += "\"window_start\":\"" + format_event_time(EventTime(pane.start_us));
-  json_ += "\",\"window_end\":\"" + format_event_time(EventTime(pane.start_us + window_->length_us));
+  json_ +=
+      "\",\"window_end\":\"" + format_event_time(EventTime(pane.start_us + window_->length_us));
   json_ += "\",\"revision\":" + std::to_string(state.revision);
   json_ += is_final ? ",\"is_final\":true" : ",\"is_final\":false";
   for (std::size_t i = 0; i < state.aggregates.size(); ++i) {
@@ -55,8 +56,8 @@ void ResultWriter::emit(const Pane& pane, KeyState& state, bool is_final, const 
   }
   json_ += '}';
 
-  const std::array<codec::HeaderToAppend, 2> headers{{{"millrace-source", cause.source},
-                                                      {"millrace-pipeline", cause.pipeline}}};
+  const std::array<codec::HeaderToAppend, 2> headers{
+      {{"millrace-source", cause.source}, {"millrace-pipeline", cause.pipeline}}};
   const OutputRecord record{cause.time, state.key, json_, headers};
   outputs.append(to.results_output, outputs.partition_for(to.results_output, state.key, 0), record);
   if (to.feature_output) {

@@ -18,8 +18,8 @@ struct Cause {
   WallTime time;              // processing time
 };
 
-// Writes window results as JSON (R15): the key, window_start, window_end, revision, is_final, the aggregates,
-// the computed fields. One thread; reuses its buffers.
+// Writes window results as JSON (R15): the key, window_start, window_end, revision, is_final, the
+// aggregates, the computed fields. One thread; reuses its buffers.
 class ResultWriter {
  public:
   explicit ResultWriter(const Window& window) : window_(&window) {}

@@ -1,221 +1,23 @@
 #pragma once
 
-// What the tests of this folder share: a log and an object store in memory that can fail or crash
-// at any call. Only for tests.
+// Only for tests.
 
 #include <algorithm>
-#include <functional>
 #include <map>
-#include <memory>
 #include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "base/time.h"
+#include "base/check.h"
 #include "codec/record_batch.h"
+#include "lake/faults_for_tests.h"
 #include "log/log.h"
-#include "objects/object_store.h"
 
 namespace millrace::lake {
 
-// Stands still until told otherwise. Thread-safe.
-class ManualClock final : public Clock {
- public:
-  [[nodiscard]] WallTime wall_now() const override {
-    const std::lock_guard lock(mutex_);
-    return WallTime(wall_ms_);
-  }
-  [[nodiscard]] MonotonicTime monotonic_now() const override {
-    return MonotonicTime(wall_now().value * 1'000'000);
-  }
-  void advance_ms(std::int64_t ms) {
-    const std::lock_guard lock(mutex_);
-    wall_ms_ += ms;
-  }
-
- private:
-  mutable std::mutex mutex_;
-  std::int64_t wall_ms_ = 1'700'000'000'000;
-};
-
-// Counts the calls of log and store together and makes the n-th one fail, before or after it took
-// effect. A crash makes all later calls fail, too, until recover().
-class FaultPlan {
- public:
-  enum class Kind : std::uint8_t { none, before, after };
-
-  void fail_at(std::uint64_t call, Kind kind, bool is_crash) {
-    const std::lock_guard lock(mutex_);
-    fail_at_ = call;
-    kind_ = kind;
-    is_crash_ = is_crash;
-    calls_ = 0;
-    has_fired_ = false;
-  }
-  void recover() { fail_at(0, Kind::none, false); }
-  [[nodiscard]] bool has_fired() const {
-    const std::lock_guard lock(mutex_);
-    return has_fired_;
-  }
-
-  Kind next() {
-    const std::lock_guard lock(mutex_);
-    ++calls_;
-    if (kind_ == Kind::none) return Kind::none;
-    if (has_fired_ && is_crash_) return Kind::before;
-    if (calls_ != fail_at_) return Kind::none;
-    has_fired_ = true;
-    return kind_;
-  }
-
- private:
-  mutable std::mutex mutex_;
-  std::uint64_t calls_ = 0;
-  std::uint64_t fail_at_ = 0;
-  Kind kind_ = Kind::none;
-  bool is_crash_ = false;
-  bool has_fired_ = false;
-};
-
-// What `run` gives, or a failure instead of or after it.
-template <typename Run>
-auto with_fault(FaultPlan& plan, Run&& run) -> decltype(run()) {
-  const auto kind = plan.next();
-  if (kind == FaultPlan::Kind::before) return io_error("the fault before the call");
-  auto result = run();
-  if (kind == FaultPlan::Kind::after) return io_error("the fault after the call");
-  return result;
-}
-
-class MemoryStore final : public objects::ObjectStore {
- public:
-  explicit MemoryStore(FaultPlan& faults) : faults_(faults) {}
-
-  Status put(const std::string& key, std::string_view bytes, bool only_if_absent) override {
-    return with_fault(faults_, [&] { return store(key, std::string(bytes), only_if_absent); });
-  }
-  Result<std::string> get(const std::string& key) override {
-    return with_fault(faults_, [&]() -> Result<std::string> {
-      const std::lock_guard lock(mutex_);
-      const auto known = objects_.find(key);
-      if (known == objects_.end()) return not_found_error(key);
-      return known->second;
-    });
-  }
-  Result<objects::ObjectInfo> head(const std::string& key) override {
-    return with_fault(faults_, [&]() -> Result<objects::ObjectInfo> {
-      const std::lock_guard lock(mutex_);
-      const auto known = objects_.find(key);
-      if (known == objects_.end()) return not_found_error(key);
-      return objects::ObjectInfo{key, known->second.size()};
-    });
-  }
-  Status remove(const std::string& key) override {
-    return with_fault(faults_, [&] {
-      const std::lock_guard lock(mutex_);
-      objects_.erase(key);
-      return ok_status();
-    });
-  }
-  Result<std::vector<objects::ObjectInfo>> list(const std::string& prefix) override {
-    return with_fault(faults_, [&]() -> Result<std::vector<objects::ObjectInfo>> {
-      const std::lock_guard lock(mutex_);
-      std::vector<objects::ObjectInfo> found;
-      for (const auto& [key, bytes] : objects_) {
-        if (key.starts_with(prefix)) found.push_back({key, bytes.size()});
-      }
-      return found;
-    });
-  }
-  Result<std::string> start_upload(const std::string& key) override {
-    return with_fault(faults_, [&]() -> Result<std::string> {
-      const std::lock_guard lock(mutex_);
-      auto id = "upload-" + std::to_string(++upload_count_);
-      uploads_[id].key = key;
-      return id;
-    });
-  }
-  Result<objects::UploadPart> put_part(const std::string& key, const std::string& upload_id,
-                                       int number, std::string_view bytes) override {
-    return with_fault(faults_, [&]() -> Result<objects::UploadPart> {
-      const std::lock_guard lock(mutex_);
-      const auto upload = uploads_.find(upload_id);
-      if (upload == uploads_.end() || upload->second.key != key) return not_found_error(upload_id);
-      upload->second.parts[number] = bytes;
-      return objects::UploadPart{number, "etag"};
-    });
-  }
-  Status complete_upload(const std::string& key, const std::string& upload_id,
-                         const std::vector<objects::UploadPart>& parts,
-                         bool only_if_absent) override {
-    return with_fault(faults_, [&]() -> Status {
-      if (before_complete_) before_complete_(key, upload_id);
-      std::string bytes;
-      {
-        const std::lock_guard lock(mutex_);
-        const auto upload = uploads_.find(upload_id);
-        if (upload == uploads_.end()) return not_found_error(upload_id);
-        for (const auto& part : parts) bytes += upload->second.parts.at(part.number);
-      }
-      MR_RETURN_IF_ERROR(store(key, std::move(bytes), only_if_absent));
-      const std::lock_guard lock(mutex_);
-      uploads_.erase(upload_id);
-      return ok_status();
-    });
-  }
-  Status abort_upload(const std::string&, const std::string& upload_id) override {
-    return with_fault(faults_, [&] {
-      const std::lock_guard lock(mutex_);
-      uploads_.erase(upload_id);
-      return ok_status();
-    });
-  }
-
-  // Without faults.
-  [[nodiscard]] std::map<std::string, std::string> objects() const {
-    const std::lock_guard lock(mutex_);
-    return objects_;
-  }
-  void plant(const std::string& key, std::string bytes) {
-    const std::lock_guard lock(mutex_);
-    objects_[key] = std::move(bytes);
-  }
-  void lose(const std::string& key) {
-    const std::lock_guard lock(mutex_);
-    objects_.erase(key);
-  }
-  // Called at the start of every completion, as if somebody else had come first.
-  using BeforeComplete = std::function<void(const std::string& key, const std::string& upload_id)>;
-  void set_before_complete(BeforeComplete before_complete) {
-    before_complete_ = std::move(before_complete);
-  }
-  [[nodiscard]] std::size_t open_uploads() const {
-    const std::lock_guard lock(mutex_);
-    return uploads_.size();
-  }
-
- private:
-  struct Upload {
-    std::string key;
-    std::map<int, std::string> parts;
-  };
-
-  Status store(const std::string& key, std::string bytes, bool only_if_absent) {
-    const std::lock_guard lock(mutex_);
-    if (only_if_absent && objects_.contains(key)) return exists_error(key);
-    objects_[key] = std::move(bytes);
-    return ok_status();
-  }
-
-  FaultPlan& faults_;
-  mutable std::mutex mutex_;
-  std::map<std::string, std::string> objects_;
-  std::map<std::string, Upload> uploads_;
-  std::uint64_t upload_count_ = 0;
-  BeforeComplete before_complete_;
-};
-
+// A log in memory whose calls fail as the plan says. Thread-safe.
+//
 // Commits are durable once somebody waited for them or for a later one; crash() takes the others
 // back, or finds that they had come through.
 class MemoryLog final : public log::Log {

@@ -1,7 +1,7 @@
 #pragma once
 
-// Pipelines and tasks for tests: builds the pipelines that come with the project and drives their
-// tasks over plain vectors of records instead of a log. Only for tests.
+// The slow twin of the runtime: drives the tasks of a pipeline over plain vectors of records,
+// without a log. And the pipelines that come with the project. Only for tests.
 
 #include <gtest/gtest.h>
 
@@ -192,6 +192,20 @@ class PipelineDriver {
     }
   }
 
+  // Every task goes on from its own snapshot.
+  void restart() {
+    for (std::int32_t p = 0; p < plan_.source.source_partition_count; ++p) {
+      reload(sources_[static_cast<std::size_t>(p)].task,
+             task::make_source_task(plan_.source, p, own_tables(plan_)));
+    }
+    for (auto& [place, stage] : merges_) {
+      for (const auto& merge : plan_.merges) {
+        if (merge.repartition_topic != place.topic) continue;
+        reload(stage.task, task::make_merge_task(merge, place.partition));
+      }
+    }
+  }
+
   [[nodiscard]] task::Task& source(std::int32_t partition) {
     return *sources_[static_cast<std::size_t>(partition)].task;
   }
@@ -203,6 +217,13 @@ class PipelineDriver {
     task::Outputs outputs;
   };
 
+  static void reload(std::unique_ptr<task::Task>& task, std::unique_ptr<task::Task> fresh) {
+    std::string bytes;
+    task->snapshot(bytes);
+    const auto status = fresh->restore(bytes);
+    EXPECT_TRUE(status.is_ok()) << status.to_string();
+    task = std::move(fresh);
+  }
   [[nodiscard]] std::int32_t partition_count(const std::string& topic) const {
     for (const auto& need : plan_.topics) {
       if (need.name == topic) return need.partition_count;
