@@ -103,7 +103,7 @@ def test_ticks_arrive_in_exact_types(instance, workspace, day, write_lines):
             select count(*), count(distinct event_id), sum(price * volume), min(hour), max(hour)
             from read_parquet('{pattern}', hive_partitioning = true, hive_types_autocast = false)
         """
-        count, distinct, total, first_hour, last_hour = duckdb.sql(query).fetchone()
+        [(count, distinct, total, first_hour, last_hour)] = duckdb.sql(query).fetchall()
         events = [json.loads(line) for line in day]
         assert count == distinct == len(day)
         assert total == sum(Decimal(e["price"]) * e["volume"] for e in events)

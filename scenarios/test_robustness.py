@@ -103,7 +103,7 @@ def test_an_unknown_topic_is_a_clear_error(instance, workspace, write_lines, day
 def small_disk(tmp_path):
     folder = tmp_path / "small"
     folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=192m", "tmpfs", str(folder)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=384m", "tmpfs", str(folder)]
     try:
         done = subprocess.run(mount, capture_output=True, text=True, check=False)
     except OSError as error:

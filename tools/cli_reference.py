@@ -1,41 +1,15 @@
 #!/usr/bin/env python3
-"""Writes docs/cli.md from what the binary says about itself.
+"""Writes the second part of docs/cli.md, what the binary says about itself. A scenario checks it.
 
-    tools/cli_reference.py build/release/millrace > docs/cli.md
+    tools/cli_reference.py build/release/millrace
 """
 
 import re
 import subprocess
 import sys
+from pathlib import Path
 
-HEAD = """# Command line
-
-Written by `tools/cli_reference.py` from `millrace VERB --help`; a scenario checks that it is up to date.
-
-| exit status | meaning |
-|---|---|
-| 0 | it worked; a verification found everything exact |
-| 1 | it was tried and did not work; stderr says why |
-| 2 | the command line, the configuration or a pipeline file is wrong |
-| 3 | a verification (`audit`, `lake verify`) found a difference |
-| 4 | no running instance was found, or it went away |
-
-Results go to stdout, what went wrong to stderr. `--output json` prints one JSON object (for `consume` one per line) in the
-shapes of [http_api.md](http_api.md). What `config`, `dlq`, `pipeline` and `lake verify` print is said below.
-
-| verb | `--output json` |
-|---|---|
-| `produce` | `{"topic","sent","bytes","null_keys","duplicates_refused","retries","elapsed_ms"}` |
-| `consume` | `{"topic","partition","offset","timestamp","key","value","headers":{}}`; bytes that are no UTF-8 as `key_base64`, `value_base64` |
-| `dlq list` | `{"dead_letters":[{"letter","pipeline","error_type","stage","error_timestamp","attempted_id","original","error_message"}]}` |
-| `dlq count` | `{"counts":[{"pipeline","error_type","count"}],"total"}` |
-| `dlq show` | `{"topic","partition","offset","timestamp","key","headers":{},"letter":{}}` |
-| `pipeline check` | `{"ok","file","pipeline","version","errors":[{"file","line","column","path","message"}],"warnings":[]}`, with `--against` also `"against":{"where","state","version","installed_version","message","topics":[],"fault"}`; state is absent, same, newer, older or changed |
-| `pipeline explain` | `{"pipeline","version","stages":[{"stage","lines":[]}],"topics":[{"topic","partitions","internal","purpose"}]}` |
-| `config check` | `{"ok","files":[],"errors":[]}` |
-| `config show` | `{"files":[],"settings":[{"key","value","source","used","note"}]}` |
-| `lake verify` | `{"exact","partitions":[{"sink","partition","ok","first_offset","next_offset","ranges","rows","fault"}]}` |
-"""
+MARK = "<!-- Everything below is written by tools/cli_reference.py. -->\n"
 
 
 def help_of(binary: str, verb: list[str]) -> str:
@@ -53,13 +27,16 @@ def section(binary: str, verb: list[str]) -> str:
     inner = verbs_in(text)
     lines = [line.rstrip() for line in text.strip().splitlines()]
     title = " ".join(["millrace", *verb])
-    out = f"\n{'##' if len(verb) < 2 else '###'} {title}\n\n```text\n" + "\n".join(lines) + "\n```\n"
+    level = "##" if len(verb) < 2 else "###"
+    out = f"\n{level} {title}\n\n```text\n" + "\n".join(lines) + "\n```\n"
     return out + "".join(section(binary, [*verb, name]) for name in inner)
 
 
-def reference(binary: str) -> str:
-    return HEAD + section(binary, [])
+def reference(binary: str, page: str) -> str:
+    """The page with its second part as the binary has it."""
+    return page[: page.index(MARK)] + MARK + section(binary, [])
 
 
 if __name__ == "__main__":
-    sys.stdout.write(reference(sys.argv[1]))
+    path = Path(__file__).resolve().parents[1] / "docs" / "cli.md"
+    path.write_text(reference(sys.argv[1], path.read_text()))

@@ -206,6 +206,7 @@ Status Instance::stop() {
   if (server_) server_->stop();
   api_->set_ready(false);  // ends a running audit
   MR_RETURN_IF_ERROR(runtime_->stop());
+  if (lake_) lake_->stop();  // ends a running verification
   api_.reset();
   lake_routes_.set_service(nullptr);
   lake_.reset();

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <thread>
 
 #include "features/feature_test_support.h"
 #include "features/store_format.h"
@@ -420,25 +421,30 @@ TEST(FeatureService, what_is_not_synced_is_not_served) {
   log::TopicConfig config;
   ASSERT_TRUE((*log)->create_topic(group.topic, config).is_ok());
   const auto service = start_service(**log, make_memory_store(), {group});
+  ASSERT_TRUE(log::append_and_wait(**log, {group.topic, 0, batch_of({{"KO", kNoon}})}).is_ok());
   files.fail_syncs();
   log::Commit commit;
-  commit.appends.push_back({group.topic, 0, batch_of({{"KO", kNoon}})});
+  commit.appends.push_back({group.topic, 0, batch_of({{"KO", kNoon + 60}})});
   const auto appended = (*log)->commit(std::move(commit));
   ASSERT_TRUE(appended.is_ok());
   EXPECT_FALSE((*log)->wait_durable(appended->sequence).is_ok());
-  ASSERT_TRUE(service->wait_until_applied(kGroup).is_ok());
-  EXPECT_EQ(get(*service, "KO"), std::nullopt);
-  EXPECT_EQ(only_group(*service).counters.applied, 0u);
+  // One that was there, and one that finds both records at once.
+  const auto late = start_service(**log, make_memory_store(), {group});
+  for (auto* each : {service.get(), late.get()}) {
+    ASSERT_TRUE(each->wait_until_applied(kGroup).is_ok());
+    EXPECT_EQ(get(*each, "KO"), (Result1m{"KO", kNoon}.record()));
+    EXPECT_EQ(only_group(*each).counters.applied, 1u);
+  }
 }
 
-// A store whose disk is full.
+// A store whose disk is full after some changes.
 class FullStore final : public OnlineStore {
  public:
   [[nodiscard]] Result<std::optional<std::string>> get(std::string_view key) const override {
     return entries_->get(key);
   }
   Status apply(const StoreChange& change) override {
-    if (++changes_ > 1) return io_error("no space left on device");
+    if (++changes_ > 2) return io_error("no space left on device");
     return entries_->apply(change);
   }
   [[nodiscard]] std::unique_ptr<StoreCursor> cursor() const override { return entries_->cursor(); }
@@ -448,10 +454,30 @@ class FullStore final : public OnlineStore {
   int changes_ = 0;
 };
 
+TEST(FeatureService, a_commit_to_a_partition_that_was_added_is_heard) {
+  LogFixture fixture;
+  fixture.create_topic(ticks_group(), 1);
+  const auto service = start_service(fixture.log(), make_memory_store(), {ticks_group()});
+  auto config = fixture.log().topic(ticks_group().topic)->config;
+  config.partition_count = 2;
+  ASSERT_TRUE(fixture.log().alter_topic(ticks_group().topic, config).is_ok());
+  fixture.append(ticks_group(), 0, {{"KO", kNoon}});
+  ASSERT_TRUE(service->wait_until_applied(kGroup).is_ok());
+  // Waiting for it would wake the service.
+  fixture.append(ticks_group(), 1, {{"GE", kNoon}});
+  constexpr std::int64_t kLongestNs = 20'000'000'000;
+  const sys::RealClock clock;
+  const auto begin = clock.monotonic_now();
+  while (!get(*service, "GE")) {
+    ASSERT_LT(clock.monotonic_now() - begin, kLongestNs);
+    std::this_thread::yield();
+  }
+  expect_exact(service->audit());
+}
+
 TEST(FeatureService, a_store_that_fails_answers_with_its_error_and_stops_nothing_else) {
   LogFixture fixture;
   fixture.create_topic(ticks_group(), 1);
-  fixture.append(ticks_group(), 0, {{"KO", kNoon}});
   std::string failed;
   FeatureServiceOptions options;
   options.groups = {ticks_group()};
@@ -459,6 +485,11 @@ TEST(FeatureService, a_store_that_fails_answers_with_its_error_and_stops_nothing
   const auto service =
       FeatureService::start(fixture.log(), std::make_unique<FullStore>(), std::move(options));
   ASSERT_TRUE(service.is_ok());
+  fixture.append(ticks_group(), 0, {{"KO", kNoon}});
+  ASSERT_TRUE((*service)->wait_until_applied(kGroup).is_ok());
+  EXPECT_EQ(get(**service, "KO"), (Result1m{"KO", kNoon}.record()));
+  // From here on what it has would be out of date.
+  fixture.append(ticks_group(), 0, {{"KO", kNoon + 60}});
   EXPECT_EQ((*service)->wait_until_applied(kGroup).code(), StatusCode::io);
   EXPECT_EQ(failed, kGroup);
   EXPECT_EQ((*service)->get(kGroup, "KO").status().code(), StatusCode::io);

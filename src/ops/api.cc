@@ -25,7 +25,9 @@ constexpr std::int64_t kPollWaitMsMax = 60'000;
 constexpr int kAuditsWaitingMax = 4;
 
 http::Response json_response(const Json& body) {
-  return {200, "application/json", {},
+  return {200,
+          "application/json",
+          {},
           body.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"};
 }
 
@@ -63,7 +65,8 @@ class Api::Impl {
   void add_audit();
   void get_batches(const http::Request& request, const http::Responder& respond);
   void post_batches(const http::Request& request, const http::Responder& respond);
-  Result<log::Commit> commit_of(const http::Request& request, std::vector<std::int32_t>& partitions);
+  Result<log::Commit> commit_of(const http::Request& request,
+                                std::vector<std::int32_t>& partitions);
   Result<Json> create_topic(const std::string& body);
   Json status() const {
     return status_report(context_, context_.clock->monotonic_now() - started_, is_ready_.load());
@@ -134,7 +137,8 @@ Result<Json> Api::Impl::create_topic(const std::string& body) {
       }
     }
   }
-  MR_ASSIGN_OR_RETURN(const auto topic, log_.create_topic(json["topic"].get<std::string>(), config));
+  MR_ASSIGN_OR_RETURN(const auto topic,
+                      log_.create_topic(json["topic"].get<std::string>(), config));
   return topic_report(log_, topic);
 }
 
@@ -160,8 +164,8 @@ void Api::Impl::add_batches() {
     jobs_.run([this, respond = std::move(respond)] {
       const auto producer = log_.new_producer();
       if (!producer.is_ok()) return respond(http::error_response(producer.status()));
-      respond(json_response({{"producer_id", producer->id.value},
-                             {"producer_epoch", producer->epoch.value}}));
+      respond(json_response(
+          {{"producer_id", producer->id.value}, {"producer_epoch", producer->epoch.value}}));
     });
   });
   router_.add("GET /api/v1/topics/{topic}/batches",
@@ -177,7 +181,8 @@ void Api::Impl::add_batches() {
 void Api::Impl::get_batches(const http::Request& request, const http::Responder& respond) {
   const auto partition = request.query.number_or("partition", 0, 0, 1'000'000);
   const auto offset = request.query.number_or("offset", 0, 0, INT64_MAX);
-  const auto bytes_max = request.query.number_or("max_bytes", kFetchBytesDefault, 1, kFetchBytesMax);
+  const auto bytes_max =
+      request.query.number_or("max_bytes", kFetchBytesDefault, 1, kFetchBytesMax);
   const auto wait_ms = request.query.number_or("wait_ms", 0, 0, kPollWaitMsMax);
   for (const auto* number : {&partition, &offset, &bytes_max, &wait_ms}) {
     if (!number->is_ok()) return respond(http::error_response(number->status()));
@@ -243,8 +248,8 @@ void Api::Impl::add_control() {
       for (const auto& pipeline : context_.runtime->pipelines()) {
         const auto drained = context_.runtime->drain(*pipeline);
         if (!drained.is_ok()) return respond(http::error_response(drained.status()));
-        pipelines.push_back({{"pipeline", pipeline->plan().name},
-                             {"windows_fired", drained->windows_fired}});
+        pipelines.push_back(
+            {{"pipeline", pipeline->plan().name}, {"windows_fired", drained->windows_fired}});
       }
       for (auto* extension : context_.extensions) {
         const auto status = extension->after_drain();
@@ -275,7 +280,11 @@ void Api::Impl::add_audit() {
 
 Api::Api(ApiContext context) : impl_(std::make_unique<Impl>(std::move(context))) {}
 Api::~Api() = default;
-void Api::set_ready(bool is_ready) { impl_->set_ready(is_ready); }
-http::Handler Api::handler() { return impl_->handler(); }
+void Api::set_ready(bool is_ready) {
+  impl_->set_ready(is_ready);
+}
+http::Handler Api::handler() {
+  return impl_->handler();
+}
 
 }  // namespace millrace::ops

@@ -11,8 +11,8 @@
 
 namespace millrace::ops {
 
-// The body application/vnd.millrace.batches: per batch a little-endian u32 partition, a little-endian i64
-// append time in ms, one record batch v2 (whose own header says how long it is).
+// The body application/vnd.millrace.batches: per batch a little-endian u32 partition, a
+// little-endian i64 append time in ms, one record batch v2 (whose own header says how long it is).
 inline constexpr std::string_view kBatchesContentType = "application/vnd.millrace.batches";
 
 struct BodyBatch {

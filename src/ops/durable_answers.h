@@ -11,8 +11,8 @@
 
 namespace millrace::ops {
 
-// Calls back when a commit is durable, so that no request holds a thread while the disk works. One thread;
-// callbacks run on it, in the order of the commits.
+// Calls back when a commit is durable, so that no request holds a thread while the disk works. One
+// thread; callbacks run on it, in the order of the commits.
 class DurableAnswers {
  public:
   explicit DurableAnswers(log::Log& log);

@@ -8,7 +8,8 @@
 
 namespace millrace::ops {
 
-// Runs requests that block (topic creation, drains) one after the other, off the HTTP server's threads.
+// Runs requests that block (topic creation, drains) one after the other, off the HTTP server's
+// threads.
 class JobThread {
  public:
   JobThread();

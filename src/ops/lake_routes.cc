@@ -13,7 +13,9 @@ using Json = nlohmann::ordered_json;
 using lake::DeliveryReport;
 
 http::Response json_response(const Json& body) {
-  return {200, "application/json", {},
+  return {200,
+          "application/json",
+          {},
           body.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"};
 }
 
@@ -52,12 +54,11 @@ void LakeRoutes::add_routes(http::Router& router) {
   router.add("GET /api/v1/lake", [this](http::Request& request, const http::Responder& respond) {
     list(request, respond);
   });
-  router.add("GET /api/v1/lake/verify",
-             [this](http::Request& request, http::Responder respond) {
-               jobs_.run([this, &request, respond = std::move(respond)] {
-                 verify(request, respond);  // the request lives as long as the responder
-               });
-             });
+  router.add("GET /api/v1/lake/verify", [this](http::Request& request, http::Responder respond) {
+    jobs_.run([this, &request, respond = std::move(respond)] {
+      verify(request, respond);  // the request lives as long as the responder
+    });
+  });
 }
 
 void LakeRoutes::list(const http::Request& request, const http::Responder& respond) const {
@@ -114,9 +115,9 @@ void LakeRoutes::append_audit(std::vector<AuditCheck>& checks) {
   const auto* service = service_.load();
   if (service == nullptr) return;
   for (const auto& check : service->verify()) {
-    checks.push_back({"lake " + check.name + " of " + check.sink + "/" +
-                          std::to_string(check.partition),
-                      "", check.is_ok, check.detail});
+    checks.push_back(
+        {"lake " + check.name + " of " + check.sink + "/" + std::to_string(check.partition), "",
+         check.is_ok, check.detail});
   }
 }
 

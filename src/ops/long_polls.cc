@@ -49,7 +49,8 @@ void LongPolls::fetch(Poll poll) {
     if (!is_full) {
       const auto& source = waiting.poll.source;
       if (!listeners_.contains(source)) {
-        // Lives as long as this object: partitions are few, and a listener costs nothing while quiet.
+        // Lives as long as this object: partitions are few, and a listener costs nothing while
+        // quiet.
         listeners_[source] = log_.add_listener(source, [this] { tell_news(); });
       }
       waiting_.push_back(std::move(waiting));

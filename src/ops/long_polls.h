@@ -42,8 +42,8 @@ class LongPolls {
 
   log::Log& log_;
   const Clock& clock_;
-  // The log calls listeners under locks of its own, so they take only this mutex, and nobody calls the log
-  // while holding it.
+  // The log calls listeners under locks of its own, so they take only this mutex, and nobody calls
+  // the log while holding it.
   std::mutex news_mutex_;
   std::condition_variable changed_;
   bool is_stopping_ = false;  // guarded by news_mutex_

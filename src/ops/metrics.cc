@@ -26,7 +26,9 @@ class MetricsText {
   std::string text_;
 };
 
-std::int64_t signed_count(std::uint64_t value) { return static_cast<std::int64_t>(value); }
+std::int64_t signed_count(std::uint64_t value) {
+  return static_cast<std::int64_t>(value);
+}
 
 void add_log(MetricsText& text, const log::EmbeddedLog& log) {
   const auto counters = log.counters();
@@ -38,8 +40,7 @@ void add_log(MetricsText& text, const log::EmbeddedLog& log) {
   counter("millrace_log_syncs_total", "Syncs of the write-ahead log.", counters.syncs);
   counter("millrace_log_wal_bytes_total", "Bytes written to the write-ahead log.",
           counters.wal_bytes);
-  counter("millrace_log_segment_bytes_total", "Bytes drained to segments.",
-          counters.segment_bytes);
+  counter("millrace_log_segment_bytes_total", "Bytes drained to segments.", counters.segment_bytes);
 }
 
 template <typename Visit>
@@ -48,8 +49,8 @@ void each_task(const runtime::Runtime& runtime, Visit&& visit) {
     for (const auto& stage : pipeline->stages()) {
       for (const auto& runner : stage.tasks) {
         const auto labels = "pipeline=\"" + pipeline->plan().name + "\",stage=\"" + stage.name +
-                            "\",partition=\"" +
-                            std::to_string(runner->options().source.partition) + "\"";
+                            "\",partition=\"" + std::to_string(runner->options().source.partition) +
+                            "\"";
         visit(labels, *runner);
       }
     }

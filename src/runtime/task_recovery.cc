@@ -49,9 +49,7 @@ Status TaskRunner::start_new(const std::vector<task::JournalEvent>& first_events
   for (const auto& event : first_events) post(event);
   take_posted();
   // The first commit fixes where the task began, before any input.
-  MR_RETURN_IF_ERROR(commit());
-  MR_RETURN_IF_ERROR(services_.log->wait_durable(in_flight_.back().sequence));
-  retire_durable();
+  MR_RETURN_IF_ERROR(commit_and_wait());
   publish_report(true);
   return ok_status();
 }

@@ -1,5 +1,7 @@
 #include "runtime/task_runner.h"
 
+#include <utility>
+
 #include "base/check.h"
 #include "runtime/snapshot_writer.h"
 
@@ -11,6 +13,8 @@ constexpr std::size_t kFetchBytes = 256 << 10;
 constexpr std::size_t kCommitBytes = 512 << 10;
 constexpr std::size_t kCommitsInFlightMax = 8;
 constexpr std::size_t kSnapshotsKept = 2;
+// Before a stop gives up on a log that takes no commits; the next start replays instead.
+constexpr int kAttemptsToStop = 100;
 constexpr std::int64_t kReplayBudgetNs = 500'000'000;
 constexpr std::int64_t kReportIntervalNs = 20'000'000;
 constexpr std::int64_t kNanosPerMilli = 1'000'000;
@@ -33,6 +37,11 @@ TaskRunner::~TaskRunner() {
 
 Result<bool> TaskRunner::step() {
   retire_durable();
+  if (stalled_) {
+    MR_RETURN_IF_ERROR(hand_over());
+    publish_report(true);
+    return !stalled_;
+  }
   bool did_work = take_posted();
   collect_snapshot();
   if (in_flight_.size() < kCommitsInFlightMax || outputs_.pending_bytes() < kCommitBytes) {
@@ -126,7 +135,7 @@ Result<bool> TaskRunner::apply_input() {
 }
 
 bool TaskRunner::is_commit_due() const {
-  if (in_flight_.size() >= kCommitsInFlightMax) return false;
+  if (stalled_ || in_flight_.size() >= kCommitsInFlightMax) return false;
   const bool has_something =
       !outputs_.empty() || has_pending_entries_ || position() > committed_offset_;
   if (!has_something) return false;
@@ -134,9 +143,10 @@ bool TaskRunner::is_commit_due() const {
 }
 
 Status TaskRunner::commit() {
+  MR_CHECK(!stalled_);
   const auto now = services_.clock->wall_now();
   add_entry(task::PositionEntry{++commit_sequence_, options_.owner}, now);
-  log::Commit commit;
+  auto& [commit, ready] = stalled_.emplace(Stalled{});
   for (auto& batch : outputs_.take()) {
     commit.appends.push_back(
         {outputs_.topic(batch.output).topic, batch.partition, std::move(batch.bytes)});
@@ -145,32 +155,51 @@ Status TaskRunner::commit() {
   journal_batch_.finish(journal);
   commit.appends.push_back(
       {options_.journal.topic, options_.journal.partition, std::move(journal)});
-  const auto next_offset = position();
-  commit.offsets.push_back({options_.group, options_.source, next_offset,
+  ready.next_offset = position();
+  ready.settled_count = taken_count_;
+  ready.retired_objects = std::exchange(retired_objects_, {});
+  ready.trim_journal_to = std::exchange(trim_journal_to_, std::nullopt);
+  commit.offsets.push_back({options_.group, options_.source, ready.next_offset,
                             std::to_string(commit_sequence_) + "/" +
                                 std::to_string(journal_sequence_) + "/" + options_.owner});
-  while (true) {
-    auto appended = services_.log->commit(std::move(commit));
-    if (appended.is_ok()) {
-      in_flight_.push_back({appended->sequence, next_offset, taken_count_,
-                            std::move(retired_objects_), trim_journal_to_});
-      break;
-    }
-    if (appended.status().code() != StatusCode::overloaded) {
-      return std::move(appended).take_status();
-    }
-    MR_RETURN_IF_ERROR(services_.log->wait_durable(services_.log->durable_sequence() + 1));
-  }
-  retired_objects_.clear();
-  trim_journal_to_.reset();
   has_pending_entries_ = false;
-  committed_offset_ = next_offset;
+  committed_offset_ = ready.next_offset;
+  return hand_over();
+}
+
+// The log takes no more while too much waits for the disk, or the disk is full. The commit is kept
+// as it is and tried again at the next step; nothing is applied meanwhile.
+Status TaskRunner::hand_over() {
+  MR_CHECK(stalled_.has_value());
+  auto appended = services_.log->commit(std::move(stalled_->commit));
+  if (!appended.is_ok()) {
+    if (appended.status().code() == StatusCode::overloaded) return ok_status();
+    return std::move(appended).take_status();
+  }
+  stalled_->ready.sequence = appended->sequence;
+  in_flight_.push_back(std::move(stalled_->ready));
+  stalled_.reset();
   ++commits_;
   return ok_status();
 }
 
+// Commits and waits until it is durable; an error where a step would try again later.
+Status TaskRunner::commit_and_wait() {
+  if (!stalled_) MR_RETURN_IF_ERROR(commit());
+  for (int attempt = 0; stalled_ && attempt < kAttemptsToStop; ++attempt) {
+    if (!in_flight_.empty()) {
+      MR_RETURN_IF_ERROR(services_.log->wait_durable(in_flight_.back().sequence));
+    }
+    MR_RETURN_IF_ERROR(hand_over());
+  }
+  if (stalled_) return overloaded_error("the log takes no commits; is the disk full?");
+  MR_RETURN_IF_ERROR(services_.log->wait_durable(in_flight_.back().sequence));
+  retire_durable();
+  return ok_status();
+}
+
 void TaskRunner::maybe_snapshot() {
-  if (is_snapshot_running_ || has_pending_entries_ || !outputs_.empty()) return;
+  if (is_snapshot_running_ || has_pending_entries_ || !outputs_.empty() || stalled_) return;
   if (position() > committed_offset_ || commits_ == 0) return;
   if (committed_offset_ == snapshot_offset_ && event_count_ == snapshot_events_) return;
   const auto now = services_.clock->monotonic_now();
@@ -237,13 +266,10 @@ RunnerReport TaskRunner::report() const {
 }
 
 Status TaskRunner::finish() {
+  if (stalled_) MR_RETURN_IF_ERROR(commit_and_wait());
   take_posted();
-  while (!outputs_.empty() || has_pending_entries_ || position() > committed_offset_) {
-    if (in_flight_.size() >= kCommitsInFlightMax) {
-      MR_RETURN_IF_ERROR(services_.log->wait_durable(in_flight_.front().sequence));
-      retire_durable();
-    }
-    MR_RETURN_IF_ERROR(commit());
+  if (!outputs_.empty() || has_pending_entries_ || position() > committed_offset_) {
+    MR_RETURN_IF_ERROR(commit_and_wait());
   }
   if (!in_flight_.empty()) {
     MR_RETURN_IF_ERROR(services_.log->wait_durable(in_flight_.back().sequence));
@@ -263,9 +289,7 @@ Status TaskRunner::finish() {
   MR_ASSIGN_OR_RETURN(auto entry,
                       put_snapshot(*services_.objects, identity, encode_snapshot(identity, state)));
   add_entry(std::move(entry), services_.clock->wall_now());
-  MR_RETURN_IF_ERROR(commit());
-  MR_RETURN_IF_ERROR(services_.log->wait_durable(in_flight_.back().sequence));
-  retire_durable();
+  MR_RETURN_IF_ERROR(commit_and_wait());
   publish_report(true);
   return ok_status();
 }

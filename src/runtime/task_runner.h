@@ -109,6 +109,8 @@ class TaskRunner {
   Result<bool> apply_input();
   [[nodiscard]] bool is_commit_due() const;
   Status commit();
+  Status hand_over();
+  Status commit_and_wait();
   void add_entry(task::JournalEvent event, WallTime wall_time);
   void maybe_snapshot();
   void collect_snapshot();
@@ -132,6 +134,11 @@ class TaskRunner {
   Offset last_batch_offset_{-1};
   std::uint32_t last_batch_crc_ = 0;
   std::deque<InFlight> in_flight_;
+  struct Stalled {
+    log::Commit commit;
+    InFlight ready;
+  };
+  std::optional<Stalled> stalled_;  // a commit that the log has not taken yet
   std::vector<std::string> retired_objects_;
   std::optional<std::uint64_t> trim_journal_to_;
 

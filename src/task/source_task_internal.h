@@ -39,8 +39,8 @@ class SourceTask final : public Task {
     std::string_view stage;
     std::string message;
   };
-  // Stands for a table without any version in force: a replay of what came before a pipeline version
-  // that brought the table.
+  // Stands for a table without any version in force: a replay of what came before a pipeline
+  // version that brought the table.
   class NoTable final : public expr::LookupTable {
    public:
     [[nodiscard]] Value find(const Value&) const override { return Value::null(); }
