@@ -59,25 +59,32 @@ Status PipelineRunner::create_topics() {
   return ok_status();
 }
 
-Status PipelineRunner::check_version() {
+Result<bool> PipelineRunner::check_version() {
   MR_RETURN_IF_ERROR(create_registry(*services_.log));
   MR_ASSIGN_OR_RETURN(const auto known, find_registered(*services_.log, plan_.name));
+  if (!known) return false;
+  const std::string name = "pipeline " + plan_.name + " version ";
+  if (known->version == plan_.version && known->file == plan_.file) return false;
+  if (known->version == plan_.version) {
+    auto difference = describe_difference(known->text, plan_.text);
+    if (difference.empty()) difference = " its schema is another one";
+    return invalid_error(name + std::to_string(plan_.version) +
+                         " ran with another content; raise its version:" + difference);
+  }
+  if (known->version > plan_.version) {
+    return invalid_error(name + std::to_string(known->version) + " ran already; the file says " +
+                         std::to_string(plan_.version));
+  }
+  return true;
+}
+
+// Only once every task has taken over its state, so that a refused version leaves the one before in
+// force.
+Status PipelineRunner::register_version() {
   const RegisteredPipeline now{plan_.name, plan_.version, plan_.file,
                                plan_.source.source_partition_count, plan_.text};
-  if (known) {
-    const std::string name = "pipeline " + plan_.name + " version ";
-    if (known->version == now.version && known->file == now.file) return ok_status();
-    if (known->version == now.version) {
-      auto difference = describe_difference(known->text, now.text);
-      if (difference.empty()) difference = " its schema is another one";
-      return invalid_error(name + std::to_string(now.version) +
-                           " ran with another content; raise its version:" + difference);
-    }
-    if (known->version > now.version) {
-      return invalid_error(name + std::to_string(known->version) + " ran already; the file says " +
-                           std::to_string(now.version));
-    }
-  }
+  MR_ASSIGN_OR_RETURN(const auto known, find_registered(*services_.log, plan_.name));
+  if (known && known->version == now.version && known->file == now.file) return ok_status();
   return register_pipeline(*services_.log, now, services_.clock->wall_now());
 }
 
@@ -106,7 +113,7 @@ Status PipelineRunner::make_stage(
 }
 
 Status PipelineRunner::start() {
-  MR_RETURN_IF_ERROR(check_version());
+  MR_ASSIGN_OR_RETURN(const bool is_upgrade, check_version());
   MR_RETURN_IF_ERROR(create_topics());
   MR_RETURN_IF_ERROR(tables_.load(plan_.tables));
   std::vector<task::TableVersionEntry> tables;
@@ -125,16 +132,24 @@ Status PipelineRunner::start() {
         merge.window.name, merge.repartition_topic, topic.config.partition_count, merge.outputs,
         [&merge](std::int32_t p) { return task::make_merge_task(merge, p); }));
   }
-  std::vector<task::JournalEvent> first{task::PipelineEntry{plan_.name, plan_.version, plan_.file,
-                                                            plan_.source.source_partition_count}};
-  const auto source_first = [&] {
-    auto events = first;
-    events.insert(events.end(), tables.begin(), tables.end());
-    return events;
-  }();
+  MR_RETURN_IF_ERROR(recover_tasks(tables, is_upgrade));
+  return register_version();
+}
+
+Status PipelineRunner::recover_tasks(const std::vector<task::TableVersionEntry>& tables,
+                                     bool is_upgrade) {
+  const task::PipelineEntry version{plan_.name, plan_.version, plan_.file,
+                                    plan_.source.source_partition_count};
   for (std::size_t s = 0; s < stages_.size(); ++s) {
+    std::vector<task::JournalEvent> first{version};
+    if (s == 0) first.insert(first.end(), tables.begin(), tables.end());
     for (auto& runner : stages_[s].tasks) {
-      MR_RETURN_IF_ERROR(runner->recover(s == 0 ? source_first : first));
+      auto status = runner->recover(first, is_upgrade);
+      if (!status.is_ok()) {
+        return std::move(status).with_context(stages_[s].name + " partition " +
+                                              std::to_string(runner->options().source.partition));
+      }
+      if (is_upgrade) runner->post(version);
     }
   }
   for (auto& runner : stages_.front().tasks) {

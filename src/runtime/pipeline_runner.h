@@ -56,7 +56,10 @@ class PipelineRunner {
 
  private:
   Status create_topics();
-  Status check_version();
+  // Whether an earlier version ran. `invalid` when this one must not run after it.
+  Result<bool> check_version();
+  Status register_version();
+  Status recover_tasks(const std::vector<task::TableVersionEntry>& tables, bool is_upgrade);
   Status make_stage(const std::string& name, const std::string& topic, std::int32_t partition_count,
                     const std::vector<task::OutputTopic>& outputs,
                     const std::function<std::unique_ptr<task::Task>(std::int32_t)>& make_task);

@@ -12,7 +12,7 @@ constexpr std::size_t kFetchBytes = 1 << 20;
 
 }  // namespace
 
-Status TaskRunner::recover(const std::vector<task::JournalEvent>& first_events) {
+Status TaskRunner::recover(const std::vector<task::JournalEvent>& first_events, bool is_upgrade) {
   MR_ASSIGN_OR_RETURN(const auto topic, services_.log->topic(options_.source.topic));
   source_incarnation_ = topic.incarnation;
   MR_ASSIGN_OR_RETURN(const auto journal, read_journal(*services_.log, options_.journal));
@@ -33,6 +33,7 @@ Status TaskRunner::recover(const std::vector<task::JournalEvent>& first_events) 
   kept_snapshots_ = journal.snapshots;
   std::uint64_t applied_sequence = 0;
   MR_RETURN_IF_ERROR(restore_snapshot(journal, committed, applied_sequence));
+  if (is_upgrade) MR_RETURN_IF_ERROR(check_upgrade(journal, committed, applied_sequence));
   pin();
   MR_RETURN_IF_ERROR(replay(journal, applied_sequence, committed));
   committed_offset_ = durable_offset_ = committed;
@@ -70,7 +71,7 @@ Status TaskRunner::check_group_offset(Offset committed) {
 
 Status TaskRunner::restore_snapshot(const JournalState& journal, Offset committed,
                                     std::uint64_t& applied_sequence) {
-  std::string why;
+  auto& why = refused_snapshots_;
   for (auto it = journal.snapshots.rbegin(); it != journal.snapshots.rend(); ++it) {
     if (it->next_offset > committed) continue;
     auto snapshot = get_snapshot(*services_.objects, *it);
@@ -92,6 +93,25 @@ Status TaskRunner::restore_snapshot(const JournalState& journal, Offset committe
   return corrupt_error("no usable snapshot for " + options_.stage + " partition " +
                        std::to_string(options_.source.partition) +
                        ", and its journal does not reach back to the beginning:" + why);
+}
+
+Status TaskRunner::check_upgrade(const JournalState& journal, Offset committed,
+                                 std::uint64_t applied_sequence) const {
+  if (!refused_snapshots_.empty()) {
+    return invalid_error(
+        "the new version cannot take over the state of the one before:" + refused_snapshots_ +
+        " its open windows and deduplication ids would be lost. Keep windows and "
+        "deduplication as they were, or give the pipeline a new name");
+  }
+  const bool has_input = std::any_of(
+      journal.entries.begin(), journal.entries.end(), [&](const task::JournalEntry& entry) {
+        return entry.sequence > applied_sequence && task::is_task_input(entry.event);
+      });
+  if (position() == committed && !has_input) return ok_status();
+  return invalid_error("the version before did not stop cleanly: its state is that of offset " +
+                       std::to_string(position().value) + ", committed is " +
+                       std::to_string(committed.value) +
+                       ". Start it once more, stop it, then start the new one");
 }
 
 Status TaskRunner::use_snapshot(const Snapshot& snapshot) {

@@ -69,7 +69,10 @@ class TaskRunner {
   // Restores the newest usable snapshot and replays up to the committed position, outputs
   // suppressed. A task without a journal starts at the beginning of its source, with `first_events`
   // journalled.
-  Status recover(const std::vector<task::JournalEvent>& first_events);
+  // An upgrade takes over the state of an earlier pipeline version, and only that of a clean stop:
+  // replaying the earlier version's input with other operators would give other results than those
+  // committed. Otherwise `invalid`, saying why and what to do.
+  Status recover(const std::vector<task::JournalEvent>& first_events, bool is_upgrade);
 
   // Does one bounded piece of work. True when it did anything.
   Result<bool> step();
@@ -99,6 +102,8 @@ class TaskRunner {
   Status restore_snapshot(const JournalState& journal, Offset committed,
                           std::uint64_t& applied_sequence);
   Status use_snapshot(const Snapshot& snapshot);
+  Status check_upgrade(const JournalState& journal, Offset committed,
+                       std::uint64_t applied_sequence) const;
   Status replay(const JournalState& journal, std::uint64_t applied_sequence, Offset committed);
   Status apply_journal_entry(const task::JournalEntry& entry);
 
@@ -154,6 +159,7 @@ class TaskRunner {
   std::uint64_t commits_ = 0;
   std::uint64_t snapshots_ = 0;
   std::uint64_t replayed_records_ = 0;
+  std::string refused_snapshots_;  // by the last recovery, and why
   WallTime last_input_time_;
   MonotonicTime last_report_time_;
 
