@@ -1,4 +1,4 @@
-"""A pipeline file that changes: what is refused, and what goes on from the state of a clean stop."""
+"""A pipeline file that changes: what is refused, what goes on from a clean stop."""
 
 import json
 
@@ -6,9 +6,11 @@ from compare import TICKS, expect, final_windows
 from oracle.ticks import Ticks
 
 RULE = "    - { name: positive_price"
-NEW_RULE = (
-    '    - { name: known_source, expr: "source == \'lobster\'", message: "source must be lobster" }\n'
-)
+NEW_RULE = """\
+    - name: known_source
+      expr: "source == 'lobster'"
+      message: source must be lobster
+"""
 
 
 def version_2(text: str) -> str:
@@ -68,8 +70,8 @@ def test_a_higher_version_with_other_windows_says_what_would_be_lost(instance, w
     ticks = workspace.pipeline("ticks")
     run = instance(ticks).start()
     assert run.terminate() == 0
-    text = ticks.text.replace("version: 1\n", "version: 2\n").replace("tumbling: 1m", "tumbling: 2m")
-    ticks.change(text)
+    text = ticks.text.replace("version: 1\n", "version: 2\n")
+    ticks.change(text.replace("tumbling: 1m", "tumbling: 2m"))
     message = run.refuses_to_start()
     assert "open windows and deduplication ids would be lost" in message
 

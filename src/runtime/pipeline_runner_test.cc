@@ -127,9 +127,24 @@ TEST_F(PipelineRunnerTest, a_window_that_was_changed_does_not_take_the_old_ones_
   ASSERT_TRUE(runner_->finish().is_ok());
   auto text = text_of(2);
   text.replace(text.find("2h"), 2, "1h");
-  // Replayed from the start instead: the journal is whole, its input is there.
-  must_start(text);
-  EXPECT_EQ(runner_->stages()[0].tasks[0]->report().replayed_records, 1u);
+  const auto status = start(text);
+  EXPECT_EQ(status.code(), StatusCode::invalid);
+  EXPECT_THAT(std::string(status.message()), testing::HasSubstr("would be lost"));
+  must_start(text_of(1));  // the refused version is not in force
+  EXPECT_EQ(runner_->stages()[0].tasks[0]->report().replayed_records, 0u);
+}
+
+TEST_F(PipelineRunnerTest, a_higher_version_takes_over_from_a_clean_stop_only) {
+  must_start(text_of(1));
+  append(0, now(), "a");
+  settle();
+  const auto status = start(text_of(2));
+  EXPECT_EQ(status.code(), StatusCode::invalid);
+  EXPECT_THAT(std::string(status.message()), testing::HasSubstr("did not stop cleanly"));
+  must_start(text_of(1));
+  ASSERT_TRUE(runner_->finish().is_ok());
+  must_start(text_of(2));
+  EXPECT_EQ(runner_->stages()[0].tasks[0]->report().task.counters.records_in, 1u);
 }
 
 TEST_F(PipelineRunnerTest, an_idle_partition_follows_the_slowest_busy_one) {
@@ -239,6 +254,7 @@ TEST_F(PipelineRunnerTest, idle_advance_on_moves_even_old_feeds_and_off_moves_no
   runner_->tick();
   settle();
   EXPECT_EQ(watermark(0), old + 1'000'000);
+  ASSERT_TRUE(runner_->finish().is_ok());
   must_start(text_of(2, "off"));
   const auto live = now();
   append(0, live, "a");
