@@ -38,4 +38,16 @@ struct PipelineRunResult {
 
 Result<PipelineRunResult> run_pipeline(const TickInput& input, const PipelineRunOptions& options);
 
+// The same tasks without log, commits and disk: decode to finished output batches, on one thread.
+// CPU in nanoseconds per event.
+Result<double> run_tasks_alone(const TickInput& input, const PipelineRunOptions& options);
+
+// Commits of one small batch, each awaited before the next: what a lone writer waits for
+// durability.
+struct CommitLatency {
+  std::int64_t p50_ns = 0;
+  std::int64_t p99_ns = 0;
+};
+Result<CommitLatency> run_commits(const PipelineRunOptions& options, int commit_count);
+
 }  // namespace millrace::bench

@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "base/check.h"
+#include "base/histogram.h"
 #include "base/time_text.h"
 #include "bench/pipeline_run.h"
 #include "codec/json.h"
@@ -15,6 +16,7 @@
 #include "runtime/runtime.h"
 #include "sys/file_system.h"
 #include "sys/real_clock.h"
+#include "task/source_task.h"
 
 namespace millrace::bench {
 namespace {
@@ -221,6 +223,71 @@ Status run(const TickInput& input, const PipelineRunOptions& options, sys::FileS
 }
 
 }  // namespace
+
+Result<double> run_tasks_alone(const TickInput& input, const PipelineRunOptions& options) {
+  MR_ASSIGN_OR_RETURN(const auto plan, build(input, options));
+  MR_CHECK(plan->tables.size() == 1);
+  const auto& file = plan->tables.front();
+  MR_ASSIGN_OR_RETURN(const auto table, task::Table::parse(file.format, file.content, file.key));
+  const task::TableVersionEntry version{file.name, task::table_content_hash(file.content)};
+  struct Partition {
+    std::unique_ptr<task::Task> task;
+    task::Outputs outputs;
+  };
+  std::vector<Partition> partitions;
+  for (std::int32_t p = 0; p < input.options.partition_count; ++p) {
+    partitions.push_back(
+        {task::make_source_task(plan->source, p,
+                                [&](const std::string&, const Hash128&) { return table; }),
+         task::Outputs(plan->source.outputs)});
+    MR_RETURN_IF_ERROR(
+        partitions.back().task->apply_event(version, WallTime(0), partitions.back().outputs));
+  }
+  constexpr WallTime kAppendTime{1'900'000'000'000};
+  std::size_t output_bytes = 0;
+  std::string batch;
+  const auto before = process_cpu_ns();
+  for (const auto& source : input.batches) {
+    auto& [task, outputs] = partitions[static_cast<std::size_t>(source.partition)];
+    batch = source.bytes;
+    codec::set_base_offset(batch, 0, Offset(source.base_offset));
+    MR_RETURN_IF_ERROR(task->apply(batch, kAppendTime, outputs));
+    for (const auto& finished : outputs.take()) output_bytes += finished.bytes.size();
+  }
+  MR_CHECK(output_bytes > 0);
+  return static_cast<double>(process_cpu_ns() - before) /
+         static_cast<double>(input.expected.event_count);
+}
+
+Result<CommitLatency> run_commits(const PipelineRunOptions& options, int commit_count) {
+  sys::PosixFileSystem files;
+  const sys::RealClock clock;
+  const auto folder = options.folder + "/bench-data";
+  MR_RETURN_IF_ERROR(files.remove_tree(folder));
+  log::EmbeddedLogOptions log_options;
+  log_options.folder = folder + "/log";
+  log_options.sync_each_commit = options.is_synced;
+  MR_RETURN_IF_ERROR(files.make_folders(log_options.folder));
+  Histogram histogram;
+  {
+    MR_ASSIGN_OR_RETURN(const auto log, log::EmbeddedLog::open(log_options, files, clock));
+    MR_ASSIGN_OR_RETURN(const auto topic, log->create_topic("commits", {}));
+    (void)topic;
+    codec::RecordBatchBuilder builder;
+    const std::string value(1024, 'x');
+    for (int i = 0; i < commit_count; ++i) {
+      builder.append(clock.wall_now(), std::nullopt, value, {});
+      log::AppendBatch batch{"commits", 0, {}};
+      builder.finish(batch.bytes);
+      const auto started = clock.monotonic_now();
+      MR_ASSIGN_OR_RETURN(const auto offset, log::append_and_wait(*log, std::move(batch)));
+      MR_CHECK(offset.value == i);
+      histogram.record(clock.monotonic_now() - started);
+    }
+  }
+  MR_RETURN_IF_ERROR(files.remove_tree(folder));
+  return CommitLatency{histogram.percentile_ns(50), histogram.percentile_ns(99)};
+}
 
 Result<PipelineRunResult> run_pipeline(const TickInput& input, const PipelineRunOptions& options) {
   sys::PosixFileSystem files;

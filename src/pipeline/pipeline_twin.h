@@ -65,6 +65,7 @@ inline PlainRecord record_of(std::optional<std::string> key, std::optional<std::
   return {std::move(key), std::move(value), {}, WallTime(0)};
 }
 
+// NOLINTNEXTLINE(readability-identifier-naming): the name GoogleTest looks for
 inline void PrintTo(const PlainRecord& record, std::ostream* to) {
   *to << "\n  " << record.key.value_or("(null)") << ": " << record.value.value_or("(null)");
   for (const auto& [key, value] : record.headers) *to << " " << key << "=" << value.value_or("-");
