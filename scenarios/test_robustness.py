@@ -1,5 +1,6 @@
 """What an operator does wrong and what disks do: clear errors, no silent loss, and a way back."""
 
+import json
 import os
 import shutil
 import socket
@@ -7,6 +8,7 @@ import subprocess
 import tempfile
 from collections import Counter
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -183,3 +185,25 @@ def test_a_producer_gives_up_after_the_time_it_was_told(instance, workspace, wri
         "produce", TICKS.source, "--file", path, "--key", ticks.key, "--retry-for", "1", seconds=30
     )
     assert str(run.http_port) in message
+
+
+def test_the_largest_garbage_is_dead_lettered_and_more_is_refused(
+    instance, workspace, write_lines
+):
+    ticks = workspace.pipeline("ticks")
+    random = Random(7)
+    # Nothing compresses it, and every byte of it takes six in the dead letter's JSON.
+    garbage = bytes(random.randrange(1, 9) for _ in range(1_000_000))
+    too_large = random.randbytes(1_100_000).replace(b"\n", b"\0").replace(b"\r", b"\0")
+    good = perturb.generate_ticks(3, 10, 2)
+    with instance(ticks) as run:
+        lines = [good[0], garbage, *good[1:]]
+        run.produce(TICKS.source, write_lines("lines.jsonl", lines), ticks.key)
+        path = write_lines("large.jsonl", [too_large])
+        message = run.cli_fails("produce", TICKS.source, "--file", path, "--key", ticks.key)
+        assert "batch_bytes_max" in message
+        run.cli("drain")
+        (letter,) = run.consume(TICKS.dead_letters)
+        assert json.loads(letter["value"])["original_message"].encode() == garbage
+        assert len(run.consume(TICKS.output)) == len(good)
+        assert run.cli("audit")["exact"] is True

@@ -131,6 +131,9 @@ Status Instance::create_topics(const std::vector<std::unique_ptr<pipeline::Pipel
       config.partition_count = need.partition_count;
       config.is_compacted = need.is_compacted;
       config.retention_ms = options_.retention_ms;
+      if (need.name == pipeline->source.source_topic) {
+        config.batch_bytes_max = log::kInputBatchBytesMax;
+      }
       MR_ASSIGN_OR_RETURN(const auto created, log_->create_topic(need.name, config));
       logger_.info("created topic",
                    {{"topic", created.name}, {"partitions", created.config.partition_count}});

@@ -16,6 +16,8 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::uint64_t kRecordsPerRequest = 5'000;
 constexpr std::size_t kBytesPerRequest = 1 << 20;
+// Below log::kInputBatchBytesMax even where nothing can be compressed.
+constexpr std::size_t kBytesPerBatch = 768 << 10;
 constexpr std::int64_t kNanosPerMilli = 1'000'000;
 constexpr std::int64_t kRetryDelayMsMax = 500;
 
@@ -73,7 +75,11 @@ Status Producer::add(const std::string& value) {
     ++totals_.null_keys;
     partition = next_without_key_++ % partitions_.size();
   }
-  partitions_[partition].builder.append(clock_.wall_now(), key, value, {});
+  auto& builder = partitions_[partition].builder;
+  if (!builder.empty() && builder.plain_bytes() + value.size() > kBytesPerBatch) {
+    MR_RETURN_IF_ERROR(flush());
+  }
+  builder.append(clock_.wall_now(), key, value, {});
   ++pending_records_;
   pending_bytes_ += value.size();
   if (pending_records_ < kRecordsPerRequest && pending_bytes_ < kBytesPerRequest) {

@@ -27,6 +27,11 @@ namespace millrace::log {
 //
 // Threads: every method may be called from any thread.
 
+// For topics that take foreign records, as Kafka's message.max.bytes. Everything a pipeline makes
+// of one such batch, a dead letter with every byte escaped included, fits into the larger bound
+// that other topics have (R10).
+inline constexpr std::int32_t kInputBatchBytesMax = 1 << 20;
+
 struct TopicConfig {
   std::int32_t partition_count = 1;
   std::int64_t retention_ms = -1;     // -1: for ever. Counted from the append, not event time

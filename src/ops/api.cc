@@ -117,6 +117,7 @@ Result<Json> Api::Impl::create_topic(const std::string& body) {
     return invalid_error(R"(the body must be like {"topic":"name","partitions":4,"config":{}})");
   }
   log::TopicConfig config;
+  config.batch_bytes_max = log::kInputBatchBytesMax;
   const auto partitions = json.value("partitions", Json(1));
   if (!partitions.is_number_integer() || partitions < 1 || partitions > 10'000) {
     return invalid_error("partitions must be a number from 1 to 10000");

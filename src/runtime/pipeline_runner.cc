@@ -53,6 +53,7 @@ Status PipelineRunner::create_topics() {
     config.partition_count = need.partition_count;
     config.is_internal = need.is_internal;
     config.is_compacted = need.is_compacted;
+    if (need.name == plan_.source.source_topic) config.batch_bytes_max = log::kInputBatchBytesMax;
     auto created = services_.log->create_topic(need.name, config);
     if (!created.is_ok()) return std::move(created).take_status();
   }
