@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "base/check.h"
+#include "base/thread.h"
 #include "features/store_format.h"
 
 namespace millrace::features {
@@ -68,7 +69,7 @@ Result<std::unique_ptr<FeatureService>> FeatureService::start(log::Log& log,
   MR_RETURN_IF_ERROR(service->open());
   if (service->appliers_.empty()) return service;
   service->listen();
-  service->thread_ = std::thread([raw = service.get()] { raw->run(); });
+  service->thread_ = Thread([raw = service.get()] { raw->run(); });
   std::unique_lock lock(service->mutex_);
   service->advanced_.wait_for(lock, std::chrono::milliseconds(service->options_.catch_up_ms),
                               [&] { return service->have_all_caught_up(); });

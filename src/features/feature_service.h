@@ -1,17 +1,15 @@
 #pragma once
 
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <vector>
 
 #include "base/status.h"
+#include "base/thread.h"
 #include "features/feature_audit.h"
 #include "features/feature_record.h"
 #include "features/group_applier.h"
@@ -92,12 +90,12 @@ class FeatureService {
   std::vector<std::uint64_t> listeners_;
 
   // The log calls wake() under locks of its own: nobody calls the log while holding this.
-  std::mutex mutex_;
-  std::condition_variable wanted_;    // for the thread: there may be something to apply
-  std::condition_variable advanced_;  // for those who wait: something was applied, or failed
-  std::uint64_t wake_count_ = 0;      // guarded by mutex_
-  bool is_stopping_ = false;          // guarded by mutex_
-  std::thread thread_;
+  Mutex mutex_;
+  Condition wanted_;              // for the thread: there may be something to apply
+  Condition advanced_;            // for those who wait: something was applied, or failed
+  std::uint64_t wake_count_ = 0;  // guarded by mutex_
+  bool is_stopping_ = false;      // guarded by mutex_
+  Thread thread_;
 };
 
 }  // namespace millrace::features

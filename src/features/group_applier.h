@@ -2,12 +2,12 @@
 
 #include <atomic>
 #include <cstdint>
-#include <mutex>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "base/status.h"
+#include "base/thread.h"
 #include "codec/record_batch.h"
 #include "features/feature_record.h"
 #include "features/online_store.h"
@@ -93,7 +93,7 @@ class GroupApplier {
   // The newest of each id in the stretch at hand.
   std::unordered_map<std::string, Candidate> candidates_;
 
-  mutable std::mutex mutex_;
+  mutable Mutex mutex_;
   GroupProgress published_;  // guarded by mutex_
   std::atomic<bool> is_readable_{false};
 };

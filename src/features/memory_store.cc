@@ -2,6 +2,7 @@
 #include <mutex>
 
 #include "base/check.h"
+#include "base/thread.h"
 #include "features/online_store.h"
 
 namespace millrace::features {
@@ -51,7 +52,7 @@ class MemoryStore final : public OnlineStore {
   }
 
  private:
-  mutable std::mutex mutex_;
+  mutable Mutex mutex_;
   Entries entries_;
 };
 

@@ -269,7 +269,8 @@ Status Delivery::append(std::vector<LakeEvent> events, log::Commit commit) {
   batch.finish(bytes);
   commit.appends.push_back({options_.journal.topic, options_.journal.partition, std::move(bytes)});
   while (true) {
-    auto appended = services_.log->commit(std::move(commit));
+    // A commit that was refused is left as it was.
+    auto appended = services_.log->commit(std::move(commit));  // NOLINT(bugprone-use-after-move)
     if (appended.is_ok()) {
       MR_RETURN_IF_ERROR(services_.log->wait_durable(appended->sequence));
       break;

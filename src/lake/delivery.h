@@ -3,12 +3,12 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/status.h"
+#include "base/thread.h"
 #include "base/time.h"
 #include "lake/journal.h"
 #include "lake/range_buffer.h"
@@ -136,7 +136,7 @@ class Delivery {
   MonotonicTime range_begun_;
   std::uint64_t failures_ = 0;
   std::string last_error_;
-  mutable std::mutex mutex_;  // guards the report
+  mutable Mutex mutex_;  // guards the report
   DeliveryReport report_;
 };
 

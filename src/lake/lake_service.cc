@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "base/check.h"
+#include "base/thread.h"
 #include "codec/compression.h"
 
 namespace millrace::lake {
@@ -74,7 +75,7 @@ Status LakeService::start(const std::vector<const pipeline::Pipeline*>& pipeline
     if (!may_pass(status)) return std::move(status).with_context("lake " + slot.manifest.sink);
     note_failure(slot, status);
   }
-  if (!slots_.empty()) thread_ = std::thread([this] { run(); });
+  if (!slots_.empty()) thread_ = Thread([this] { run(); });
   return ok_status();
 }
 

@@ -1,16 +1,14 @@
 #pragma once
 
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <vector>
 
 #include "base/status.h"
+#include "base/thread.h"
 #include "base/time.h"
 #include "lake/delivery.h"
 #include "lake/manifest.h"
@@ -84,13 +82,13 @@ class LakeService {
   LakeOptions options_;
   std::vector<Slot> slots_;  // fixed after start()
 
-  mutable std::mutex mutex_;  // guards what follows
-  std::condition_variable changed_;
+  mutable Mutex mutex_;  // guards what follows
+  Condition changed_;
   bool is_stopping_ = false;
   std::uint64_t flushes_requested_ = 0;
   std::uint64_t flushes_served_ = 0;
   Status flush_status_;  // of the last one served
-  std::thread thread_;
+  Thread thread_;
 };
 
 }  // namespace millrace::lake

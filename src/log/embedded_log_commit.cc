@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/thread.h"
 #include "log/config_format.h"
 #include "log/embedded_log_impl.h"
 
@@ -131,7 +132,7 @@ Result<EmbeddedLogImpl::Placement> EmbeddedLogImpl::plan(const PreparedCommit& c
   return out;
 }
 
-Result<bool> EmbeddedLogImpl::reserve(std::unique_lock<std::mutex>& lock, std::size_t bytes,
+Result<bool> EmbeddedLogImpl::reserve(std::unique_lock<Mutex>& lock, std::size_t bytes,
                                       int attempt) {
   MR_CHECK(lock.owns_lock());
   MR_ASSIGN_OR_RETURN(const bool has_room, writer_->try_reserve(bytes));

@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "base/check.h"
+#include "base/thread.h"
 
 namespace millrace::log {
 
@@ -56,7 +57,7 @@ EmbeddedLogImpl::EmbeddedLogImpl(const EmbeddedLogOptions& options, sys::FileSys
                 has_new_file_ = true;
                 maintenance_wanted_.notify_one();
               }});
-  maintenance_thread_ = std::thread([this] { maintenance_loop(); });
+  maintenance_thread_ = Thread([this] { maintenance_loop(); });
 }
 
 EmbeddedLogImpl::~EmbeddedLogImpl() {

@@ -1,17 +1,16 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
+#include "base/thread.h"
 #include "codec/record_batch.h"
 #include "log/embedded_log.h"
 #include "log/log_state.h"
@@ -118,7 +117,7 @@ class EmbeddedLogImpl final : public EmbeddedLog {
                  WallTime append_time);
   // True: there is room for an item. False: `lock` was given up while waiting for a WAL file, so
   // what was checked before must be checked again.
-  Result<bool> reserve(std::unique_lock<std::mutex>& lock, std::size_t bytes, int attempt);
+  Result<bool> reserve(std::unique_lock<Mutex>& lock, std::size_t bytes, int attempt);
   [[nodiscard]] WallTime next_append_time() const;
 
   // Places an entry that is no commit and waits until it is durable. `apply` checks, changes the
@@ -145,15 +144,15 @@ class EmbeddedLogImpl final : public EmbeddedLog {
   const std::unique_ptr<WalFiles> wal_;
   const RecoveryReport report_;
 
-  std::mutex commit_mutex_;
+  Mutex commit_mutex_;
   std::atomic<bool> is_closed_{false};
   std::atomic<bool> has_failed_{false};
   std::atomic<std::uint64_t> placed_{0};  // the state's last sequence
   std::int64_t producer_ids_end_ = 0;     // next_producer_id up to here are allocated durably
   std::int64_t next_producer_ = 0;
 
-  mutable std::mutex durable_mutex_;  // also held while groups change: both become visible at once
-  std::condition_variable durable_changed_;
+  mutable Mutex durable_mutex_;  // also held while groups change: both become visible at once
+  Condition durable_changed_;
   std::atomic<std::uint64_t> durable_{0};
   Status failure_;
   bool is_stopped_ = false;  // nothing more will become durable
@@ -162,8 +161,8 @@ class EmbeddedLogImpl final : public EmbeddedLog {
   std::atomic<std::uint64_t> commits_{0};
   std::atomic<std::uint64_t> batches_{0};
 
-  std::mutex maintenance_mutex_;  // of the fields below
-  std::condition_variable maintenance_wanted_;
+  Mutex maintenance_mutex_;  // of the fields below
+  Condition maintenance_wanted_;
   bool has_new_file_ = false;
   bool is_stopping_ = false;
 
@@ -176,7 +175,7 @@ class EmbeddedLogImpl final : public EmbeddedLog {
 
   std::unique_ptr<Maintenance> maintenance_;
   std::unique_ptr<WalWriter> writer_;
-  std::thread maintenance_thread_;
+  Thread maintenance_thread_;
 };
 
 }  // namespace millrace::log

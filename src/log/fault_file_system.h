@@ -4,11 +4,11 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
 #include "base/random.h"
+#include "base/thread.h"
 #include "sys/file_system.h"
 
 namespace millrace::log {
@@ -85,7 +85,7 @@ class FaultFileSystem final : public sys::FileSystem {
   void lose_unsynced(Inode& inode);
   void lose_names();
 
-  mutable std::mutex mutex_;
+  mutable Mutex mutex_;
   Random random_;
   Names names_;                          // as the running system sees them
   Names durable_names_;                  // as they are on disk

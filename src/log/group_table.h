@@ -1,11 +1,11 @@
 #pragma once
 
 #include <map>
-#include <mutex>
 #include <string>
 #include <vector>
 
 #include "base/coding.h"
+#include "base/thread.h"
 #include "log/log.h"
 
 namespace millrace::log {
@@ -31,7 +31,7 @@ class GroupTable {
     std::string metadata;
   };
 
-  mutable std::mutex mutex_;
+  mutable Mutex mutex_;
   std::map<std::string, std::map<TopicPartition, Position>> groups_;
 };
 

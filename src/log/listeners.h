@@ -4,11 +4,10 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <mutex>
-#include <shared_mutex>
 #include <utility>
 #include <vector>
 
+#include "base/thread.h"
 #include "log/log.h"
 
 namespace millrace::log {
@@ -22,7 +21,7 @@ class ListenerSlot {
  private:
   friend class ListenerTable;
   // Held shared while listeners run: removing one waits until no call is under way.
-  mutable std::shared_mutex mutex_;
+  mutable SharedMutex mutex_;
   std::atomic<std::size_t> count_{0};  // spares a commit the lock when nobody listens
   std::vector<std::pair<std::uint64_t, Log::Listener>> listeners_;
 };
@@ -35,7 +34,7 @@ class ListenerTable {
   void remove(std::uint64_t id);
 
  private:
-  std::mutex mutex_;
+  Mutex mutex_;
   std::uint64_t next_id_ = 1;
   std::map<TopicPartition, std::shared_ptr<ListenerSlot>> slots_;
   std::map<std::uint64_t, std::shared_ptr<ListenerSlot>> by_id_;

@@ -3,10 +3,10 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
-#include <mutex>
 #include <string>
 #include <vector>
 
+#include "base/thread.h"
 #include "log/checkpoint.h"
 #include "log/drain.h"
 #include "log/log_state.h"
@@ -61,7 +61,7 @@ class Maintenance {
   LogState& state_;
   WalFiles& wal_;
   const Hooks hooks_;
-  std::mutex mutex_;  // one run at a time
+  Mutex mutex_;  // one run at a time
   std::atomic<std::uint64_t> segment_bytes_{0};
 };
 

@@ -4,10 +4,10 @@
 #include <deque>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
+#include "base/thread.h"
 #include "log/listeners.h"
 #include "log/log.h"
 #include "log/producer_state.h"
@@ -115,7 +115,7 @@ class PartitionLog {
   ProducerTable producers_;
   bool is_deleted_ = false;
 
-  mutable std::mutex mutex_;
+  mutable Mutex mutex_;
   Offset start_{0};
   Offset end_{0};
   Offset segments_end_{0};  // everything below is in segments_, the rest in tail_

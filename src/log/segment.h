@@ -3,12 +3,12 @@
 #include <deque>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "base/thread.h"
 #include "log/log.h"
 #include "log/segment_format.h"
 #include "sys/file_system.h"
@@ -58,7 +58,7 @@ class OpenSegments {
 
  private:
   const std::size_t count_max_;
-  std::mutex mutex_;
+  Mutex mutex_;
   std::deque<std::weak_ptr<SegmentFile>> files_;  // in the order they were opened
 };
 
@@ -116,7 +116,7 @@ class SegmentFile : public std::enable_shared_from_this<SegmentFile> {
   const std::string path_;
   const std::string index_path_;
 
-  std::mutex mutex_;
+  Mutex mutex_;
   FilePtr file_;
   FilePtr index_file_;  // open while appending
   bool is_index_loaded_ = false;

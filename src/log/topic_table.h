@@ -1,11 +1,11 @@
 #pragma once
 
 #include <memory>
-#include <shared_mutex>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "base/thread.h"
 #include "log/log.h"
 #include "log/partition_log.h"
 
@@ -34,7 +34,7 @@ class TopicTable {
   void remove(const Topic& topic);
 
  private:
-  mutable std::shared_mutex mutex_;
+  mutable SharedMutex mutex_;
   std::unordered_map<std::string, std::shared_ptr<const Topic>> by_name_;
   std::unordered_map<std::uint64_t, std::shared_ptr<const Topic>> by_id_;
 };

@@ -2,9 +2,9 @@
 
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 
+#include "base/thread.h"
 #include "log/wal_format.h"
 #include "sys/file_system.h"
 
@@ -54,7 +54,7 @@ class WalFiles {
   const LogId log_id_;
   const std::uint64_t file_bytes_;
 
-  mutable std::mutex mutex_;
+  mutable Mutex mutex_;
   std::map<std::uint64_t, std::shared_ptr<WalFile>> live_;
   std::shared_ptr<WalFile> spare_;
 };

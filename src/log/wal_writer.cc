@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/thread.h"
 
 namespace millrace::log {
 
@@ -31,8 +32,8 @@ WalWriter::WalWriter(const Options& options, WalFiles& files, LogId log_id, cons
   MR_CHECK(end_.position.offset >= kWalFileHeaderBytes);
   last_file_ = filling_file_ = current_->sequence;
   room_bytes_ = current_->capacity_bytes - std::min(current_->capacity_bytes, end_.position.offset);
-  prepare_thread_ = std::thread([this] { prepare_loop(); });
-  write_thread_ = std::thread([this] { write_loop(); });
+  prepare_thread_ = Thread([this] { prepare_loop(); });
+  write_thread_ = Thread([this] { write_loop(); });
 }
 
 WalWriter::~WalWriter() {

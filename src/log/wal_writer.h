@@ -1,16 +1,14 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
-#include <thread>
 #include <vector>
 
+#include "base/thread.h"
 #include "base/time.h"
 #include "log/wal_files.h"
 #include "log/wal_format.h"
@@ -108,10 +106,10 @@ class WalWriter {
   MonotonicTime last_sync_{};
   bool is_dirty_ = false;  // written but not synced, without sync_each_commit
 
-  mutable std::mutex mutex_;
-  std::condition_variable has_work_;      // for the writer
-  std::condition_variable must_prepare_;  // for the preparing thread
-  std::condition_variable has_room_;      // for wait_for_room
+  mutable Mutex mutex_;
+  Condition has_work_;      // for the writer
+  Condition must_prepare_;  // for the preparing thread
+  Condition has_room_;      // for wait_for_room
   std::vector<WalItem> queue_;
   std::deque<std::shared_ptr<WalFile>> claimed_;  // reserved in, not yet switched to
   std::shared_ptr<WalFile> ready_;
@@ -130,8 +128,8 @@ class WalWriter {
   std::atomic<std::uint64_t> wal_bytes_{0};
   std::atomic<std::uint64_t> sync_ns_total_{0};
 
-  std::thread prepare_thread_;
-  std::thread write_thread_;
+  Thread prepare_thread_;
+  Thread write_thread_;
 };
 
 }  // namespace millrace::log

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/hash.h"
+#include "base/thread.h"
 #include "objects/directory_workspace.h"
 #include "objects/object_key.h"
 
@@ -97,7 +98,7 @@ class DirectoryStore final : public ObjectStore {
   sys::FileSystem& files_;
   const std::string root_;
   const std::string uploads_;
-  std::mutex mutex_;  // of what follows
+  Mutex mutex_;  // of what follows
   std::unique_ptr<DirectoryWorkspace> workspace_;
   std::unordered_set<std::string> durable_folders_;
 };

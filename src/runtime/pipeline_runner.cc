@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <chrono>
-#include <condition_variable>
 
 #include "base/check.h"
+#include "base/thread.h"
 #include "runtime/pipeline_registry.h"
 #include "task/source_task.h"
 
@@ -16,8 +16,8 @@ constexpr std::int64_t kLiveFeedMs = 3'600'000;  // R13: newer events make a fee
 // Polls until `is_done`; false when cancelled first.
 bool wait_until(const std::function<bool()>& is_done, const std::function<bool()>& is_cancelled) {
   constexpr std::chrono::milliseconds kPollInterval{2};
-  std::mutex mutex;
-  std::condition_variable never_notified;
+  Mutex mutex;
+  Condition never_notified;
   std::unique_lock lock(mutex);
   while (!is_done()) {
     if (is_cancelled()) return false;

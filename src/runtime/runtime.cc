@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "base/check.h"
+#include "base/thread.h"
 
 namespace millrace::runtime {
 namespace {
@@ -46,7 +47,7 @@ Status Runtime::start(std::vector<std::unique_ptr<pipeline::Pipeline>> pipelines
     for (auto* task : runner->runners()) workers_[next++ % workers_.size()]->add(*task);
   }
   for (auto& worker : workers_) worker->start();
-  control_ = std::thread([this] { control_loop(); });
+  control_ = Thread([this] { control_loop(); });
   return ok_status();
 }
 

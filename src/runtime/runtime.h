@@ -1,15 +1,13 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "base/status.h"
+#include "base/thread.h"
 #include "log/log.h"
 #include "objects/object_store.h"
 #include "pipeline/pipeline.h"
@@ -56,12 +54,12 @@ class Runtime {
   std::vector<std::unique_ptr<pipeline::Pipeline>> plans_;
   std::vector<std::unique_ptr<PipelineRunner>> runners_;
   std::vector<std::unique_ptr<Worker>> workers_;
-  std::mutex drain_mutex_;
-  std::mutex control_mutex_;  // tick and drain exclude each other
-  std::mutex stop_mutex_;
-  std::condition_variable stop_changed_;
+  Mutex drain_mutex_;
+  Mutex control_mutex_;  // tick and drain exclude each other
+  Mutex stop_mutex_;
+  Condition stop_changed_;
   std::atomic<bool> is_stopping_{false};
-  std::thread control_;
+  Thread control_;
 };
 
 }  // namespace millrace::runtime

@@ -1,13 +1,11 @@
 #pragma once
 
-#include <condition_variable>
 #include <deque>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <string>
-#include <thread>
 
+#include "base/thread.h"
 #include "objects/object_store.h"
 #include "runtime/snapshot_store.h"
 
@@ -38,13 +36,13 @@ class SnapshotWriter {
   void run();
 
   objects::ObjectStore& store_;
-  std::mutex mutex_;
-  std::condition_variable has_work_;
+  Mutex mutex_;
+  Condition has_work_;
   bool is_stopping_ = false;
   const void* running_owner_ = nullptr;  // of the snapshot being written
   std::deque<Job> jobs_;
   std::map<const void*, Result<task::SnapshotEntry>> results_;
-  std::thread thread_;
+  Thread thread_;
 };
 
 }  // namespace millrace::runtime

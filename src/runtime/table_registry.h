@@ -2,10 +2,10 @@
 
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 
 #include "base/status.h"
+#include "base/thread.h"
 #include "log/log.h"
 #include "pipeline/pipeline.h"
 #include "task/table.h"
@@ -28,7 +28,7 @@ class TableRegistry {
  private:
   log::Log& log_;
   const std::string topic_;
-  std::mutex mutex_;
+  Mutex mutex_;
   std::map<std::string, std::shared_ptr<const task::Table>> versions_;  // by record key
 };
 

@@ -5,12 +5,12 @@
 #include <deque>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/status.h"
+#include "base/thread.h"
 #include "base/time.h"
 #include "codec/record_batch.h"
 #include "log/log.h"
@@ -167,7 +167,7 @@ class TaskRunner {
   std::uint64_t taken_count_ = 0;
   std::uint64_t durable_settled_count_ = 0;
   std::atomic<std::uint64_t> settled_count_{0};
-  mutable std::mutex mutex_;  // guards the two below
+  mutable Mutex mutex_;  // guards the two below
   std::vector<task::JournalEvent> posted_;
   RunnerReport report_;
 };

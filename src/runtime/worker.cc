@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "base/check.h"
+#include "base/thread.h"
 
 namespace millrace::runtime {
 namespace {
@@ -29,7 +30,7 @@ void Worker::add(TaskRunner& runner) {
 
 void Worker::start() {
   MR_CHECK(!thread_.joinable());
-  thread_ = std::thread([this] { run(); });
+  thread_ = Thread([this] { run(); });
 }
 
 void Worker::stop() {

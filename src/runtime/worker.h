@@ -1,13 +1,11 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <functional>
-#include <mutex>
-#include <thread>
 #include <vector>
 
 #include "base/status.h"
+#include "base/thread.h"
 #include "log/log.h"
 #include "runtime/task_runner.h"
 
@@ -40,10 +38,10 @@ class Worker {
   std::vector<TaskRunner*> runners_;
   std::vector<std::uint64_t> listeners_;
   std::atomic<bool> is_stopping_{false};
-  std::mutex mutex_;
-  std::condition_variable changed_;
+  Mutex mutex_;
+  Condition changed_;
   std::uint64_t wake_count_ = 0;  // guarded by mutex_
-  std::thread thread_;
+  Thread thread_;
 };
 
 }  // namespace millrace::runtime

@@ -45,16 +45,15 @@ void Dedup::expire(EventTime watermark) {
   }
 }
 
-bool Dedup::insert(std::string_view id, EventTime watermark) {
+bool Dedup::insert(const Hash128& id, EventTime watermark) {
   expire(watermark);
-  const auto hash = hash128(id, hash_secret_);
-  if (!ids_.insert(hash).second) return false;
+  if (!ids_.insert(id).second) return false;
   const auto number = bucket_of(watermark);
   if (buckets_.empty() || buckets_.back().number < number) {
     buckets_.push_back({number, {}});
   }
   MR_CHECK(buckets_.back().number == number);
-  buckets_.back().ids.push_back(hash);
+  buckets_.back().ids.push_back(id);
   return true;
 }
 

@@ -21,9 +21,12 @@ class Dedup {
  public:
   Dedup(std::int64_t ttl_us, std::uint64_t hash_secret);
 
+  // What an id is filed under.
+  [[nodiscard]] Hash128 hash_of(std::string_view id) const { return hash128(id, hash_secret_); }
+
   // Files the id if it is new. Returns whether it was new. `watermark` never goes back between
   // calls.
-  bool insert(std::string_view id, EventTime watermark);
+  bool insert(const Hash128& id, EventTime watermark);
 
   [[nodiscard]] std::size_t live_ids() const { return ids_.size(); }
 

@@ -16,11 +16,11 @@ constexpr std::uint64_t kSecret = 42;
 
 TEST(Dedup, an_id_is_new_once) {
   Dedup dedup(24'000, kSecret);
-  EXPECT_TRUE(dedup.insert("a", EventTime(0)));
-  EXPECT_FALSE(dedup.insert("a", EventTime(0)));
-  EXPECT_TRUE(dedup.insert("b", EventTime(0)));
-  EXPECT_TRUE(dedup.insert("", EventTime(0)));
-  EXPECT_FALSE(dedup.insert("", EventTime(0)));
+  EXPECT_TRUE(dedup.insert(dedup.hash_of("a"), EventTime(0)));
+  EXPECT_FALSE(dedup.insert(dedup.hash_of("a"), EventTime(0)));
+  EXPECT_TRUE(dedup.insert(dedup.hash_of("b"), EventTime(0)));
+  EXPECT_TRUE(dedup.insert(dedup.hash_of(""), EventTime(0)));
+  EXPECT_FALSE(dedup.insert(dedup.hash_of(""), EventTime(0)));
   EXPECT_EQ(dedup.live_ids(), 3u);
 }
 
@@ -28,31 +28,32 @@ TEST(Dedup, an_id_is_new_once) {
 // seen until the watermark passes 6 000 + 24 000.
 TEST(Dedup, an_id_is_seen_until_the_watermark_passes_its_buckets_end_plus_ttl) {
   Dedup dedup(24'000, kSecret);
-  ASSERT_TRUE(dedup.insert("a", EventTime(5'500)));
-  EXPECT_FALSE(dedup.insert("a", EventTime(29'500)));
-  EXPECT_FALSE(dedup.insert("a", EventTime(30'000)));
-  EXPECT_TRUE(dedup.insert("a", EventTime(30'001)));
+  ASSERT_TRUE(dedup.insert(dedup.hash_of("a"), EventTime(5'500)));
+  EXPECT_FALSE(dedup.insert(dedup.hash_of("a"), EventTime(29'500)));
+  EXPECT_FALSE(dedup.insert(dedup.hash_of("a"), EventTime(30'000)));
+  EXPECT_TRUE(dedup.insert(dedup.hash_of("a"), EventTime(30'001)));
 }
 
 TEST(Dedup, seeing_an_id_again_does_not_prolong_it) {
   Dedup dedup(24'000, kSecret);
-  ASSERT_TRUE(dedup.insert("a", EventTime(0)));
-  ASSERT_FALSE(dedup.insert("a", EventTime(24'999)));
-  EXPECT_TRUE(dedup.insert("a", EventTime(25'001)));
+  ASSERT_TRUE(dedup.insert(dedup.hash_of("a"), EventTime(0)));
+  ASSERT_FALSE(dedup.insert(dedup.hash_of("a"), EventTime(24'999)));
+  EXPECT_TRUE(dedup.insert(dedup.hash_of("a"), EventTime(25'001)));
 }
 
 TEST(Dedup, ids_from_before_the_first_watermark_count_from_the_first_one) {
   Dedup dedup(24'000, kSecret);
-  ASSERT_TRUE(dedup.insert("a", kNoWatermark));
-  EXPECT_FALSE(dedup.insert("a", kNoWatermark));
-  EXPECT_FALSE(dedup.insert("a", EventTime(1'000'500)));
-  EXPECT_FALSE(dedup.insert("a", EventTime(1'025'000)));  // [1 000 000, 1 001 000) + 24 000
-  EXPECT_TRUE(dedup.insert("a", EventTime(1'025'001)));
+  ASSERT_TRUE(dedup.insert(dedup.hash_of("a"), kNoWatermark));
+  EXPECT_FALSE(dedup.insert(dedup.hash_of("a"), kNoWatermark));
+  EXPECT_FALSE(dedup.insert(dedup.hash_of("a"), EventTime(1'000'500)));
+  EXPECT_FALSE(
+      dedup.insert(dedup.hash_of("a"), EventTime(1'025'000)));  // [1 000 000, 1 001 000) + 24 000
+  EXPECT_TRUE(dedup.insert(dedup.hash_of("a"), EventTime(1'025'001)));
 }
 
 TEST(Dedup, a_snapshot_of_another_ttl_or_secret_is_refused) {
   Dedup dedup(24'000, kSecret);
-  ASSERT_TRUE(dedup.insert("a", EventTime(0)));
+  ASSERT_TRUE(dedup.insert(dedup.hash_of("a"), EventTime(0)));
   std::string bytes;
   Encoder to(bytes);
   dedup.snapshot(to);
@@ -68,7 +69,7 @@ TEST(Dedup, a_snapshot_of_another_ttl_or_secret_is_refused) {
 
 TEST(Dedup, a_cut_snapshot_is_noticed) {
   Dedup dedup(24'000, kSecret);
-  for (int i = 0; i < 50; ++i) dedup.insert(std::to_string(i), EventTime(i * 700));
+  for (int i = 0; i < 50; ++i) dedup.insert(dedup.hash_of(std::to_string(i)), EventTime(i * 700));
   std::string bytes;
   Encoder to(bytes);
   dedup.snapshot(to);
@@ -124,7 +125,8 @@ TEST(Dedup, agrees_with_a_map_of_ids_and_buckets_across_snapshots) {
     std::int64_t now = -1'000;  // negative times floor towards minus infinity
     for (int i = 0; i < 1'000; ++i) {
       const auto id = std::to_string(random.below(60));
-      ASSERT_EQ(dedup.insert(id, watermark), twin.insert(id, watermark)) << "step " << i;
+      ASSERT_EQ(dedup.insert(dedup.hash_of(id), watermark), twin.insert(id, watermark))
+          << "step " << i;
       ASSERT_EQ(dedup.live_ids(), twin.size()) << "step " << i;
       if (random.one_in(3)) {
         now += static_cast<std::int64_t>(random.below(random.one_in(10) ? 60 : 6));

@@ -179,7 +179,7 @@ SourceTask::Step SourceTask::check_duplicate() {
   if (id.kind() != ValueKind::string) {
     return refuse(ErrorType::business_rule_violation, "dedup", "the id is not a string");
   }
-  if (dedup_->insert(id.as_string(), watermark_.current())) return Step::go_on;
+  if (dedup_->insert(dedup_->hash_of(id.as_string()), watermark_.current())) return Step::go_on;
   if (!plan_.dedup->is_dead_lettered) return Step::dropped;
   return refuse(ErrorType::duplicate, "dedup",
                 "id " + std::string(id.as_string()) + " was seen before");
