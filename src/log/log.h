@@ -131,18 +131,12 @@ struct ProducerIdentity {
   ProducerEpoch epoch;
 };
 
-class Log {
+// Where commits go: a log, or what gathers the commits of several tasks into one transaction of a
+// log. Thread-safe.
+class CommitPort {
  public:
-  virtual ~Log() = default;
+  virtual ~CommitPort() = default;
 
-  // --- topics; durable when the call returns ---
-  virtual Result<TopicInfo> create_topic(const std::string& name, const TopicConfig& config) = 0;
-  virtual Status delete_topic(const std::string& name) = 0;
-  virtual Status alter_topic(const std::string& name, const TopicConfig& config) = 0;
-  [[nodiscard]] virtual Result<TopicInfo> topic(const std::string& name) const = 0;
-  [[nodiscard]] virtual std::vector<TopicInfo> topics() const = 0;  // sorted by name
-
-  // --- writing ---
   // Gives every batch its place in the log, atomically, and returns without waiting for the disk.
   // What it appended is at once readable with Visibility::appended. Errors (unknown topic, bad
   // batch, sequence gap, over batch_bytes_max) append nothing and leave `commit` as it was.
@@ -153,6 +147,18 @@ class Log {
   // outcome.
   virtual Status wait_durable(CommitSequence sequence) = 0;
   [[nodiscard]] virtual CommitSequence durable_sequence() const = 0;
+};
+
+class Log : public CommitPort {
+ public:
+  // --- topics; durable when the call returns ---
+  virtual Result<TopicInfo> create_topic(const std::string& name, const TopicConfig& config) = 0;
+  virtual Status delete_topic(const std::string& name) = 0;
+  virtual Status alter_topic(const std::string& name, const TopicConfig& config) = 0;
+  [[nodiscard]] virtual Result<TopicInfo> topic(const std::string& name) const = 0;
+  [[nodiscard]] virtual std::vector<TopicInfo> topics() const = 0;  // sorted by name
+
+  // --- writing; and the methods of CommitPort ---
   virtual Result<ProducerIdentity> new_producer() = 0;
 
   // --- reading ---

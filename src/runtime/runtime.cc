@@ -32,7 +32,7 @@ Runtime::~Runtime() {
 Status Runtime::start(std::vector<std::unique_ptr<pipeline::Pipeline>> pipelines) {
   MR_CHECK(runners_.empty());
   plans_ = std::move(pipelines);
-  const RunnerServices services{&log_, &objects_, &clock_, &snapshots_};
+  const RunnerServices services{&log_, &objects_, &clock_, &snapshots_, nullptr};
   for (const auto& plan : plans_) {
     runners_.push_back(std::make_unique<PipelineRunner>(services, *plan, options_.owner,
                                                         options_.checkpoint_interval_ms));

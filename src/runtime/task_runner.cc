@@ -28,6 +28,7 @@ TaskRunner::TaskRunner(RunnerServices services, RunnerOptions options, TaskMaker
       task_(make_task_()),
       outputs_(options_.outputs) {
   MR_CHECK(services_.log != nullptr && services_.objects != nullptr);
+  if (services_.commits == nullptr) services_.commits = services_.log;
   MR_CHECK(services_.clock != nullptr && services_.snapshots != nullptr);
 }
 
@@ -58,7 +59,7 @@ Result<bool> TaskRunner::step() {
 }
 
 void TaskRunner::retire_durable() {
-  const auto durable = services_.log->durable_sequence();
+  const auto durable = services_.commits->durable_sequence();
   bool has_retired = false;
   while (!in_flight_.empty() && in_flight_.front().sequence <= durable) {
     auto& oldest = in_flight_.front();
@@ -171,7 +172,7 @@ Status TaskRunner::commit() {
 // as it is and tried again at the next step; nothing is applied meanwhile.
 Status TaskRunner::hand_over() {
   MR_CHECK(stalled_.has_value());
-  auto appended = services_.log->commit(std::move(stalled_->commit));
+  auto appended = services_.commits->commit(std::move(stalled_->commit));
   if (!appended.is_ok()) {
     if (appended.status().code() == StatusCode::overloaded) return ok_status();
     return std::move(appended).take_status();
@@ -188,12 +189,12 @@ Status TaskRunner::commit_and_wait() {
   if (!stalled_) MR_RETURN_IF_ERROR(commit());
   for (int attempt = 0; stalled_ && attempt < kAttemptsToStop; ++attempt) {
     if (!in_flight_.empty()) {
-      MR_RETURN_IF_ERROR(services_.log->wait_durable(in_flight_.back().sequence));
+      MR_RETURN_IF_ERROR(services_.commits->wait_durable(in_flight_.back().sequence));
     }
     MR_RETURN_IF_ERROR(hand_over());
   }
   if (stalled_) return overloaded_error("the log takes no commits; is the disk full?");
-  MR_RETURN_IF_ERROR(services_.log->wait_durable(in_flight_.back().sequence));
+  MR_RETURN_IF_ERROR(services_.commits->wait_durable(in_flight_.back().sequence));
   retire_durable();
   return ok_status();
 }
@@ -272,7 +273,7 @@ Status TaskRunner::finish() {
     MR_RETURN_IF_ERROR(commit_and_wait());
   }
   if (!in_flight_.empty()) {
-    MR_RETURN_IF_ERROR(services_.log->wait_durable(in_flight_.back().sequence));
+    MR_RETURN_IF_ERROR(services_.commits->wait_durable(in_flight_.back().sequence));
     retire_durable();
   }
   if (committed_offset_ == snapshot_offset_ && event_count_ == snapshot_events_ &&

@@ -29,6 +29,7 @@ struct RunnerServices {
   objects::ObjectStore* objects = nullptr;
   const Clock* clock = nullptr;
   SnapshotWriter* snapshots = nullptr;
+  log::CommitPort* commits = nullptr;  // null: the log itself
 };
 
 struct RunnerOptions {
