@@ -47,6 +47,21 @@ class PipelineRunner {
   };
   Result<Drained> drain(const std::function<bool()>& is_cancelled);
 
+  // One snapshot of every task, under a name (R6). Any one thread at a time; tasks go on meanwhile,
+  // each is taken at its own committed position. `exists` when the name is taken.
+  Result<NamedSnapshot> create_snapshot(const std::string& name,
+                                        const std::function<bool()>& is_cancelled);
+  // Makes every task's state again from the named snapshot and everything since (R22). The first
+  // error; tasks whose snapshot does not work go on from their newest.
+  struct RestoredTask {
+    std::string stage;
+    std::int32_t partition = 0;
+    RestoredRange range;
+  };
+  Result<std::vector<RestoredTask>> restore_snapshot(const std::string& name,
+                                                     const std::function<bool()>& is_cancelled);
+  Status delete_snapshot(const std::string& name);
+
   // After the workers stopped: commits and snapshots every task.
   Status finish();
 

@@ -18,6 +18,7 @@ Runtime::Runtime(log::Log& log, objects::ObjectStore& objects, const Clock& cloc
       clock_(clock),
       options_(std::move(options)),
       snapshots_(objects),
+      catalog_(log),
       objects_(objects) {
   MR_CHECK(options_.parallelism > 0);
 }
@@ -32,7 +33,8 @@ Runtime::~Runtime() {
 Status Runtime::start(std::vector<std::unique_ptr<pipeline::Pipeline>> pipelines) {
   MR_CHECK(runners_.empty());
   plans_ = std::move(pipelines);
-  const RunnerServices services{&log_, &objects_, &clock_, &snapshots_, nullptr};
+  const RunnerServices services{&log_, &objects_, &clock_, &snapshots_, nullptr, &catalog_};
+  MR_RETURN_IF_ERROR(catalog_.load());
   for (const auto& plan : plans_) {
     runners_.push_back(std::make_unique<PipelineRunner>(services, *plan, options_.owner,
                                                         options_.checkpoint_interval_ms));
@@ -66,6 +68,25 @@ Result<PipelineRunner::Drained> Runtime::drain(PipelineRunner& pipeline) {
   const std::lock_guard one_at_a_time(drain_mutex_);
   const std::lock_guard lock(control_mutex_);
   return pipeline.drain([this] { return is_stopping_.load(); });
+}
+
+Result<NamedSnapshot> Runtime::create_snapshot(PipelineRunner& pipeline, const std::string& name) {
+  const std::lock_guard one_at_a_time(drain_mutex_);
+  return pipeline.create_snapshot(name, [this] { return is_stopping_.load(); });
+}
+
+Result<std::vector<PipelineRunner::RestoredTask>> Runtime::restore_snapshot(
+    PipelineRunner& pipeline, const std::string& name) {
+  const std::lock_guard one_at_a_time(drain_mutex_);
+  return pipeline.restore_snapshot(name, [this] { return is_stopping_.load(); });
+}
+
+Status Runtime::delete_snapshot(const std::string& pipeline, const std::string& name) {
+  const std::lock_guard one_at_a_time(drain_mutex_);
+  for (auto& runner : runners_) {
+    if (runner->plan().name == pipeline) return runner->delete_snapshot(name);
+  }
+  return catalog_.remove(pipeline, name);
 }
 
 Status Runtime::stop() {

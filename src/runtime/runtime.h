@@ -42,6 +42,13 @@ class Runtime {
   }
   // One at a time; a second caller waits.
   Result<PipelineRunner::Drained> drain(PipelineRunner& pipeline);
+  // Named snapshots, as PipelineRunner has them; drains wait meanwhile.
+  Result<NamedSnapshot> create_snapshot(PipelineRunner& pipeline, const std::string& name);
+  Result<std::vector<PipelineRunner::RestoredTask>> restore_snapshot(PipelineRunner& pipeline,
+                                                                     const std::string& name);
+  // Of a pipeline that does not run any more, too.
+  Status delete_snapshot(const std::string& pipeline, const std::string& name);
+  [[nodiscard]] const SnapshotCatalog& catalog() const { return catalog_; }
 
  private:
   void control_loop();
@@ -50,6 +57,7 @@ class Runtime {
   const Clock& clock_;
   RuntimeOptions options_;
   SnapshotWriter snapshots_;
+  SnapshotCatalog catalog_;
   objects::ObjectStore& objects_;
   std::vector<std::unique_ptr<pipeline::Pipeline>> plans_;
   std::vector<std::unique_ptr<PipelineRunner>> runners_;

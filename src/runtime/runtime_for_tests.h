@@ -34,7 +34,7 @@ class Storage {
 
   [[nodiscard]] log::EmbeddedLog& log() { return *log_; }
   [[nodiscard]] RunnerServices services() {
-    return {log_.get(), objects_.get(), &clock_, snapshots_.get(), nullptr};
+    return {log_.get(), objects_.get(), &clock_, snapshots_.get(), nullptr, nullptr};
   }
   [[nodiscard]] objects::ObjectStore& objects() { return *objects_; }
   [[nodiscard]] const std::string& folder() const { return folder_; }

@@ -1,5 +1,6 @@
 #include "runtime/task_runner.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
@@ -43,6 +44,7 @@ Result<bool> TaskRunner::step() {
     publish_report(true);
     return !stalled_;
   }
+  if (has_requests_.load()) MR_RETURN_IF_ERROR(take_requests());
   bool did_work = take_posted();
   collect_snapshot();
   if (in_flight_.size() < kCommitsInFlightMax || outputs_.pending_bytes() < kCommitBytes) {
@@ -67,6 +69,7 @@ void TaskRunner::retire_durable() {
     durable_settled_count_ = oldest.settled_count;
     for (auto& key : oldest.retired_objects) services_.snapshots->remove(std::move(key));
     has_retired |= !oldest.retired_objects.empty();
+    for (auto& request : oldest.taken) request.answer->give(std::move(request.taken));
     if (oldest.trim_journal_to) {
       // Entries are numbered from 1 and one record each, so entry n is the record at offset n - 1.
       // A failure leaves a longer journal, no more.
@@ -160,6 +163,7 @@ Status TaskRunner::commit() {
   ready.settled_count = taken_count_;
   ready.retired_objects = std::exchange(retired_objects_, {});
   ready.trim_journal_to = std::exchange(trim_journal_to_, std::nullopt);
+  ready.taken = std::exchange(taken_requests_, {});
   commit.offsets.push_back({options_.group, options_.source, ready.next_offset,
                             std::to_string(commit_sequence_) + "/" +
                                 std::to_string(journal_sequence_) + "/" + options_.owner});
@@ -201,15 +205,19 @@ Status TaskRunner::commit_and_wait() {
 
 void TaskRunner::maybe_snapshot() {
   if (is_snapshot_running_ || has_pending_entries_ || !outputs_.empty() || stalled_) return;
-  if (position() > committed_offset_ || commits_ == 0) return;
-  if (committed_offset_ == snapshot_offset_ && event_count_ == snapshot_events_) return;
+  const bool is_requested = !snapshot_requests_.empty();
+  if (position() > committed_offset_ || (commits_ == 0 && !is_requested)) return;
+  if (committed_offset_ == snapshot_offset_ && event_count_ == snapshot_events_) {
+    return answer_with_newest();
+  }
   const auto now = services_.clock->monotonic_now();
   const auto age = now - last_snapshot_time_;
   // A long replay is worth an early snapshot, but snapshots may not take more than a twentieth of
   // the time.
   const bool is_replay_long = apply_ns_since_snapshot_ > kReplayBudgetNs &&
                               age > 20 * last_snapshot_cost_ns_ + kReplayBudgetNs;
-  if (!is_replay_long && age < options_.checkpoint_interval_ms * kNanosPerMilli) return;
+  const bool is_due = age >= options_.checkpoint_interval_ms * kNanosPerMilli;
+  if (!is_requested && !is_replay_long && !is_due) return;
   std::string state;
   task_->snapshot(state);
   const SnapshotIdentity identity{
@@ -218,6 +226,7 @@ void TaskRunner::maybe_snapshot() {
       last_batch_crc_};
   services_.snapshots->submit(this, identity, encode_snapshot(identity, state));
   is_snapshot_running_ = true;
+  for (auto& request : snapshot_requests_) request.is_running = true;
   snapshot_offset_ = committed_offset_;
   snapshot_events_ = event_count_;
   last_snapshot_time_ = now;
@@ -230,6 +239,7 @@ void TaskRunner::collect_snapshot() {
   auto result = services_.snapshots->take_result(this);
   if (!result) return;
   is_snapshot_running_ = false;
+  serve_running(*result);
   if (!result->is_ok()) {
     snapshot_offset_ = Offset(-1);  // try again at the next interval
     return;
@@ -238,10 +248,26 @@ void TaskRunner::collect_snapshot() {
   const auto now = services_.clock->wall_now();
   kept_snapshots_.push_back(**result);
   add_entry(std::move(*result).value(), now);
-  while (kept_snapshots_.size() > kSnapshotsKept) {
-    retired_objects_.push_back(kept_snapshots_.front().object_key);
-    add_entry(task::SnapshotRetiredEntry{kept_snapshots_.front().object_key}, now);
-    kept_snapshots_.erase(kept_snapshots_.begin());
+  retire_snapshots(now);
+}
+
+// All but the newest ones, those with a name excepted.
+void TaskRunner::retire_snapshots(WallTime now) {
+  const auto is_protected = [&](const task::SnapshotEntry& entry) {
+    return services_.catalog != nullptr && services_.catalog->protects(entry.object_key);
+  };
+  auto plain = static_cast<std::size_t>(kept_snapshots_.size()) -
+               static_cast<std::size_t>(
+                   std::count_if(kept_snapshots_.begin(), kept_snapshots_.end(), is_protected));
+  for (auto it = kept_snapshots_.begin(); plain > kSnapshotsKept;) {
+    if (is_protected(*it)) {
+      ++it;
+      continue;
+    }
+    retired_objects_.push_back(it->object_key);
+    add_entry(task::SnapshotRetiredEntry{it->object_key}, now);
+    it = kept_snapshots_.erase(it);
+    --plain;
     trim_journal_to_ = kept_snapshots_.front().journal_sequence;
   }
 }

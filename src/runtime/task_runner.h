@@ -14,7 +14,9 @@
 #include "base/time.h"
 #include "codec/record_batch.h"
 #include "log/log.h"
+#include "runtime/answer.h"
 #include "runtime/journal_reader.h"
+#include "runtime/snapshot_catalog.h"
 #include "runtime/snapshot_store.h"
 #include "task/task.h"
 
@@ -30,6 +32,7 @@ struct RunnerServices {
   const Clock* clock = nullptr;
   SnapshotWriter* snapshots = nullptr;
   log::CommitPort* commits = nullptr;  // null: the log itself
+  SnapshotCatalog* catalog = nullptr;  // null: no snapshot has a name
 };
 
 struct RunnerOptions {
@@ -52,6 +55,18 @@ struct RunnerReport {
   std::uint64_t snapshots = 0;
   std::uint64_t replayed_records = 0;  // at the last start
   WallTime last_input_time;            // when the task last applied input
+};
+
+// A snapshot that was taken because somebody asked; retention leaves it as long as the hold lives.
+struct TakenSnapshot {
+  task::SnapshotEntry entry;
+  std::shared_ptr<SnapshotCatalog::Hold> hold;
+};
+
+// What a restore did: the state is that of `from` and everything since, applied again.
+struct RestoredRange {
+  Offset from;
+  Offset to;
 };
 
 // Drives one task: recover, then step after step fetch, apply, commit, snapshot. All methods except
@@ -89,13 +104,36 @@ class TaskRunner {
   [[nodiscard]] bool has_settled() const { return posted_count_.load() == settled_count_.load(); }
   [[nodiscard]] const RunnerOptions& options() const { return options_; }
 
+  // Any thread: asks for a snapshot of what is committed soon after, answered when it is journalled
+  // and durable.
+  std::shared_ptr<Answer<TakenSnapshot>> request_snapshot();
+  // Any thread: asks for the state to be made again from a journalled snapshot: restores it and
+  // applies everything since, outputs suppressed up to the committed position (R22). Should it not
+  // work, the newest usable snapshot is taken, as at a start.
+  std::shared_ptr<Answer<RestoredRange>> request_restore(task::SnapshotEntry from);
+  // Any thread: names were deleted, so snapshots may go.
+  void request_retirement() { has_requests_.store(true); }
+
  private:
+  struct SnapshotRequest {
+    std::shared_ptr<Answer<TakenSnapshot>> answer;
+    bool is_running = false;  // the snapshot being written is for it
+  };
+  struct TakenRequest {
+    std::shared_ptr<Answer<TakenSnapshot>> answer;
+    TakenSnapshot taken;
+  };
+  struct RestoreRequest {
+    task::SnapshotEntry from;
+    std::shared_ptr<Answer<RestoredRange>> answer;
+  };
   struct InFlight {
     log::CommitSequence sequence;
     Offset next_offset;
     std::uint64_t settled_count;
     std::vector<std::string> retired_objects;  // to be deleted once durable
     std::optional<std::uint64_t> trim_journal_to;
+    std::vector<TakenRequest> taken;  // to be answered once durable
   };
 
   Status start_new(const std::vector<task::JournalEvent>& first_events);
@@ -120,6 +158,14 @@ class TaskRunner {
   void add_entry(task::JournalEvent event, WallTime wall_time);
   void maybe_snapshot();
   void collect_snapshot();
+  void retire_snapshots(WallTime now);
+  Status take_requests();
+  void answer_with_newest();
+  void note_taken(const SnapshotRequest& request, const task::SnapshotEntry& entry);
+  void serve_running(const Result<task::SnapshotEntry>& result);
+  Status restore_again(RestoreRequest request);
+  Result<RestoredRange> restore_from(const task::SnapshotEntry& from, const JournalState& journal);
+  void become_fresh();
   void publish_report(bool is_idle);
   void pin();
 
@@ -168,8 +214,13 @@ class TaskRunner {
   std::uint64_t taken_count_ = 0;
   std::uint64_t durable_settled_count_ = 0;
   std::atomic<std::uint64_t> settled_count_{0};
-  mutable Mutex mutex_;  // guards the two below
+  std::vector<SnapshotRequest> snapshot_requests_;
+  std::vector<TakenRequest> taken_requests_;  // to go with the next commit
+  std::atomic<bool> has_requests_{false};
+  mutable Mutex mutex_;  // guards what follows
   std::vector<task::JournalEvent> posted_;
+  std::vector<SnapshotRequest> asked_snapshots_;
+  std::vector<RestoreRequest> asked_restores_;
   RunnerReport report_;
 };
 
