@@ -74,19 +74,21 @@ Result<http::Response> ApiClient::request(std::string_view method, const std::st
   return response;
 }
 
-Result<Json> ApiClient::get(const std::string& target) {
-  MR_ASSIGN_OR_RETURN(const auto response, request("GET", target, {}, {}));
+Result<Json> ApiClient::call(std::string_view method, const std::string& target,
+                             std::string_view body, std::string_view content_type) {
+  MR_ASSIGN_OR_RETURN(const auto response, request(method, target, body, content_type));
   auto json = Json::parse(response.body, nullptr, false);
   if (json.is_discarded()) return corrupt_error("the server's answer is not JSON");
   return json;
 }
 
+Result<Json> ApiClient::get(const std::string& target) {
+  return call("GET", target);
+}
+
 Result<Json> ApiClient::post(const std::string& target, std::string_view body,
                              std::string_view content_type) {
-  MR_ASSIGN_OR_RETURN(const auto response, request("POST", target, body, content_type));
-  auto json = Json::parse(response.body, nullptr, false);
-  if (json.is_discarded()) return corrupt_error("the server's answer is not JSON");
-  return json;
+  return call("POST", target, body, content_type);
 }
 
 int report_failure(const Status& status) {

@@ -19,6 +19,10 @@ class ApiClient {
  public:
   explicit ApiClient(ServerOptions options);
 
+  // The answer's JSON.
+  Result<nlohmann::ordered_json> call(std::string_view method, const std::string& target,
+                                      std::string_view body = {},
+                                      std::string_view content_type = {});
   Result<nlohmann::ordered_json> get(const std::string& target);
   Result<nlohmann::ordered_json> post(const std::string& target, std::string_view body = {},
                                       std::string_view content_type = "application/json");

@@ -44,6 +44,7 @@ struct Parsed {
   ServerOptions server;
   DlqOptions dlq;
   FeatureOptions features;
+  SnapshotOptions snapshot;
   PipelineFileOptions pipeline;
   ConfigVerbOptions config;
   OutputFormat output = OutputFormat::text;
@@ -253,6 +254,25 @@ void add_deliveries(CLI::App& app, Parsed& parsed) {
   get->callback([&] { parsed.status = run_features_get(parsed.features); });
 }
 
+void add_snapshot(CLI::App& app, Parsed& parsed) {
+  auto& options = parsed.snapshot;
+  auto* group = add_verb_group(app, "snapshot");
+  const auto add = [&](const std::string& name, int (*run)(const SnapshotOptions&)) {
+    auto* verb = add_verb(*group, name);
+    if (name != "list") {
+      verb->add_option("name", options.name, "name of the snapshot")->required()->type_name("NAME");
+      verb->add_option("--pipeline", options.pipeline, "only of this pipeline")
+          ->type_name("PIPELINE");
+    }
+    add_server(*verb, options.server);
+    verb->callback([&options, &parsed, run] { parsed.status = run(options); });
+  };
+  add("create", run_snapshot_create);
+  add("list", run_snapshot_list);
+  add("delete", run_snapshot_delete);
+  add("restore", run_snapshot_restore);
+}
+
 // "text|json" is a list of choices, DIR is not.
 std::vector<std::string> choices_of(const CLI::Option& option) {
   const auto type = option.get_type_name();
@@ -310,6 +330,7 @@ int run_command_line(int argc, char** argv) {
   add_pipeline(app, parsed);
   add_config(app, parsed);
   add_deliveries(app, parsed);
+  add_snapshot(app, parsed);
   add_completion(app, parsed);
   auto* version = add_verb(app, "version");
   add_output(*version, parsed.output);

@@ -57,6 +57,7 @@ Instance::~Instance() {
   lake_.reset();
   feature_routes_.set_service(nullptr);
   features_.reset();
+  snapshot_routes_.reset();
   runtime_.reset();
 }
 
@@ -79,6 +80,7 @@ Status Instance::start() {
   MR_RETURN_IF_ERROR(create_topics(pipelines));
   MR_RETURN_IF_ERROR(serve());
   MR_RETURN_IF_ERROR(runtime_->start(std::move(pipelines)));
+  snapshot_routes_->set_runtime(runtime_.get());
   MR_RETURN_IF_ERROR(start_features());
   MR_RETURN_IF_ERROR(start_lake());
   api_->set_ready(true);
@@ -152,6 +154,8 @@ Status Instance::serve() {
   context.pid = ::getpid();
   context.extensions.push_back(&feature_routes_);
   context.extensions.push_back(&lake_routes_);
+  snapshot_routes_ = std::make_unique<ops::SnapshotRoutes>(*log_);
+  context.extensions.push_back(snapshot_routes_.get());
   api_ = std::make_unique<ops::Api>(std::move(context));
   http::ServerOptions server;
   server.port = options_.http_port;
@@ -207,14 +211,15 @@ Status Instance::write_instance_file() {
 
 Status Instance::stop() {
   if (server_) server_->stop();
-  api_->set_ready(false);  // ends a running audit
-  MR_RETURN_IF_ERROR(runtime_->stop());
-  if (lake_) lake_->stop();  // ends a running verification
+  api_->set_ready(false);                // ends a running audit
+  MR_RETURN_IF_ERROR(runtime_->stop());  // ends a running restore
+  if (lake_) lake_->stop();              // ends a running verification
   api_.reset();
   lake_routes_.set_service(nullptr);
   lake_.reset();
   feature_routes_.set_service(nullptr);
   features_.reset();
+  snapshot_routes_.reset();
   MR_RETURN_IF_ERROR(log_->close());
   MR_RETURN_IF_ERROR(files_.remove(options_.data_folder + "/instance.json"));
   return files_.remove(options_.data_folder + "/millrace.pid");

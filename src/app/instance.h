@@ -18,6 +18,7 @@
 #include "ops/api.h"
 #include "ops/feature_routes.h"
 #include "ops/lake_routes.h"
+#include "ops/snapshot_routes.h"
 #include "runtime/runtime.h"
 #include "sys/file_system.h"
 
@@ -75,6 +76,7 @@ class Instance {
   ops::FeatureRoutes feature_routes_;
   std::unique_ptr<lake::LakeService> lake_;
   ops::LakeRoutes lake_routes_;
+  std::unique_ptr<ops::SnapshotRoutes> snapshot_routes_;
   std::unique_ptr<ops::Api> api_;
   std::unique_ptr<http::Server> server_;
 };

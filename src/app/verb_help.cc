@@ -140,6 +140,29 @@ constexpr VerbHelp kHelp[] = {
      "Lists the groups with their features and number of ids.", "  millrace features list"},
     {"features get", "Print the newest record of an id", "Reads one record from the online store.",
      "  millrace features get tick_features AMZN"},
+    {"snapshot", "Keep the pipelines' state under a name",
+     "Every task snapshots its state every few seconds, and old snapshots go. One with a name "
+     "stays, together\n"
+     "with the input since, until it is deleted.",
+     ""},
+    {"snapshot create", "Snapshot every task now, under a name",
+     "Returns once every task's state is stored and journalled; the pipelines go on meanwhile. A "
+     "name holds\n"
+     "the input from there on: `snapshot list` shows how many records.",
+     "  millrace snapshot create before-deploy"},
+    {"snapshot list", "List named snapshots",
+     "Lists the names with their size and the number of source records that each keeps from "
+     "retention.",
+     "  millrace snapshot list --output json"},
+    {"snapshot delete", "Give up a name",
+     "Deletes the name; the next snapshots retire what it held.",
+     "  millrace snapshot delete before-deploy"},
+    {"snapshot restore", "Make the state again from a named snapshot",
+     "Restores every task from the snapshot and applies everything since, without writing any "
+     "result again: the\n"
+     "outputs stand, so the state that comes out is the one there was. For a state that is in "
+     "doubt.",
+     "  millrace snapshot restore before-deploy"},
     {"completion", "Print a shell completion script",
      "Prints a script that completes verbs, options and file names.",
      "  source <(millrace completion bash)\n"

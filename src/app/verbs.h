@@ -68,6 +68,12 @@ struct FeatureOptions {
   std::string record_id;
 };
 
+struct SnapshotOptions {
+  ServerOptions server;
+  std::string name;
+  std::string pipeline;  // empty: all that run, or have a snapshot of that name
+};
+
 struct PipelineFileOptions {
   std::string file;
   std::string against;  // a data folder or HOST:PORT; empty: nothing
@@ -95,6 +101,10 @@ int run_lake_list(const ServerOptions& options);
 int run_lake_verify(const ServerOptions& options);
 int run_features_list(const ServerOptions& options);
 int run_features_get(const FeatureOptions& options);
+int run_snapshot_create(const SnapshotOptions& options);
+int run_snapshot_list(const SnapshotOptions& options);
+int run_snapshot_delete(const SnapshotOptions& options);
+int run_snapshot_restore(const SnapshotOptions& options);
 int run_pipeline_check(const PipelineFileOptions& options);
 int run_pipeline_explain(const PipelineFileOptions& options);
 int run_config_check(const ConfigVerbOptions& options);

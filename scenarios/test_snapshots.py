@@ -1,0 +1,62 @@
+"""Named snapshots: what a name keeps, and that going back to one changes no result."""
+
+from compare import TICKS, expect, final_windows
+
+
+def snapshots_of(run) -> list[dict]:
+    return run.cli("snapshot", "list")["snapshots"]
+
+
+def objects_in(run) -> set[str]:
+    folder = run.data / "objects"
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_name_survives_a_kill_and_a_restore_changes_nothing(
+    instance, workspace, day, write_lines
+):
+    ticks = workspace.pipeline("ticks")
+    half = len(day) // 2
+    run = instance(ticks).start()
+    run.produce(TICKS.source, write_lines("first.jsonl", day[:half]), ticks.key)
+    made = run.cli("snapshot", "create", "half")["snapshots"]
+    assert [snapshot["pipeline"] for snapshot in made] == ["ticks"]
+    objects = {task["object"] for task in made[0]["tasks"]}
+    assert objects <= objects_in(run)
+    run.produce(TICKS.source, write_lines("second.jsonl", day[half:]), ticks.key)
+    run.cli("drain")
+    before = run.consume(TICKS.aggregates)
+    run.kill9()
+    run.start()
+    listed = snapshots_of(run)
+    assert [snapshot["name"] for snapshot in listed] == ["half"]
+    at = sum(task["next_offset"] for task in listed[0]["tasks"])
+    expect(at <= half, "the snapshot holds more than was sent before it")
+    expect(listed[0]["held_records"] == len(day) - at, "what the name keeps is miscounted")
+
+    tasks = run.cli("snapshot", "restore", "half")["tasks"]
+    assert sum(task["to_offset"] - task["from_offset"] for task in tasks) == len(day) - at
+    assert run.consume(TICKS.aggregates) == before, "a restore must write nothing"
+    # All ids are known again and all windows are there: the day once more is all duplicates.
+    run.produce(TICKS.source, write_lines("again.jsonl", day), ticks.key)
+    run.cli("drain")
+    assert final_windows(run.consume(TICKS.aggregates), TICKS) == final_windows(before, TICKS)
+    assert len(run.consume(TICKS.dead_letters)) == len(day)
+    run.cli("audit")
+    assert run.terminate() == 0
+
+
+def test_names_are_refused_with_what_would_be_right(instance, workspace):
+    run = instance(workspace.pipeline("ticks")).start()
+    run.cli("snapshot", "create", "one")
+    for words, text in [
+        (["create", "one"], "delete it first or take another name"),
+        (["create", "No Name"], "lower-case letters"),
+        (["create", "two", "--pipeline", "tocks"], "there is ticks"),
+        (["restore", "two"], "there is one"),
+        (["delete", "two", "--pipeline", "ticks"], "it has one"),
+    ]:
+        assert text in run.cli_fails("snapshot", *words)
+    run.cli("snapshot", "delete", "one")
+    assert snapshots_of(run) == []
+    assert run.terminate() == 0
