@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
@@ -27,7 +28,10 @@ struct Options {
   CeilingOptions ceiling;
   millrace::bench::PipelineRunOptions pipeline;
   std::int64_t repeat_count = 5;
+  std::string_view only;  // one part; all when empty
 };
+
+constexpr std::array kParts = {"ceiling"sv, "pipeline"sv, "tasks"sv, "commits"sv};
 
 constexpr std::string_view kHelp =
     "usage: millrace_bench [option value]...\n"
@@ -36,7 +40,8 @@ constexpr std::string_view kHelp =
     "  --seed N       of the generator (1)\n"
     "  --folder DIR   where logs are written (.)\n"
     "  --sync 0|1     fdatasync (1)\n"
-    "  --parallelism N  worker threads of the pipeline (1)\n";
+    "  --parallelism N  worker threads of the pipeline (1)\n"
+    "  --only PART    ceiling, pipeline, tasks or commits: for a profiler; no ratio then\n";
 
 std::optional<std::int64_t> parse_number(std::string_view text) {
   std::int64_t value = 0;
@@ -66,6 +71,8 @@ std::optional<Options> parse_options(const std::vector<std::string_view>& argume
       options.pipeline.is_synced = *number == 1;
     } else if (name == "--parallelism" && number.value_or(0) > 0) {
       options.pipeline.parallelism = static_cast<int>(*number);
+    } else if (name == "--only" && std::ranges::find(kParts, value) != kParts.end()) {
+      options.only = value;
     } else {
       std::fprintf(stderr, "millrace_bench: not understood: %.*s %.*s\n%s",
                    static_cast<int>(name.size()), name.data(), static_cast<int>(value.size()),
@@ -151,20 +158,50 @@ std::optional<double> bench_pipeline(const TickInput& input, const Options& opti
   return median.events_per_cpu_second();
 }
 
-// What the whole is made of: the tasks without the log, and the log's latency without tasks.
-bool bench_parts(const TickInput& input, const Options& options) {
+// The tasks without the log: the best and the median of the repeats.
+bool bench_tasks(const TickInput& input, const Options& options) {
+  std::vector<double> runs;
+  for (std::int64_t i = 0; i < options.repeat_count; ++i) {
+    const auto alone = run_tasks_alone(input, options.pipeline);
+    if (!alone.is_ok()) {
+      std::fprintf(stderr, "millrace_bench: %s\n", alone.status().to_string().c_str());
+      return false;
+    }
+    runs.push_back(*alone);
+  }
+  std::ranges::sort(runs);
+  std::printf("tasks alone, from input batch to output batch: %.0f ns/event (%.0f .. %.0f)\n",
+              runs[runs.size() / 2], runs.front(), runs.back());
+  return true;
+}
+
+// The log's latency without tasks.
+bool bench_commits(const Options& options) {
   constexpr int kCommits = 2'000;
-  const auto alone = run_tasks_alone(input, options.pipeline);
   const auto commits = run_commits(options.pipeline, kCommits);
-  if (!alone.is_ok() || !commits.is_ok()) {
-    const auto& status = alone.is_ok() ? commits.status() : alone.status();
-    std::fprintf(stderr, "millrace_bench: %s\n", status.to_string().c_str());
+  if (!commits.is_ok()) {
+    std::fprintf(stderr, "millrace_bench: %s\n", commits.status().to_string().c_str());
     return false;
   }
-  std::printf("tasks alone, from input batch to output batch: %.0f ns/event\n", *alone);
   std::printf("durable commit of 1 KiB, one at a time: p50 %.2f ms, p99 %.2f ms\n",
               static_cast<double>(commits->p50_ns) / 1e6,
               static_cast<double>(commits->p99_ns) / 1e6);
+  return true;
+}
+
+// False after saying what is wrong.
+bool run_parts(const Options& options) {
+  const auto is_wanted = [&](std::string_view part) {
+    return options.only.empty() || options.only == part;
+  };
+  const auto input = generate_ticks(options.ticks);
+  std::optional<double> ceiling;
+  std::optional<double> pipeline;
+  if (is_wanted("ceiling") && !(ceiling = bench_ceiling(input, options))) return false;
+  if (is_wanted("pipeline") && !(pipeline = bench_pipeline(input, options))) return false;
+  if (is_wanted("tasks") && !bench_tasks(input, options)) return false;
+  if (is_wanted("commits") && !bench_commits(options)) return false;
+  if (ceiling && pipeline) std::printf("ratio to the ceiling: %.2f\n", *pipeline / *ceiling);
   return true;
 }
 
@@ -178,10 +215,5 @@ int main(int argc, char** argv) {
   }
   const auto options = parse_options(arguments);
   if (!options) return 2;
-  const auto input = generate_ticks(options->ticks);
-  const auto ceiling = bench_ceiling(input, *options);
-  const auto pipeline = ceiling ? bench_pipeline(input, *options) : std::nullopt;
-  if (!pipeline || !bench_parts(input, *options)) return EXIT_FAILURE;
-  std::printf("ratio to the ceiling: %.2f\n", *pipeline / *ceiling);
-  return EXIT_SUCCESS;
+  return run_parts(*options) ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -1,7 +1,9 @@
 #include "base/time_text.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstring>
 
 #include "base/check.h"
 
@@ -186,6 +188,52 @@ std::optional<Instant> parse_instant(std::string_view text) {
   }
   if (seconds < kFirstSecond || seconds > kLastSecond) return std::nullopt;
   return Instant{seconds, nanos};
+}
+
+std::optional<Instant> InstantParser::parse(std::string_view text) {
+  constexpr std::array<std::int32_t, 10> kNanosPerUnit{
+      0, 100'000'000, 10'000'000, 1'000'000, 100'000, 10'000, 1'000, 100, 10, 1};
+  constexpr std::size_t kWholeBytes = std::string_view("2012-06-21T13:30:00Z").size();
+  const char* const at = text.data();
+  const std::size_t date_bytes = date_.size();
+  if (text.size() < kWholeBytes || std::memcmp(at, date_.data(), date_bytes) != 0) {
+    return parse_other_date(text);
+  }
+  bool is_good = at[13] == ':' && at[16] == ':' && text.back() == 'Z';
+  const auto two_digits = [&](std::size_t i) {
+    const auto tens = static_cast<unsigned>(at[i]) - '0';
+    const auto ones = static_cast<unsigned>(at[i + 1]) - '0';
+    is_good &= tens <= 9 && ones <= 9;
+    return tens * 10 + ones;
+  };
+  const auto hour = two_digits(11);
+  const auto minute = two_digits(14);
+  const auto second = two_digits(17);
+  std::int32_t nanos = 0;
+  if (text.size() > kWholeBytes) {
+    const std::size_t digits = text.size() - kWholeBytes - 1;
+    if (digits < 1 || digits > 9 || at[19] != '.') return parse_other_date(text);
+    for (std::size_t i = 0; i < digits; ++i) {
+      const auto digit = static_cast<unsigned>(at[20 + i]) - '0';
+      is_good &= digit <= 9;
+      nanos = nanos * 10 + static_cast<std::int32_t>(digit & 15);  // at most 15 times 111,111,111
+    }
+    nanos *= kNanosPerUnit[digits];
+  }
+  // Whatever is unusual, a leap second included, is left to the long way.
+  if (!is_good || hour > 23 || minute > 59 || second > 59) return parse_other_date(text);
+  return Instant{midnight_ + (hour * 60 + minute) * 60 + second, nanos};
+}
+
+std::optional<Instant> InstantParser::parse_other_date(std::string_view text) {
+  const auto instant = parse_instant(text);
+  if (instant && text[10] == 'T' && text.back() == 'Z') {
+    std::copy_n(text.begin(), date_.size(), date_.begin());
+    // Second 60 is the next day's midnight, of whichever day that is.
+    const bool is_leap = text.substr(17, 2) == "60";
+    midnight_ = floor_divide(instant->seconds - (is_leap ? 1 : 0), kSecondsPerDay) * kSecondsPerDay;
+  }
+  return instant;
 }
 
 std::string format_instant(std::int64_t seconds, std::int32_t nanos) {

@@ -174,5 +174,34 @@ TEST(TimeText, random_instants_go_there_and_back) {
   }
 }
 
+TEST(TimeText, a_parser_that_remembers_the_date_gives_the_same) {
+  constexpr std::uint64_t kSeed = 8;
+  Random random(kSeed);
+  InstantParser parser;
+  int good_count = 0;
+  for (int i = 0; i < 50'000; ++i) {
+    // A few days around a leap second, so that dates repeat.
+    const auto seconds = 1'341'100'799 + static_cast<std::int64_t>(random.below(200'000)) - 100'000;
+    auto nanos = static_cast<std::int32_t>(random.below(1'000'000'000));
+    if (random.one_in(2)) nanos = 0;
+    if (random.one_in(2)) nanos -= nanos % 1'000'000;
+    auto text = format_instant(seconds, nanos);
+    if (random.one_in(20)) text = "2012-06-30T23:59:60Z";
+    if (random.one_in(20)) text = "2012-07-01T01:59:60+02:00";
+    if (random.one_in(20)) text.replace(text.size() - 1, 1, "+02:00");
+    if (random.one_in(3)) text[random.below(text.size())] = "09:.-TZ /z"[random.below(10)];
+    if (random.one_in(10)) text.resize(random.below(text.size() + 1));
+    if (random.one_in(20)) text += text;
+    const auto expected = parse_instant(text);
+    const auto parsed = parser.parse(text);
+    ASSERT_EQ(parsed.has_value(), expected.has_value()) << "seed " << kSeed << ": " << text;
+    if (!expected) continue;
+    ++good_count;
+    ASSERT_EQ(parsed->seconds, expected->seconds) << "seed " << kSeed << ": " << text;
+    ASSERT_EQ(parsed->nanos, expected->nanos) << "seed " << kSeed << ": " << text;
+  }
+  EXPECT_GT(good_count, 10'000);
+}
+
 }  // namespace
 }  // namespace millrace

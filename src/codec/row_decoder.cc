@@ -3,27 +3,17 @@
 #include <array>
 
 #include "base/check.h"
-#include "base/time_text.h"
 #include "codec/json_reader.h"
+#include "codec/row_field.h"
+#include "codec/row_shape.h"
 
 namespace millrace::codec {
 namespace {
 
-constexpr std::size_t kFieldsMax = 64;
 constexpr std::size_t kBuckets = 256;
-constexpr std::uint8_t kNoField = 0xff;
-static_assert(kFieldsMax < kNoField);
-
-// What a decoded field is checked against.
-struct FieldPlan {
-  std::string_view name;  // in the layout
-  FieldType type = FieldType::any;
-  int precision = 0;
-  int scale = 0;
-  bool is_text_allowed = true;
-  bool is_number_allowed = true;
-  std::uint8_t next_in_bucket = kNoField;
-};
+// A shape that no text has had since it was learned is kept at least this long, so that two kinds of
+// events in turn do not cost a learning each.
+constexpr int kMissesPerLearning = 32;
 
 // Field names differ in length, first or last character almost always; the rest is compared anyway.
 std::size_t bucket_of(std::string_view name) {
@@ -33,95 +23,21 @@ std::size_t bucket_of(std::string_view name) {
   return (name.size() * 31 + first * 7u + last) % kBuckets;
 }
 
-// Exactly `precision` digits, `scale` of them behind the point, hold the number. A number written
-// with more digits behind the point than that fits if they are zeros, and loses them.
-bool fit_decimal(const FieldPlan& field, Decimal decimal, Value& slot) {
-  if (decimal.scale() > field.scale) [[unlikely]] {
-    const auto rounded = decimal.round_half_even(field.scale);
-    if (!rounded || *rounded != decimal) return false;
-    decimal = *rounded;
-  }
-  const int digits = field.precision - field.scale + decimal.scale();
-  const auto limit = power_of_ten(digits < 0 ? 0 : digits);
-  if (decimal.unscaled() >= limit || decimal.unscaled() <= -limit) return false;
-  slot = Value::decimal(decimal);
-  return true;
-}
-
-bool fit_decimal(const FieldPlan& field, const Value& value, Value& slot) {
-  if (value.kind() == ValueKind::string) {
-    if (!field.is_text_allowed) return false;
-    const auto parsed = Decimal::parse(value.as_string());
-    return parsed && fit_decimal(field, *parsed, slot);
-  }
-  if (!field.is_number_allowed) return false;
-  if (value.kind() == ValueKind::int64) {
-    return fit_decimal(field, Decimal::from_int(value.as_int64()), slot);
-  }
-  return value.kind() == ValueKind::decimal && fit_decimal(field, value.as_decimal(), slot);
-}
-
-bool fit_int64(const Value& value, Value& slot) {
-  if (value.kind() == ValueKind::decimal) {
-    const auto whole = value.as_decimal().to_int();
-    if (whole) slot = Value::int64(*whole);
-    return whole.has_value();
-  }
-  slot = value;
-  return value.kind() == ValueKind::int64;
-}
-
-bool fit_timestamp(const Value& value, Value& slot) {
-  if (value.kind() != ValueKind::string) return false;
-  const auto instant = parse_instant(value.as_string());
-  if (!instant) return false;
-  slot = Value::timestamp(instant->seconds, instant->nanos);
-  return true;
-}
-
-bool fit_kind(const Value& value, ValueKind kind, Value& slot) {
-  slot = value;
-  return value.kind() == kind;
-}
-
-// Puts a JSON value into a field's slot; false when its type or range is not the field's.
-bool fit(const FieldPlan& field, const Value& value, Value& slot) {
-  if (value.is_null()) {
-    slot = value;
-    return true;
-  }
-  switch (field.type) {
-    case FieldType::boolean:
-      return fit_kind(value, ValueKind::boolean, slot);
-    case FieldType::int64:
-      return fit_int64(value, slot);
-    case FieldType::decimal:
-      return fit_decimal(field, value, slot);
-    case FieldType::string:
-      return fit_kind(value, ValueKind::string, slot);
-    case FieldType::timestamp:
-      return fit_timestamp(value, slot);
-    case FieldType::list:
-      return fit_kind(value, ValueKind::list, slot);
-    case FieldType::map:
-      return fit_kind(value, ValueKind::map, slot);
-    case FieldType::any:
-      slot = value;
-      return true;
-  }
-  MR_CHECK(false);
-}
-
 }  // namespace
 
 struct RowDecoder::Impl {
   std::uint8_t find(std::string_view key, std::size_t expected) const;
   bool decode(std::string_view text, Arena& arena, std::span<Value> row, Outcome& outcome);
   bool read_member(std::span<Value> row, Outcome& outcome);
+  bool decode_by_shape(std::string_view text, std::span<Value> row);
+  void learn_shape(std::string_view text);
 
   std::vector<FieldPlan> fields;
   std::array<std::uint8_t, kBuckets> buckets;  // the first field of each
   JsonReader reader;
+  RowShape shape;
+  bool is_shape_wanted = true;  // the last text did not have the learned one
+  int misses_to_learning = 0;
 
   // Of the object being decoded.
   const char* object = nullptr;
@@ -188,17 +104,42 @@ bool RowDecoder::Impl::decode(std::string_view text, Arena& arena, std::span<Val
   return true;
 }
 
+// Whether the text has the learned shape; else what to do about that.
+bool RowDecoder::Impl::decode_by_shape(std::string_view text, std::span<Value> row) {
+  is_shape_wanted = false;
+  if (!shape.is_learned()) {
+    is_shape_wanted = --misses_to_learning <= 0;
+    return false;
+  }
+  switch (shape.decode(text, fields, row)) {
+    case RowShape::Match::decoded:
+      misses_to_learning = 0;
+      return true;
+    case RowShape::Match::other_shape:
+      is_shape_wanted = --misses_to_learning <= 0;
+      break;
+    case RowShape::Match::other_value:
+      break;
+  }
+  std::fill_n(row.begin(), fields.size(), Value());
+  return false;
+}
+
+void RowDecoder::Impl::learn_shape(std::string_view text) {
+  shape.learn(text, fields, [this](std::string_view name) { return find(name, kRowFieldsMax); });
+  misses_to_learning = kMissesPerLearning;
+}
+
 RowDecoder::RowDecoder(const RowLayout& layout, std::size_t field_count)
     : impl_(std::make_unique<Impl>()) {
   MR_CHECK(field_count <= layout.fields.size());
-  MR_CHECK(field_count <= kFieldsMax);
+  MR_CHECK(field_count <= kRowFieldsMax);
   impl_->buckets.fill(kNoField);
   for (std::size_t i = 0; i < field_count; ++i) {
     const Field& field = layout.fields[i];
-    MR_CHECK(impl_->find(field.name, kFieldsMax) == kNoField);  // names are unique
+    MR_CHECK(impl_->find(field.name, kRowFieldsMax) == kNoField);  // names are unique
     auto& bucket = impl_->buckets[bucket_of(field.name)];
-    impl_->fields.push_back({field.name, field.type, field.decimal_precision, field.decimal_scale,
-                             field.is_text_allowed, field.is_number_allowed, bucket});
+    impl_->fields.emplace_back(field).next_in_bucket = bucket;
     bucket = static_cast<std::uint8_t>(i);
   }
 }
@@ -211,7 +152,14 @@ RowDecoder::Outcome RowDecoder::decode(std::string_view text, std::size_t readab
   MR_CHECK(row.size() >= impl_->fields.size());
   std::fill_n(row.begin(), impl_->fields.size(), Value());
   Outcome outcome;
-  if (!impl_->decode(text, arena, row, outcome)) outcome.status = impl_->reader.status();
+  const bool is_padded = readable_bytes - text.size() >= RowShape::kPaddingBytes;
+  if (is_padded && impl_->decode_by_shape(text, row)) return outcome;
+  if (!impl_->decode(text, arena, row, outcome)) {
+    outcome.status = impl_->reader.status();
+  } else if (is_padded && impl_->is_shape_wanted && outcome.mismatches == 0 &&
+             outcome.unknown_count == 0) {
+    impl_->learn_shape(text);
+  }
   return outcome;
 }
 
