@@ -44,6 +44,13 @@ TEST(Crc32c, the_hardware_path_agrees_with_the_table_at_every_length_and_cut) {
     ASSERT_EQ(crc32c(whole.substr(cut), crc32c(whole.substr(0, cut))), crc32c_plain(whole));
     bytes.push_back(static_cast<char>(random.next()));
   }
+  // Three blocks of 1 KiB are worked on at once.
+  for (std::size_t length = 3'000; length < 13'000; length += 1 + random.below(200)) {
+    while (bytes.size() < length) bytes.push_back(static_cast<char>(random.next()));
+    const auto start = static_cast<std::uint32_t>(random.next());
+    ASSERT_EQ(crc32c(bytes, start), crc32c_plain(bytes, start))
+        << "seed " << kSeed << " length " << length;
+  }
 }
 
 // The cases of org.apache.kafka.common.utils.UtilsTest.testMurmur2.
