@@ -16,8 +16,11 @@ namespace {
 
 constexpr std::array<std::string_view, 5> kNames = {"none", "gzip", "snappy", "lz4", "zstd"};
 
-constexpr int kGzipLevel = 6;                         // zlib's default, as Kafka's
-constexpr int kZstdLevel = 3;                         // zstd's default, as Kafka's
+constexpr int kGzipLevel = 6;  // zlib's default, as Kafka's
+constexpr int kZstdLevel = 3;  // zstd's default, as Kafka's
+// Below zero: how much faster than LZ4's default, which looks for a match at every position. On
+// enriched ticks, whose matches are long, a quarter less time for 5 % more bytes.
+constexpr int kLz4Level = -3;
 constexpr int kGzipMemoryLevel = 8;                   // zlib's default
 constexpr std::size_t kXerialBlockBytes = 32u << 10;  // snappy-java's default
 
@@ -27,6 +30,7 @@ LZ4F_preferences_t lz4_preferences() {
   preferences.frameInfo.blockMode = LZ4F_blockIndependent;
   preferences.frameInfo.contentChecksumFlag = LZ4F_noContentChecksum;
   preferences.frameInfo.blockChecksumFlag = LZ4F_noBlockChecksum;
+  preferences.compressionLevel = kLz4Level;
   preferences.autoFlush = 1;
   return preferences;
 }
