@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "expr/compiler.h"
+#include "expr/operations.h"
 #include "expr/parser.h"
 #include "expr/program.h"
 
@@ -11,7 +12,11 @@ namespace millrace::expr {
 
 struct Program::Impl : CompiledProgram {};
 
-Program::Program(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Program::Program(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {
+  const auto run = impl_->root->run;
+  is_decimal_ = run == run_decimal_field;
+  if (run == run_field || is_decimal_) field_slot_ = impl_->root->slot;
+}
 Program::Program(Program&&) noexcept = default;
 Program& Program::operator=(Program&&) noexcept = default;
 Program::~Program() = default;
@@ -25,14 +30,11 @@ Result<Program> Program::compile(std::string_view text, const Environment& envir
   return Program(std::move(impl));
 }
 
-Value Program::evaluate(const EvaluateInput& input, Arena& arena) const {
+Value Program::evaluate_tree(const EvaluateInput& input, Arena& arena) const {
   MR_CHECK(input.row.size() >= impl_->row_size_min);
   MR_CHECK(input.tables.size() >= impl_->table_count);
   MR_CHECK(input.variables.size() >= impl_->variable_count);
-  Frame frame;
-  frame.row = input.row;
-  frame.tables = input.tables;
-  frame.variables = input.variables;
+  Frame frame{input.row, input.tables, input.variables};
   frame.arena = &arena;
   if (impl_->local_count > 0) frame.locals = arena.array<Value>(impl_->local_count).data();
   return impl_->root->run(*impl_->root, frame);

@@ -65,7 +65,14 @@ class Program {
   // The result; `error` kind when evaluation failed (division by zero, overflow, no such key or
   // field, no such overload, step bound). Views in the result live in `arena`, the row, or this
   // program.
-  Value evaluate(const EvaluateInput& input, Arena& arena) const;
+  Value evaluate(const EvaluateInput& input, Arena& arena) const {
+    // An expression that is nothing but a field needs no evaluation, where the field is there.
+    if (field_slot_ < input.row.size()) {
+      const Value& value = input.row[field_slot_];
+      if (!value.is_absent() && (!is_decimal_ || value.kind() != ValueKind::int64)) return value;
+    }
+    return evaluate_tree(input, arena);
+  }
 
   // The type of the result as far as it is known before evaluation.
   [[nodiscard]] FieldType result_type() const;
@@ -75,8 +82,14 @@ class Program {
 
  private:
   struct Impl;
+  static constexpr std::size_t kNoSlot = ~std::size_t{0};
+
   explicit Program(std::unique_ptr<Impl> impl);
+  Value evaluate_tree(const EvaluateInput& input, Arena& arena) const;
+
   std::unique_ptr<Impl> impl_;
+  std::size_t field_slot_ = kNoSlot;  // of an expression that is nothing but a field
+  bool is_decimal_ = false;           // whose whole numbers become decimals
 };
 
 // CEL's equality and its order on values of comparable kinds, numbers across kinds exactly. Used by

@@ -15,9 +15,12 @@ struct Node;
 
 // What one evaluation works on. `locals` are the variables of macros.
 struct Frame {
-  std::span<const Value> row;
-  std::span<const LookupTable* const> tables;
-  std::span<const Value> variables;
+  static inline const EvaluateInput kNoInput;
+
+  // References, because copying spans that were stored a moment ago stalls.
+  const std::span<const Value>& row = kNoInput.row;
+  const std::span<const LookupTable* const>& tables = kNoInput.tables;
+  const std::span<const Value>& variables = kNoInput.variables;
   Value* locals = nullptr;
   Arena* arena = nullptr;
   std::int64_t steps_left = kEvaluationStepsMax;
