@@ -7,6 +7,19 @@ namespace {
 
 constexpr std::int64_t kNanosPerSecond = 1'000'000'000;
 
+// Sums of two numbers below this stay within a decimal's range.
+constexpr __int128 kSmallSum = static_cast<__int128>(1) << 100;
+
+constexpr bool is_small(__int128 unscaled) {
+  return unscaled < kSmallSum && unscaled > -kSmallSum;
+}
+
+// What take() takes.
+constexpr bool is_takeable(ValueKind kind) {
+  return kind == ValueKind::int64 || kind == ValueKind::decimal || kind == ValueKind::string ||
+         kind == ValueKind::boolean || kind == ValueKind::timestamp;
+}
+
 }  // namespace
 
 void Aggregate::set_number(const Decimal& number, bool is_integer) {
@@ -20,6 +33,16 @@ void Aggregate::add_number(const Value& value) {
   if (!is_integer && value.kind() != ValueKind::decimal) return;
   ++count_;
   if (held_ == Held::overflow) return;
+  if (!is_integer && held_ == Held::decimal) {
+    const auto term = value.as_decimal();
+    if (term.scale() == scale_ && is_small(term.unscaled()) && is_small(unscaled_)) {
+      unscaled_ += term.unscaled();
+      return;
+    }
+  } else if (is_integer && held_ == Held::integer && is_small(unscaled_)) {
+    unscaled_ += value.as_int64();
+    return;
+  }
   const auto term = is_integer ? Decimal::from_int(value.as_int64()) : value.as_decimal();
   const auto sum = number().add(term);
   if (!sum) {
@@ -55,6 +78,37 @@ void Aggregate::take(const Value& value, const EventPosition& position) {
   }
 }
 
+// min and max: an event that changes nothing is told by one comparison.
+void Aggregate::add_extreme(const Value& value, const EventPosition& position) {
+  if (held_ == Held::decimal && value.kind() == ValueKind::decimal) {
+    const auto number = value.as_decimal();
+    if (number.scale() == scale_) {
+      ++count_;
+      const bool is_better = kind_ == AggregateKind::min ? number.unscaled() < unscaled_
+                                                         : number.unscaled() > unscaled_;
+      if (is_better) {
+        unscaled_ = number.unscaled();
+        position_ = position;
+      }
+      return;
+    }
+  }
+  add_plainly(value, position);
+}
+
+// first and last: most events are not.
+void Aggregate::add_positioned(const Value& value, const EventPosition& position) {
+  if (!is_takeable(value.kind())) return;
+  const bool is_better =
+      count_ == 0 || (kind_ == AggregateKind::first ? position < position_ : position > position_);
+  ++count_;
+  if (!is_better) return;
+  scale_ = 0;
+  unscaled_ = 0;
+  text_.clear();
+  take(value, position);
+}
+
 void Aggregate::add(const Value& value, const EventPosition& position) {
   if (value.is_absent() || value.is_null() || value.is_error()) return;
   switch (kind_) {
@@ -65,13 +119,30 @@ void Aggregate::add(const Value& value, const EventPosition& position) {
     case AggregateKind::avg:
       add_number(value);
       return;
-    default:
-      break;
+    case AggregateKind::min:
+    case AggregateKind::max:
+      add_extreme(value, position);
+      return;
+    case AggregateKind::first:
+    case AggregateKind::last:
+      add_positioned(value, position);
+      return;
+  }
+}
+
+void Aggregate::add_plainly(const Value& value, const EventPosition& position) {
+  if (value.is_absent() || value.is_null() || value.is_error()) return;
+  if (kind_ == AggregateKind::count) {
+    ++count_;
+    return;
   }
   Aggregate one(kind_);
   one.count_ = 1;
   one.take(value, position);
-  if (one.held_ != Held::nothing) merge(one);
+  if (one.held_ == Held::nothing) return;
+  const bool is_total = kind_ == AggregateKind::sum || kind_ == AggregateKind::avg;
+  if (is_total && one.held_ != Held::integer && one.held_ != Held::decimal) return;
+  merge(one);
 }
 
 std::strong_ordering Aggregate::compare(const Aggregate& other) const {

@@ -34,6 +34,8 @@ class Aggregate {
   // `value` null or absent is not counted (count() gets a true). Text and booleans only for min,
   // max, first and last.
   void add(const Value& value, const EventPosition& position);
+  // The same by way of merge(): the plain twin, for tests.
+  void add_plainly(const Value& value, const EventPosition& position);
   void merge(const Aggregate& other);
 
   // The result; `digits` only for avg (rounded half-even). Null when nothing was added, except
@@ -48,6 +50,8 @@ class Aggregate {
   enum class Held : std::uint8_t { nothing, integer, decimal, text, boolean, timestamp, overflow };
 
   void add_number(const Value& value);
+  void add_extreme(const Value& value, const EventPosition& position);
+  void add_positioned(const Value& value, const EventPosition& position);
   void take(const Value& value, const EventPosition& position);
   void take_from(const Aggregate& other);
   [[nodiscard]] Decimal number() const { return {unscaled_, scale_}; }

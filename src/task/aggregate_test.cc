@@ -334,5 +334,62 @@ TEST(Aggregate, refuses_bytes_that_are_no_state) {
   EXPECT_FALSE(is_taken(bad));
 }
 
+TEST(Aggregate, adding_is_the_same_as_adding_plainly) {
+  constexpr std::uint64_t kSeed = 77;
+  Random random(kSeed);
+  const std::vector<std::string> texts{"", "a", "b", "a text that is too long to be stored inside"};
+  const auto huge = number("99999999999999999999999999999999999999");
+  for (int round = 0; round < 3'000; ++round) {
+    // Mostly one kind of value, as in a pipeline; sometimes whatever there is.
+    const auto usual = random.below(4);
+    const auto next = [&] {
+      switch (random.one_in(10) ? random.below(10) : usual) {
+        case 0:
+          return Value::decimal({static_cast<__int128>(random.below(7)) - 3, 2});
+        case 1:
+          return Value::int64(static_cast<std::int64_t>(random.below(7)) - 3);
+        case 2:
+          return Value::string(texts[random.below(texts.size())]);
+        case 3:
+          return Value::decimal(
+              {static_cast<__int128>(random.below(40)), static_cast<int>(random.below(3))});
+        case 4:
+          return Value::boolean(random.one_in(2));
+        case 5:
+          return Value::timestamp(static_cast<std::int64_t>(random.below(3)), 5);
+        case 6:
+          return random.one_in(20) ? huge : Value::decimal(huge.as_decimal().negated());
+        case 7:
+          return Value::int64(INT64_MAX);
+        case 8:
+          return Value::null();
+        default:
+          return Value();
+      }
+    };
+    for (const auto kind :
+         {AggregateKind::count, AggregateKind::sum, AggregateKind::avg, AggregateKind::min,
+          AggregateKind::max, AggregateKind::first, AggregateKind::last}) {
+      Aggregate fast(kind);
+      Aggregate plain(kind);
+      for (auto left = random.below(20); left > 0; --left) {
+        const auto value = next();
+        const auto where = position(static_cast<std::int64_t>(random.below(5)),
+                                    static_cast<std::int64_t>(random.below(3)));
+        fast.add(value, where);
+        plain.add_plainly(value, where);
+        std::string fast_bytes;
+        std::string plain_bytes;
+        Encoder fast_to(fast_bytes);
+        Encoder plain_to(plain_bytes);
+        fast.encode(fast_to);
+        plain.encode(plain_to);
+        ASSERT_EQ(fast_bytes, plain_bytes)
+            << "seed " << kSeed << ", round " << round << ", kind " << static_cast<int>(kind);
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace millrace::task

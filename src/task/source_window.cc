@@ -1,21 +1,32 @@
 #include "task/source_window.h"
 
-#include <array>
+#include <algorithm>
+#include <new>
 
 #include "base/check.h"
 
 namespace millrace::task {
 
 SourceWindow::SourceWindow(const Window& window)
-    : window_(&window), panes_(window, window.local.has_value()), results_(window) {}
+    : window_(&window), panes_(window, window.local.has_value()), results_(window) {
+  const auto find = [this](const expr::Program& argument) {
+    std::size_t i = 0;
+    while (i < arguments_.size() && arguments_[i]->text() != argument.text()) ++i;
+    if (i == arguments_.size()) arguments_.push_back(&argument);
+    return i;
+  };
+  for (const auto& call : window.aggregates) {
+    if (call.argument) argument_of_.push_back(find(*call.argument));
+    if (!call.argument) argument_of_.push_back(std::string::npos);
+  }
+  for (auto& argument : argument_of_) argument = std::min(argument, arguments_.size());
+  values_.resize(arguments_.size() + 1, Value::boolean(true));
+}
 
-void SourceWindow::add_to(KeyState& state, const expr::EvaluateInput& input, Arena& arena,
-                          const EventPosition& position) {
-  MR_CHECK(state.aggregates.size() == window_->aggregates.size());
+void SourceWindow::add_to(KeyState& state, const EventPosition& position) {
+  MR_CHECK(state.aggregates.size() == argument_of_.size());
   for (std::size_t i = 0; i < state.aggregates.size(); ++i) {
-    const auto& argument = window_->aggregates[i].argument;
-    state.aggregates[i].add(argument ? argument->evaluate(input, arena) : Value::boolean(true),
-                            position);
+    state.aggregates[i].add(values_[argument_of_[i]], position);
   }
   state.is_changed = true;
 }
@@ -34,6 +45,10 @@ SourceWindow::Outcome SourceWindow::add(const expr::EvaluateInput& input, Arena&
       return outcome;
     }
   }
+  for (std::size_t i = 0; i < arguments_.size(); ++i) {
+    // In place: assigning a value just made costs a failed store forwarding.
+    ::new (&values_[i]) Value(arguments_[i]->evaluate(input, arena));
+  }
   const auto starts = panes_.starts_for(position.event_time);
   for (auto start = starts.first_us; start <= starts.last_us; start += window_->every_us) {
     ++counters_.in;
@@ -48,13 +63,13 @@ SourceWindow::Outcome SourceWindow::add(const expr::EvaluateInput& input, Arena&
       KeyState single;
       single.key = key.as_string();
       for (const auto& call : window_->aggregates) single.aggregates.emplace_back(call.kind);
-      add_to(single, input, arena, position);
+      add_to(single, position);
       emit_partial(start, single, cause, outputs);
       continue;
     }
     auto& pane = panes_.pane(start);
     auto& state = panes_.key_state(pane, key.as_string());
-    add_to(state, input, arena, position);
+    add_to(state, position);
     if (pane.is_fired) {
       ++counters_.results;
       results_.emit(pane, state, false, cause, *window_->local, outputs);
@@ -69,11 +84,9 @@ void SourceWindow::emit_partial(std::int64_t start_us, const KeyState& state, co
   if (outputs.is_suppressed()) return;
   partial_.clear();
   encode_partial(start_us, state, partial_);
-  const std::array<codec::HeaderToAppend, 2> headers{
-      {{"millrace-source", cause.source}, {"millrace-pipeline", cause.pipeline}}};
   const auto output = window_->partials_output;
   outputs.append(output, outputs.partition_for(output, state.key, 0),
-                 {cause.time, state.key, partial_, headers});
+                 {cause.time, state.key, partial_, {}, cause.headers, {}});
 }
 
 void SourceWindow::fire(Pane& pane, bool is_final, const Cause& cause, Outputs& outputs) {

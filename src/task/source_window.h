@@ -39,8 +39,7 @@ class SourceWindow {
   Status restore(Decoder& from);
 
  private:
-  void add_to(KeyState& state, const expr::EvaluateInput& input, Arena& arena,
-              const EventPosition& position);
+  void add_to(KeyState& state, const EventPosition& position);
   void emit_partial(std::int64_t start_us, const KeyState& state, const Cause& cause,
                     Outputs& outputs);
   void fire(Pane& pane, bool is_final, const Cause& cause, Outputs& outputs);
@@ -49,6 +48,11 @@ class SourceWindow {
   PaneSet panes_;
   ResultWriter results_;
   WindowCounters counters_;
+  // The aggregates' arguments, each expression once: price stands for four of them in
+  // min(price), max(price), avg(price), first(price).
+  std::vector<const expr::Program*> arguments_;
+  std::vector<std::size_t> argument_of_;  // per aggregate; arguments_.size(): a true, of count()
+  std::vector<Value> values_;             // of the event at hand, then the true
   std::string partial_;
 };
 

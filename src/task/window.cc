@@ -41,9 +41,12 @@ PaneSet::PaneSet(const Window& window, bool keeps_fired_panes)
   MR_CHECK(window.length_us % window.every_us == 0);
 }
 
-PaneSet::Starts PaneSet::starts_for(EventTime event_time) const {
-  const auto last = floor_to(event_time.value, window_->every_us);
-  return {last - window_->length_us + window_->every_us, last};
+PaneSet::Starts PaneSet::starts_for(EventTime event_time) {
+  const auto since = event_time.value - last_start_us_;
+  if (since < 0 || since >= window_->every_us) {
+    last_start_us_ = floor_to(event_time.value, window_->every_us);
+  }
+  return {last_start_us_ - window_->length_us + window_->every_us, last_start_us_};
 }
 
 bool PaneSet::is_past_end(std::int64_t start_us, EventTime watermark) const {
@@ -71,17 +74,14 @@ Pane& PaneSet::pane(std::int64_t start_us) {
 
 KeyState& PaneSet::key_state(Pane& pane, std::string_view key) {
   if (pane.keys.size() == 1 && pane.keys.front().key == key) return pane.keys.front();
-  std::string owned(key);
-  const auto [it, is_new] =
-      pane.index.try_emplace(owned, static_cast<std::uint32_t>(pane.keys.size()));
-  if (is_new) {
-    ++open_keys_;
-    KeyState state;
-    state.key = std::move(owned);
-    for (const auto& call : window_->aggregates) state.aggregates.emplace_back(call.kind);
-    pane.keys.push_back(std::move(state));
-  }
-  return pane.keys[it->second];
+  if (const auto it = pane.index.find(key); it != pane.index.end()) return pane.keys[it->second];
+  pane.index.emplace(key, static_cast<std::uint32_t>(pane.keys.size()));
+  ++open_keys_;
+  auto& state = pane.keys.emplace_back();
+  state.key = key;
+  state.aggregates.reserve(window_->aggregates.size());
+  for (const auto& call : window_->aggregates) state.aggregates.emplace_back(call.kind);
+  return state;
 }
 
 void PaneSet::recompute_due() {

@@ -10,6 +10,7 @@
 #include <boost/unordered/unordered_flat_map.hpp>
 
 #include "base/coding.h"
+#include "base/hash.h"
 #include "base/status.h"
 #include "base/time.h"
 #include "task/aggregate.h"
@@ -25,12 +26,20 @@ struct KeyState {
   std::vector<Aggregate> aggregates;
 };
 
+// Finds std::string keys by std::string_view.
+struct KeyHash {
+  using is_avalanching = void;
+  using is_transparent = void;
+  std::size_t operator()(std::string_view key) const { return hash64(key); }
+};
+
 // One window of time: [start, start + length).
 struct Pane {
   std::int64_t start_us = 0;
   bool is_fired = false;
   std::vector<KeyState> keys;  // in the order of their first event: the order results leave in
-  boost::unordered_flat_map<std::string, std::uint32_t> index;  // key -> position in keys
+  boost::unordered_flat_map<std::string, std::uint32_t, KeyHash, std::equal_to<>>
+      index;  // key -> position in keys
 };
 
 // The open panes of one window definition, by start. A pane fires when the watermark passes its
@@ -47,7 +56,7 @@ class PaneSet {
     std::int64_t first_us;
     std::int64_t last_us;
   };
-  [[nodiscard]] Starts starts_for(EventTime event_time) const;
+  [[nodiscard]] Starts starts_for(EventTime event_time);
 
   // Whether an event for the pane comes too late to be counted (R15).
   [[nodiscard]] bool is_late(std::int64_t start_us, EventTime watermark) const;
@@ -79,8 +88,9 @@ class PaneSet {
   const Window* window_;
   bool keeps_fired_panes_;
   std::map<std::int64_t, Pane> panes_;
-  Pane* last_pane_ = nullptr;  // most events fall into the pane of the one before
-  std::int64_t next_due_us_;   // no pane has anything to do before the watermark is here
+  std::int64_t last_start_us_ = 0;  // a multiple of every_us: most events follow the same one
+  Pane* last_pane_ = nullptr;       // most events fall into the pane of the one before
+  std::int64_t next_due_us_;        // no pane has anything to do before the watermark is here
   std::size_t open_keys_ = 0;
 };
 
