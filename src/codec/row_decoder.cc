@@ -1,5 +1,6 @@
 #include "codec/row_decoder.h"
 
+#include <algorithm>
 #include <array>
 
 #include "base/check.h"
@@ -11,9 +12,11 @@ namespace millrace::codec {
 namespace {
 
 constexpr std::size_t kBuckets = 256;
-// A shape that no text has had since it was learned is kept at least this long, so that two kinds of
-// events in turn do not cost a learning each.
-constexpr int kMissesPerLearning = 32;
+// A topic has few kinds of events: as many shapes are kept.
+constexpr std::size_t kShapesMax = 4;
+// So many texts in a row without any of the shapes make room for another one, so that a broken text
+// now and then replaces nothing.
+constexpr int kMissesPerReplacement = 16;
 
 // Field names differ in length, first or last character almost always; the rest is compared anyway.
 std::size_t bucket_of(std::string_view name) {
@@ -35,9 +38,10 @@ struct RowDecoder::Impl {
   std::vector<FieldPlan> fields;
   std::array<std::uint8_t, kBuckets> buckets;  // the first field of each
   JsonReader reader;
-  RowShape shape;
-  bool is_shape_wanted = true;  // the last text did not have the learned one
-  int misses_to_learning = 0;
+  std::array<RowShape, kShapesMax> shapes;
+  std::array<std::uint8_t, kShapesMax> shape_order{0, 1, 2, 3};  // the last used one first
+  std::size_t shape_count = 0;
+  int misses = 0;  // since a text had one of the shapes
 
   // Of the object being decoded.
   const char* object = nullptr;
@@ -104,30 +108,31 @@ bool RowDecoder::Impl::decode(std::string_view text, Arena& arena, std::span<Val
   return true;
 }
 
-// Whether the text has the learned shape; else what to do about that.
+// Whether the text has one of the shapes.
 bool RowDecoder::Impl::decode_by_shape(std::string_view text, std::span<Value> row) {
-  is_shape_wanted = false;
-  if (!shape.is_learned()) {
-    is_shape_wanted = --misses_to_learning <= 0;
-    return false;
-  }
-  switch (shape.decode(text, fields, row)) {
-    case RowShape::Match::decoded:
-      misses_to_learning = 0;
+  for (std::size_t i = 0; i < shape_count; ++i) {
+    const auto match = shapes[shape_order[i]].decode(text, fields, row.data());
+    if (match == RowShape::Match::decoded) {
+      misses = 0;
+      if (i > 0) std::rotate(&shape_order[0], &shape_order[i], &shape_order[i] + 1);
       return true;
-    case RowShape::Match::other_shape:
-      is_shape_wanted = --misses_to_learning <= 0;
-      break;
-    case RowShape::Match::other_value:
-      break;
+    }
+    std::fill_n(row.begin(), fields.size(), Value());
+    // The shape is known; there is only no fast way for what is in it.
+    if (match == RowShape::Match::other_value) return false;
   }
-  std::fill_n(row.begin(), fields.size(), Value());
+  ++misses;
   return false;
 }
 
 void RowDecoder::Impl::learn_shape(std::string_view text) {
-  shape.learn(text, fields, [this](std::string_view name) { return find(name, kRowFieldsMax); });
-  misses_to_learning = kMissesPerLearning;
+  const bool is_full = shape_count == kShapesMax;
+  if (is_full && misses < kMissesPerReplacement) return;
+  if (!is_full) ++shape_count;
+  misses = 0;
+  std::rotate(&shape_order[0], &shape_order[shape_count - 1], &shape_order[shape_count - 1] + 1);
+  shapes[shape_order[0]].learn(text, fields,
+                               [this](std::string_view name) { return find(name, kRowFieldsMax); });
 }
 
 RowDecoder::RowDecoder(const RowLayout& layout, std::size_t field_count)
@@ -156,7 +161,7 @@ RowDecoder::Outcome RowDecoder::decode(std::string_view text, std::size_t readab
   if (is_padded && impl_->decode_by_shape(text, row)) return outcome;
   if (!impl_->decode(text, arena, row, outcome)) {
     outcome.status = impl_->reader.status();
-  } else if (is_padded && impl_->is_shape_wanted && outcome.mismatches == 0 &&
+  } else if (is_padded && impl_->misses > 0 && outcome.mismatches == 0 &&
              outcome.unknown_count == 0) {
     impl_->learn_shape(text);
   }

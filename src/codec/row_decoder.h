@@ -39,10 +39,11 @@ class RowDecoder {
     std::uint64_t unknown_count = 0;
   };
 
-  // `readable_bytes` >= text.size(): how many bytes may be read from text.data(). With 64 behind the
-  // text, texts that differ from an earlier one in their values only are decoded several times
-  // faster (row_shape.h); the results are the same. `row` has layout.fields.size() slots, of which the first field_count are overwritten (with anything, when
-  // the status is not ok). At most 64 fields.
+  // `readable_bytes` >= text.size(): how many bytes may be read from text.data(). With 64 behind
+  // the text, texts that differ from an earlier one in their values only are decoded several times
+  // faster (row_shape.h); the results are the same. `row` has layout.fields.size() slots, of which
+  // the first field_count are overwritten (with anything, when the status is not ok). At most 64
+  // fields.
   Outcome decode(std::string_view text, std::size_t readable_bytes, Arena& arena,
                  std::span<Value> row);
 

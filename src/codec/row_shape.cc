@@ -158,9 +158,7 @@ void RowShape::add_step(std::string_view literal, Scan scan, std::uint8_t field)
   MR_CHECK(!literal.empty());
   const auto bytes = static_cast<std::uint32_t>(literal.size());
   const auto at = static_cast<std::uint32_t>(literals_.size());
-  const auto mask = bytes > kBlockBytes    ? 0u
-                    : bytes == kBlockBytes ? ~0u
-                                           : (1u << bytes) - 1;
+  const auto mask = bytes > kBlockBytes ? 0u : bytes == kBlockBytes ? ~0u : (1u << bytes) - 1;
   steps_.push_back({at, bytes, mask, scan, field});
   literals_ += literal;
 }
@@ -269,8 +267,8 @@ inline bool RowShape::scan_value(const Step& step, const FieldPlan& field, const
   return false;
 }
 
-RowShape::Match RowShape::decode(std::string_view text, std::span<const FieldPlan> fields,
-                                 std::span<Value> row) {
+RowShape::Match RowShape::decode(std::string_view text, const std::vector<FieldPlan>& fields,
+                                 Value* row) {
   const char* at = text.data();
   const char* const end = at + text.size();
   for (const Step& step : steps_) {

@@ -21,9 +21,9 @@ namespace millrace::codec {
 //
 // A text that has the literals of the shape, byte for byte, and between them values in their plain
 // form (ASCII strings without an escape, numbers of up to 18 digits without an exponent) is read
-// in one pass, without looking for its tokens first. That it is valid JSON follows from the literals
-// being those of a valid one. Everything else is left to the general way, whose results for the
-// same text are the same: RowDecoder's tests compare the two. Single-threaded.
+// in one pass, without looking for its tokens first. That it is valid JSON follows from the
+// literals being those of a valid one. Everything else is left to the general way, whose results
+// for the same text are the same: RowDecoder's tests compare the two. Single-threaded.
 class RowShape {
  public:
   // How many bytes may be read behind the text.
@@ -40,12 +40,12 @@ class RowShape {
   [[nodiscard]] bool is_learned() const { return !steps_.empty(); }
 
   enum class Match : std::uint8_t {
-    decoded,      // `row` has the values; slots without a member are untouched
+    decoded,      // `row[i]` has the value of field i; slots without a member are untouched
     other_shape,  // `row` holds anything
     other_value,  // the same
   };
   // kPaddingBytes behind the text must be readable.
-  Match decode(std::string_view text, std::span<const FieldPlan> fields, std::span<Value> row);
+  Match decode(std::string_view text, const std::vector<FieldPlan>& fields, Value* row);
 
  private:
   enum class Scan : std::uint8_t {
