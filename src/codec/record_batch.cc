@@ -162,15 +162,63 @@ void set_base_offset(std::string& batch, std::size_t batch_position, Offset base
   store_big(at + kLeaderEpochAt, std::int32_t{0});
 }
 
-void RecordBatchBuilder::append(WallTime timestamp, std::optional<std::string_view> key,
-                                std::optional<std::string_view> value,
-                                std::span<const HeaderToAppend> headers) {
+void encode_headers(std::span<const HeaderToAppend> headers, std::string& out) {
+  std::size_t bytes = varint_bytes(static_cast<std::int64_t>(headers.size()));
+  for (const auto& header : headers) bytes += bytes_size(header.key) + nullable_size(header.value);
+  const auto begin = out.size();
+  out.resize(begin + bytes);
+  char* to = write_varint(out.data() + begin, static_cast<std::int64_t>(headers.size()));
+  for (const auto& header : headers) {
+    to = write_bytes(to, header.key);
+    to = write_nullable(to, header.value);
+  }
+  MR_CHECK(to == out.data() + out.size());
+}
+
+// The delta to the first record's timestamp.
+std::int64_t RecordBatchBuilder::count_timestamp(WallTime timestamp) {
   if (record_count_ == 0) {
     base_timestamp_ = timestamp;
     max_timestamp_ = timestamp;
   }
   if (timestamp > max_timestamp_) max_timestamp_ = timestamp;
-  const std::int64_t timestamp_delta = wrapping_subtract(timestamp.value, base_timestamp_.value);
+  return wrapping_subtract(timestamp.value, base_timestamp_.value);
+}
+
+void RecordBatchBuilder::end_record(char* start, char* end) {
+  records_.commit(static_cast<std::size_t>(end - start));
+  ++record_count_;
+  ++next_offset_delta_;
+}
+
+void RecordBatchBuilder::append(const EncodedRecord& record) {
+  MR_CHECK(!record.headers.empty() && (record.value || record.value_tail.empty()));
+  const auto timestamp_delta = count_timestamp(record.timestamp);
+  const auto value_bytes = record.value.value_or("").size() + record.value_tail.size();
+  const auto value_length = record.value ? static_cast<std::int64_t>(value_bytes) : -1;
+  const std::size_t body_bytes = 1 + varint_bytes(timestamp_delta) +
+                                 varint_bytes(next_offset_delta_) + nullable_size(record.key) +
+                                 varint_bytes(value_length) + value_bytes + record.headers.size();
+  char* const start = records_.reserve(kVarint32BytesMax + body_bytes);
+  char* const body = write_varint(start, static_cast<std::int64_t>(body_bytes));
+  char* to = body;
+  *to++ = 0;  // the record's attributes: none are defined
+  to = write_varint(to, timestamp_delta);
+  to = write_varint(to, next_offset_delta_);
+  to = write_nullable(to, record.key);
+  to = write_varint(to, value_length);
+  for (const auto part : {record.value.value_or(""), record.value_tail, record.headers}) {
+    if (!part.empty()) std::memcpy(to, part.data(), part.size());
+    to += part.size();
+  }
+  MR_CHECK(to == body + body_bytes);
+  end_record(start, to);
+}
+
+void RecordBatchBuilder::append(WallTime timestamp, std::optional<std::string_view> key,
+                                std::optional<std::string_view> value,
+                                std::span<const HeaderToAppend> headers) {
+  const auto timestamp_delta = count_timestamp(timestamp);
   std::size_t body_bytes = 1 + varint_bytes(timestamp_delta) + varint_bytes(next_offset_delta_) +
                            nullable_size(key) + nullable_size(value) +
                            varint_bytes(static_cast<std::int64_t>(headers.size()));
@@ -191,9 +239,7 @@ void RecordBatchBuilder::append(WallTime timestamp, std::optional<std::string_vi
     to = write_nullable(to, header.value);
   }
   MR_CHECK(to == body + body_bytes);
-  records_.commit(static_cast<std::size_t>(to - start));
-  ++record_count_;
-  ++next_offset_delta_;
+  end_record(start, to);
 }
 
 void RecordBatchBuilder::set_producer(ProducerId id, ProducerEpoch epoch,

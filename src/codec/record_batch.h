@@ -61,6 +61,19 @@ struct HeaderToAppend {
   std::optional<std::string_view> value;
 };
 
+// Appends headers as they stand in a record: their count, then each. For headers that many records
+// share.
+void encode_headers(std::span<const HeaderToAppend> headers, std::string& out);
+
+// A record whose parts are at hand already.
+struct EncodedRecord {
+  WallTime timestamp;
+  std::optional<std::string_view> key;
+  std::optional<std::string_view> value;
+  std::string_view value_tail;  // follows the value; only with a value
+  std::string_view headers;     // of encode_headers
+};
+
 // Builds one batch. Not thread-safe; reusable after `finish`.
 class RecordBatchBuilder {
  public:
@@ -70,6 +83,9 @@ class RecordBatchBuilder {
   // Record deltas count from the first record's timestamp. Keys, values and headers are copied.
   void append(WallTime timestamp, std::optional<std::string_view> key,
               std::optional<std::string_view> value, std::span<const HeaderToAppend> headers);
+
+  // The same record with headers encoded before.
+  void append(const EncodedRecord& record);
 
   void set_producer(ProducerId id, ProducerEpoch epoch, std::int32_t base_sequence);
   // The two attribute bits of transactions; a control batch holds markers instead of records.
@@ -91,6 +107,8 @@ class RecordBatchBuilder {
   void finish(std::string& out);
 
  private:
+  std::int64_t count_timestamp(WallTime timestamp);
+  void end_record(char* start, char* end);
   void write_header(char* to, std::size_t body_bytes, Compression compression) const;
   void start_over();
 

@@ -18,7 +18,7 @@ class MergeTask final : public Task {
       : plan_(plan),
         panes_(plan.window, true),
         results_(plan.window),
-        source_prefix_(plan.repartition_topic + "/" + std::to_string(partition) + "/"),
+        causes_(plan.repartition_topic, partition, plan.pipeline),
         upstream_(static_cast<std::size_t>(plan.upstream_partition_count), kNoWatermark) {
     MR_CHECK(plan.window.local.has_value());
     MR_CHECK(plan.upstream_partition_count > 0);
@@ -41,25 +41,19 @@ class MergeTask final : public Task {
  private:
   void merge(const PartialView& partial, WallTime time, Outputs& outputs);
   void observe(const UpstreamWatermark& upstream, WallTime time, Outputs& outputs);
-  Cause cause(WallTime time);
+  const Cause& cause(WallTime time) { return causes_.at(next_offset_, time); }
   void fire(Pane& pane, bool is_final, WallTime time, Outputs& outputs);
 
   const MergePlan& plan_;
   PaneSet panes_;
   ResultWriter results_;
-  const std::string source_prefix_;
+  CauseWriter causes_;
   std::vector<EventTime> upstream_;
   EventTime watermark_ = kNoWatermark;  // the minimum of upstream_
   Offset next_offset_;
   TaskCounters counters_;
   codec::BatchReader reader_;
-  std::string source_;
 };
-
-Cause MergeTask::cause(WallTime time) {
-  source_ = source_prefix_ + std::to_string(next_offset_.value);
-  return {source_, plan_.pipeline, time};
-}
 
 Status MergeTask::apply(std::string_view batch, WallTime append_time, Outputs& outputs) {
   MR_RETURN_IF_ERROR(reader_.open(batch));

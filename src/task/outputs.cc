@@ -23,7 +23,13 @@ void Outputs::append(std::size_t output, std::int32_t partition, const OutputRec
   auto& [of, at, builder, full] = slots_[slot];
   if (builder.empty() && full.empty()) touched_.push_back(slot);
   const auto before = builder.plain_bytes();
-  builder.append(record.timestamp, record.key, record.value, record.headers);
+  if (record.encoded_headers.empty()) {
+    MR_CHECK(record.value_tail.empty());
+    builder.append(record.timestamp, record.key, record.value, record.headers);
+  } else {
+    builder.append(
+        {record.timestamp, record.key, record.value, record.value_tail, record.encoded_headers});
+  }
   pending_bytes_ += builder.plain_bytes() - before;
   if (builder.plain_bytes() >= kBatchPlainBytes) builder.finish(full.emplace_back());
 }

@@ -26,6 +26,8 @@ struct OutputRecord {
   std::optional<std::string_view> key;
   std::optional<std::string_view> value;
   std::span<const codec::HeaderToAppend> headers;
+  std::string_view encoded_headers = {};  // of codec::encode_headers; taken instead of `headers`
+  std::string_view value_tail = {};       // follows `value`; only with encoded headers
 };
 
 // Collects what a task produces between two commits as batches per topic partition. While

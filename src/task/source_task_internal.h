@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "codec/record_batch.h"
 #include "codec/row_decoder.h"
+#include "task/cause.h"
 #include "task/dedup.h"
 #include "task/source_task.h"
 #include "task/source_window.h"
@@ -21,6 +22,10 @@ namespace millrace::task {
 //   decode -> schema -> key -> rules -> time -> dedup -> enrich -> (enriched outputs) -> windows
 //
 // An event that a window refuses as late has already left to the enriched outputs (R15).
+//
+// A batch is worked through in chunks, each in two passes: the first does what needs no state, up
+// to the hash of the id, whose place in the deduplication is then on its way into the cache when
+// the second one asks for it. Where a chunk ends never matters.
 class SourceTask final : public Task {
  public:
   SourceTask(const SourcePlan& plan, std::int32_t partition, TableProvider tables);
@@ -34,10 +39,23 @@ class SourceTask final : public Task {
   [[nodiscard]] TaskReport report() const override;
 
  private:
+  enum class Step : std::uint8_t { go_on, refused, dropped };
+
   struct Refusal {
     ErrorType type = ErrorType::schema_invalid;
-    std::string_view stage;
+    std::string stage;
     std::string message;
+  };
+  // One record of a chunk, between the two passes.
+  struct Event {
+    RecordView record;     // headers in the arena
+    std::span<Value> row;  // in rows_
+    expr::EvaluateInput input;
+    EventTime event_time;
+    std::string_view id;  // with deduplication
+    Hash128 id_hash;
+    Step step = Step::go_on;
+    Refusal refusal;  // when refused
   };
   // Stands for a table without any version in force: a replay of what came before a pipeline
   // version that brought the table.
@@ -45,30 +63,31 @@ class SourceTask final : public Task {
    public:
     [[nodiscard]] Value find(const Value&) const override { return Value::null(); }
   };
-  enum class Step : std::uint8_t { go_on, refused, dropped };
-
-  void process(const RecordView& record, WallTime time, Outputs& outputs);
-  Step decode(const RecordView& record);
-  Step check_document(std::string_view text, std::uint64_t unknown_count);
-  Step check_key(const RecordView& record);
-  Step check_rules();
-  Step check_time(WallTime time);
-  Step check_duplicate();
-  Step compute(WallTime time);
-  Step refuse(ErrorType type, std::string_view stage, std::string message);
-  void write_enriched(const RecordView& record, WallTime time, Outputs& outputs);
-  void write_dead_letter(const RecordView& record, WallTime time, Outputs& outputs);
-  void add_to_windows(const RecordView& record, WallTime time, Outputs& outputs);
+  // First pass: what depends on the record alone.
+  void prepare(Event& event, const RecordView& record, WallTime time);
+  Step decode(Event& event);
+  Step check_document(Event& event, std::uint64_t unknown_count);
+  Step check_key(Event& event);
+  Step check_rules(Event& event);
+  Step check_time(Event& event, WallTime time);
+  Step find_id(Event& event);
+  // Second pass: what depends on the state, in the order of the records.
+  void process(Event& event, WallTime time, Outputs& outputs);
+  Step check_duplicate(Event& event);
+  Step compute(Event& event, WallTime time);
+  static Step refuse(Event& event, ErrorType type, std::string_view stage, std::string message);
+  void write_enriched(const Event& event, WallTime time, Outputs& outputs);
+  void write_dead_letter(const Event& event, WallTime time, Outputs& outputs);
+  void add_to_windows(Event& event, WallTime time, Outputs& outputs);
   void move_watermark(bool has_moved, const Cause& cause, Outputs& outputs);
   void send_watermark(const Cause& cause, Outputs& outputs);
-  Cause cause(WallTime time);
-  [[nodiscard]] expr::EvaluateInput input() const;
+  const Cause& cause(WallTime time) { return causes_.at(next_offset_, time); }
   Status use_table(const std::string& table, const Hash128& content);
 
   const SourcePlan& plan_;
   const std::int32_t partition_;
   const TableProvider provider_;
-  const std::string source_prefix_;
+  std::vector<std::string> member_names_;  // ,"name": of plan_.computed
 
   // State: everything that snapshot() writes.
   Offset next_offset_;
@@ -79,21 +98,19 @@ class SourceTask final : public Task {
   std::vector<Hash128> table_versions_;  // per plan_.tables
   TaskCounters counters_;                // .windows stays empty: each SourceWindow has its own
 
-  // Scratch, dead between records.
+  // Scratch, dead between batches.
   codec::BatchReader reader_;
   codec::RowDecoder decoder_;
-  Arena arena_;
-  std::vector<Value> row_;
+  Arena arena_;  // of a chunk
+  std::vector<Event> events_;
+  std::vector<Value> rows_;
   std::vector<Value> variables_;
   std::vector<std::shared_ptr<const Table>> table_owners_;
   NoTable no_table_;
   std::vector<const expr::LookupTable*> tables_;
   std::vector<codec::SchemaViolation> violations_;
-  Refusal refusal_;
   std::string value_;
-  std::string source_;  // of the record at source_offset_
-  Offset source_offset_{-1};
-  EventTime event_time_;
+  CauseWriter causes_;
 };
 
 }  // namespace millrace::task

@@ -56,9 +56,7 @@ void ResultWriter::emit(const Pane& pane, KeyState& state, bool is_final, const 
   }
   json_ += '}';
 
-  const std::array<codec::HeaderToAppend, 2> headers{
-      {{"millrace-source", cause.source}, {"millrace-pipeline", cause.pipeline}}};
-  const OutputRecord record{cause.time, state.key, json_, headers};
+  const OutputRecord record{cause.time, state.key, json_, {}, cause.headers, {}};
   outputs.append(to.results_output, outputs.partition_for(to.results_output, state.key, 0), record);
   if (to.feature_output) {
     outputs.append(*to.feature_output, outputs.partition_for(*to.feature_output, state.key, 0),

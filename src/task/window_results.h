@@ -5,18 +5,12 @@
 #include <vector>
 
 #include "base/arena.h"
+#include "task/cause.h"
 #include "task/outputs.h"
 #include "task/plan.h"
 #include "task/window.h"
 
 namespace millrace::task {
-
-// Where in the input a result was caused, and when: what its headers and timestamp say.
-struct Cause {
-  std::string_view source;    // "topic/partition/offset"
-  std::string_view pipeline;  // "ticks@1"
-  WallTime time;              // processing time
-};
 
 // Writes window results as JSON (R15): the key, window_start, window_end, revision, is_final, the
 // aggregates, the computed fields. One thread; reuses its buffers.
