@@ -74,10 +74,13 @@ Status Instance::start() {
   options.owner =
       std::to_string(::getpid()) + "-" + std::to_string(load_little<std::uint32_t>(owner.data()));
   options.on_failure = options_.on_failure;
+  options.retention_ms = options_.retention_ms;
+  options.accepted_losses = options_.accepted_losses;
+  options.on_notice = [this](const std::string& text) { logger_.info(text); };
   runtime_ = std::make_unique<runtime::Runtime>(*log_, *objects_, clock_, std::move(options));
   std::vector<std::unique_ptr<pipeline::Pipeline>> pipelines;
   MR_RETURN_IF_ERROR(build_pipelines(pipelines));
-  MR_RETURN_IF_ERROR(create_topics(pipelines));
+  MR_RETURN_IF_ERROR(check_accepted(pipelines));
   MR_RETURN_IF_ERROR(serve());
   MR_RETURN_IF_ERROR(runtime_->start(std::move(pipelines)));
   snapshot_routes_->set_runtime(runtime_.get());
@@ -106,6 +109,7 @@ Status Instance::build_pipelines(std::vector<std::unique_ptr<pipeline::Pipeline>
   PipelineFileContext context;
   context.configured = options_.topic_partitions;
   context.hash_secret = secret_;
+  context.lake = options_.lake;
   for (const auto& topic : log_->topics()) {
     context.existing[topic.name] = topic.config.partition_count;
   }
@@ -124,22 +128,19 @@ Status Instance::build_pipelines(std::vector<std::unique_ptr<pipeline::Pipeline>
   return ok_status();
 }
 
-// Topics that users see, with what the configuration says about them; the rest is the runtime's.
-Status Instance::create_topics(const std::vector<std::unique_ptr<pipeline::Pipeline>>& pipelines) {
-  for (const auto& pipeline : pipelines) {
-    for (const auto& need : pipeline->topics) {
-      if (need.is_internal || log_->topic(need.name).is_ok()) continue;
-      log::TopicConfig config;
-      config.partition_count = need.partition_count;
-      config.is_compacted = need.is_compacted;
-      config.retention_ms = options_.retention_ms;
-      if (need.name == pipeline->source.source_topic) {
-        config.batch_bytes_max = log::kInputBatchBytesMax;
-      }
-      MR_ASSIGN_OR_RETURN(const auto created, log_->create_topic(need.name, config));
-      logger_.info("created topic",
-                   {{"topic", created.name}, {"partitions", created.config.partition_count}});
+// A loss is accepted for one version; a flag left over from another start is a mistake.
+Status Instance::check_accepted(
+    const std::vector<std::unique_ptr<pipeline::Pipeline>>& pipelines) const {
+  for (const auto& accepted : options_.accepted_losses) {
+    std::string known;
+    bool is_known = false;
+    for (const auto& pipeline : pipelines) {
+      const auto& name = pipeline->source.pipeline;
+      known += (known.empty() ? "" : ", ") + name;
+      is_known |= name == accepted;
     }
+    if (is_known) continue;
+    return invalid_error("--accept-state-loss " + accepted + " is not what starts here: " + known);
   }
   return ok_status();
 }
@@ -151,6 +152,8 @@ Status Instance::serve() {
   context.clock = &clock_;
   context.version = options_.version;
   context.data_folder = options_.data_folder;
+  context.project = options_.project;
+  context.environment = options_.environment;
   context.pid = ::getpid();
   context.extensions.push_back(&feature_routes_);
   context.extensions.push_back(&lake_routes_);

@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,10 @@ struct InstanceOptions {
   // Of topics that are made for the pipelines.
   std::int64_t retention_ms = -1;
   std::map<std::string, std::int32_t> topic_partitions;
+  pipeline::LakeDefaults lake;
+  std::string project;
+  std::string environment;
+  std::set<std::string> accepted_losses;  // "ticks@2": PipelineRunnerOptions::accepted_losses
   std::string version;
   // Called once, on any thread, when the instance cannot go on.
   std::function<void(const Status&)> on_failure;
@@ -57,7 +62,7 @@ class Instance {
  private:
   Status open_storage();
   Status build_pipelines(std::vector<std::unique_ptr<pipeline::Pipeline>>& pipelines);
-  Status create_topics(const std::vector<std::unique_ptr<pipeline::Pipeline>>& pipelines);
+  Status check_accepted(const std::vector<std::unique_ptr<pipeline::Pipeline>>& pipelines) const;
   Status serve();
   Status start_features();
   Status start_lake();

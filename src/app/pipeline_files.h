@@ -13,6 +13,7 @@ struct PipelineFileContext {
   pipeline::PartitionCounts
       configured;  // for topics that are to be made; the file's own count wins
   std::uint64_t hash_secret = 0;
+  pipeline::LakeDefaults lake;
 };
 
 // A pipeline file and the files it names. Names in the file are looked for beside the file, then in

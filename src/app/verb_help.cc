@@ -33,10 +33,15 @@ constexpr VerbHelp kHelp[] = {
      "retention and\n"
      "partitions of new topics come from project_config.json with config/ENV.json over it; options "
      "win over\n"
-     "both. Ready means one line on stdout, /readyz answering 200, and DATA/millrace.pid.",
+     "both. Ready means one line on stdout, /readyz answering 200, and DATA/millrace.pid.\n"
+     "A pipeline file under a higher version goes on from a clean stop of the one before. State it "
+     "cannot take\n"
+     "over is named and the start refused; --accept-state-loss PIPELINE@VERSION starts that one "
+     "version without it.",
      "  millrace up\n"
      "  millrace up --pipeline pipelines/ticks.yaml --data /var/lib/millrace --http-port 0 "
-     "--output json"},
+     "--output json\n"
+     "  millrace up --accept-state-loss ticks@2"},
     {"status", "What the instance is doing",
      "Shows each pipeline's tasks with their offsets, lag and watermarks, the windows that are "
      "open and what they\n"
@@ -106,8 +111,10 @@ constexpr VerbHelp kHelp[] = {
      "status 2 if there\n"
      "is one. --against compares with a data folder or a running instance as well: whether `up` "
      "would take the\n"
-     "file (the same version must not have another content), and whether its partitions fit the "
-     "topics there.",
+     "file (the same version must not have another content), whether its partitions fit the topics "
+     "there, and\n"
+     "what a higher version would take over of the state, what it would lose, and whether a clean "
+     "stop is due.",
      "  millrace pipeline check pipelines/ticks.yaml\n"
      "  millrace pipeline check pipelines/ticks.yaml --against ./millrace-data"},
     {"pipeline explain", "Say in words what a pipeline file does",

@@ -91,6 +91,35 @@ Json topics_json(const pipeline::Pipeline& plan, const Installation& installatio
   return topics;
 }
 
+Json takeover_json(const ForeseenTakeover& foreseen, const std::string& name) {
+  Json lost = Json::array();
+  for (const auto& [stage, what] : foreseen.takeover.lost) {
+    lost.push_back({{"stage", stage},
+                    {"window", what.window.empty() ? Json() : Json(what.window)},
+                    {"open_panes", what.open_panes},
+                    {"open_keys", what.open_keys},
+                    {"ids", what.ids},
+                    {"records", what.records}});
+  }
+  return {{"from_version", foreseen.takeover.from_version},
+          {"lost", lost},
+          {"begins_empty", foreseen.takeover.begun},
+          {"needs_clean_stop", foreseen.is_running},
+          {"accept_with", lost.empty() ? Json() : Json("--accept-state-loss " + name)}};
+}
+
+std::string takeover_in_words(const ForeseenTakeover& foreseen) {
+  std::string text;
+  if (foreseen.fault.empty()) text = "its state is compatible: all of it would be taken over";
+  const auto begun = runtime::begun_in_words(foreseen.takeover.begun);
+  if (!begun.empty()) text += (text.empty() ? "" : "\n") + begun;
+  if (foreseen.is_running) {
+    text += std::string(text.empty() ? "" : "\n") +
+            "it runs: the new version can start once it was stopped with SIGTERM";
+  }
+  return text;
+}
+
 // What `--against` adds. `fault` is what `up` would refuse.
 struct Against {
   Json json;
@@ -119,6 +148,7 @@ Result<Against> check_against(const PipelineFileOptions& options, const Pipeline
   // Once more, with the partitions that are there.
   PipelineFileContext context;
   context.existing = installation.partition_counts;
+  context.hash_secret = installation.hash_secret;
   outcome = build_pipeline_file(file, context);
   if (outcome.pipeline == nullptr) return against;
   against.json["topics"] = topics_json(*outcome.pipeline, installation);
@@ -127,7 +157,16 @@ Result<Against> check_against(const PipelineFileOptions& options, const Pipeline
     against.fault = "topic " + outcome.pipeline->source.source_topic + " has " +
                     std::to_string(count) + " partitions, the pipeline began with " +
                     std::to_string(installation.pipeline->source_partition_count);
+    return against;
   }
+  if (comparison != Comparison::newer) return against;
+  MR_ASSIGN_OR_RETURN(const auto foreseen,
+                      foresee_takeover(options.against, *outcome.pipeline, installation));
+  against.fault = foreseen.fault;
+  against.json["takeover"] = takeover_json(foreseen, outcome.pipeline->source.pipeline);
+  const auto words = takeover_in_words(foreseen);
+  if (!words.empty()) against.words += "\n" + words;
+  against.json["message"] = against.words;
   return against;
 }
 

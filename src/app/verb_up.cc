@@ -1,6 +1,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <nlohmann/json.hpp>
@@ -52,6 +53,13 @@ InstanceOptions instance_options_from(const UpOptions& up, const pipeline::Confi
   options.checkpoint_interval_ms = config.checkpoint_interval_ms;
   options.retention_ms = config.retention_days * kMsPerDay;
   for (const auto& topic : config.topics) options.topic_partitions[topic.name] = topic.partitions;
+  options.lake.roll_bytes = config.buffer_size_mb << 20;
+  // No waiting at all would be a file for every record.
+  options.lake.roll_interval_ms = std::max<std::int64_t>(1, config.buffer_time_seconds * 1000);
+  options.lake.compression = config.compression;
+  options.project = config.project;
+  options.environment = config.environment;
+  options.accepted_losses.insert(up.accepted_losses.begin(), up.accepted_losses.end());
   options.version = MILLRACE_VERSION;
   return options;
 }
@@ -73,6 +81,11 @@ int run_up(const UpOptions& options) {
   sys::PosixFileSystem files;
   const auto loaded = load_config_files(files, {options.config_file, options.environment});
   if (!loaded.is_ok()) return report_wrong_use(loaded.status());
+  if (loaded->config.delivery != pipeline::Delivery::local) {
+    return report_wrong_use(invalid_error(
+        "delivery " + std::string(to_string(loaded->config.delivery)) +
+        " is not there yet: lake files go into the data folder only; set delivery to local"));
+  }
   const sys::RealClock clock;
   const auto level = parse_log_level(loaded->config.log_level).value_or(LogLevel::info);
   const Logger logger("millrace", level, clock, write_log_line);

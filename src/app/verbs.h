@@ -22,9 +22,10 @@ struct UpOptions {
   std::string data_folder;  // empty: the configuration's
   std::string config_file;  // empty: project_config.json if it is there
   std::string environment = "dev";
-  std::vector<std::string> pipeline_files;  // empty: the configuration's
-  int http_port = -1;                       // -1: the configuration's
-  int parallelism = 0;                      // 0: the configuration's
+  std::vector<std::string> pipeline_files;   // empty: the configuration's
+  std::vector<std::string> accepted_losses;  // PIPELINE@VERSION
+  int http_port = -1;                        // -1: the configuration's
+  int parallelism = 0;                       // 0: the configuration's
   OutputFormat output = OutputFormat::text;
 };
 

@@ -42,6 +42,8 @@ struct ApiContext {
   const Clock* clock = nullptr;
   std::string version;
   std::string data_folder;
+  std::string project;
+  std::string environment;
   std::int64_t pid = 0;
   std::vector<ApiExtension*> extensions;
 };

@@ -140,16 +140,15 @@ Status PipelineAudit::check_positions() {
 void PipelineAudit::check_conservation() {
   Findings findings;
   std::uint64_t records = 0;
-  const auto late = static_cast<std::size_t>(task::ErrorType::late_event);
   for (std::size_t s = 0; s < begin_.size(); ++s) {
     for (std::size_t p = 0; p < begin_[s].size(); ++p) {
       const auto& counters = begin_[s][p].task.counters;
       const auto where = pipeline_.stages()[s].name + " task " + std::to_string(p);
-      std::uint64_t failed = 0;
       for (std::size_t w = 0; w < counters.windows.size(); ++w) {
         const auto& window = counters.windows[w];
-        failed += window.failed;
-        if (window.in == window.counted + window.late) continue;
+        // A merging task refuses what came in, a source task what did not get that far.
+        const auto refused = s > 0 ? window.failed : 0;
+        if (window.in == window.counted + window.late + refused) continue;
         findings.add(where + ": window " + std::to_string(w) + " took " +
                      std::to_string(window.in) + " events, " + std::to_string(window.counted) +
                      " counted and " + std::to_string(window.late) + " late");
@@ -159,7 +158,7 @@ void PipelineAudit::check_conservation() {
       std::uint64_t letters = 0;
       for (const auto count : counters.dead_letters) letters += count;
       // Those of windows stand beside the event's row.
-      const auto of_rows = letters - counters.dead_letters[late] - failed;
+      const auto of_rows = letters - counters.window_letters;
       if (counters.records_in == counters.passed + counters.dropped_duplicates + of_rows) continue;
       findings.add(where + ": " + std::to_string(counters.records_in) + " records in, " +
                    std::to_string(counters.passed) + " passed, " + std::to_string(of_rows) +
@@ -265,10 +264,16 @@ Status PipelineAudit::check_window_topic(const std::string& topic) {
   for (std::size_t w = 0; w < plan_.source.windows.size(); ++w) {
     if (topic_of(w) != topic) continue;
     const auto& window = plan_.source.windows[w];
-    audited.push_back({window.name, window.key ? window.key_name : "", window.length_us});
+    const auto& task = begin_[stage_of(w)].front().task.counters;
+    const auto since = task.windows[stage_of(w) == 0 ? w : 0].since_version;
+    audited.push_back({window.name, window.key ? window.key_name : "", window.length_us, since});
     indexes.push_back(w);
   }
-  MR_ASSIGN_OR_RETURN(auto report, audit_windows(log_, topic, plan_.name, audited, is_cancelled_));
+  MR_ASSIGN_OR_RETURN(
+      auto report, audit_windows(log_, topic, plan_.name, plan_.version, audited, is_cancelled_));
+  if (report.earlier > 0) {
+    report.notes.push_back(counted(report.earlier, "result") + " of windows of earlier versions");
+  }
   std::uint64_t results = 0;
   for (std::size_t i = 0; i < audited.size(); ++i) {
     results += report.results[i];

@@ -67,6 +67,7 @@ class RowsAudit {
   Status read_rows(std::size_t enriched);
   Status read_letters();
   void take_letter(const RecordView& record, const TopicPartition& from);
+  [[nodiscard]] bool is_partials_topic(std::string_view name) const;
   std::string stage_of(const RecordView& record);
   // The slice a record of ours refers to, or null: of an offset that this pass does not look at.
   Slice* slice_of(const Origin& origin, const RecordView& record, const TopicPartition& from);
@@ -195,6 +196,12 @@ Status RowsAudit::read_letters() {
   return ok_status();
 }
 
+bool RowsAudit::is_partials_topic(std::string_view name) const {
+  return std::any_of(plan_.windows.begin(), plan_.windows.end(), [&](const task::Window& window) {
+    return !window.local && topic(window.partials_output) == name;
+  });
+}
+
 std::string RowsAudit::stage_of(const RecordView& record) {
   arena_.reset();
   if (!record.value) return "";
@@ -210,6 +217,10 @@ std::string RowsAudit::stage_of(const RecordView& record) {
 
 void RowsAudit::take_letter(const RecordView& record, const TopicPartition& from) {
   const auto origin = origin_of(record, pipeline_name_);
+  if (origin.is_ours && origin.source && is_partials_topic(origin.source->topic)) {
+    if (is_first_pass_) ++report_.window_letters;  // partial results that a merging task refused
+    return;
+  }
   auto* slice = slice_of(origin, record, from);
   if (slice == nullptr) return;
   const auto where = from.to_string() + "/" + std::to_string(record.offset.value);
@@ -222,11 +233,20 @@ void RowsAudit::take_letter(const RecordView& record, const TopicPartition& from
   if (*type == ErrorType::late_event || *type == ErrorType::business_rule_violation) {
     const auto stage = stage_of(record);
     if (stage.empty()) return report_.findings.add(where + " is not a readable dead letter");
+    bool is_known = !stage.starts_with("window ");
     for (std::size_t w = 0; w < plan_.windows.size(); ++w) {
       if (stage != "window " + plan_.windows[w].name) continue;
+      const auto& tasks = *partitions_[static_cast<std::size_t>(origin.source->partition)].task;
+      if (origin.version < tasks.counters.windows[w].since_version) continue;
+      is_known = true;
       refused = &slice->late[w];
       ++(*type == ErrorType::late_event ? tally.late : tally.failed)[w];
       ++report_.window_letters;
+    }
+    // Of a window that only an earlier version had: it says nothing about those of today.
+    if (!is_known && origin.version < plan_.version) {
+      ++report_.window_letters;
+      return;
     }
   }
   if (refused->add(origin.source->offset) == OffsetSet::Outcome::added) return;

@@ -118,6 +118,18 @@ TEST_F(AuditRows, a_reference_to_another_topic_is_found) {
   EXPECT_THAT(audit().findings.text(), HasSubstr("does not name a record of in"));
 }
 
+TEST_F(AuditRows, dead_letters_of_windows_of_earlier_versions_are_left_out) {
+  write_all();
+  plan_.version = 2;
+  counters_.windows[0].since_version = 2;
+  counters_.windows[0].late = 0;
+  auto report = audit();
+  EXPECT_TRUE(report.findings.empty()) << report.findings.text();
+  EXPECT_EQ(report.window_letters, 1U);
+  counters_.windows[0].since_version = 1;
+  EXPECT_FALSE(audit().findings.empty());
+}
+
 TEST_F(AuditRows, counters_that_differ_are_found) {
   write_all();
   counters_.windows[0].late = 2;

@@ -44,6 +44,10 @@ Origin origin_of(const RecordView& record, std::string_view pipeline_name) {
   const auto pipeline = header_of(record, "millrace-pipeline");
   origin.is_ours = pipeline && pipeline->size() > pipeline_name.size() &&
                    pipeline->starts_with(pipeline_name) && (*pipeline)[pipeline_name.size()] == '@';
+  if (origin.is_ours) {
+    // An unreadable version is 0: of no window that there is.
+    (void)read_number(pipeline->substr(pipeline_name.size() + 1), origin.version);
+  }
   if (const auto source = header_of(record, "millrace-source")) {
     origin.source = parse_source_reference(*source);
   }

@@ -29,6 +29,7 @@ std::optional<SourceReference> parse_source_reference(std::string_view text);
 // What a record's headers say about where it comes from.
 struct Origin {
   bool is_ours = false;  // header millrace-pipeline is NAME@VERSION of the pipeline asked for
+  std::int32_t version = 0;
   std::optional<SourceReference> source;  // nullopt: no such header, or unreadable
 };
 Origin origin_of(const RecordView& record, std::string_view pipeline_name);

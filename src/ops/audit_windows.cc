@@ -35,11 +35,13 @@ struct Seen {
 class WindowsAudit {
  public:
   WindowsAudit(const log::Log& log, std::string topic, std::string pipeline_name,
-               const std::vector<AuditedWindow>& windows, const IsCancelled& is_cancelled)
+               std::int32_t version, const std::vector<AuditedWindow>& windows,
+               const IsCancelled& is_cancelled)
       : log_(log),
         topic_(std::move(topic)),
         pipeline_name_(std::move(pipeline_name)),
         windows_(windows),
+        version_(version),
         is_cancelled_(is_cancelled) {}
 
   Result<WindowsReport> run();
@@ -51,7 +53,8 @@ class WindowsAudit {
   // nullopt when the value is no result.
   std::optional<WindowResult> read_result(const RecordView& record);
   // Index of the window a result is of, by its length and key's name.
-  [[nodiscard]] std::optional<std::size_t> window_of(const WindowResult& result, bool& is_only);
+  [[nodiscard]] std::optional<std::size_t> window_of(const WindowResult& result,
+                                                     std::int32_t version, bool& is_only);
   void compare(Seen& seen, const WindowResult& result, bool is_new, bool is_whole,
                const std::string& where);
 
@@ -59,6 +62,7 @@ class WindowsAudit {
   const std::string topic_;
   const std::string pipeline_name_;
   const std::vector<AuditedWindow>& windows_;
+  const std::int32_t version_;
   const IsCancelled& is_cancelled_;
   boost::unordered_flat_map<Hash128, Seen, HashOfHash> seen_;
   Arena arena_;
@@ -109,7 +113,11 @@ void WindowsAudit::take(const RecordView& record, const TopicPartition& from, st
   const bool is_first_pass = pass == 0;
   const auto result = read_result(record);
   bool is_only = true;
-  const auto window = result ? window_of(*result, is_only) : std::nullopt;
+  const auto window = result ? window_of(*result, origin.version, is_only) : std::nullopt;
+  if (result && !window && origin.version < version_) {
+    if (is_first_pass) ++report_.earlier;
+    return;
+  }
   if (!window) {
     if (is_first_pass) report_.findings.add(where() + " is not a result of a window");
     return;
@@ -176,13 +184,15 @@ std::optional<WindowResult> WindowsAudit::read_result(const RecordView& record) 
   return result;
 }
 
-std::optional<std::size_t> WindowsAudit::window_of(const WindowResult& result, bool& is_only) {
+std::optional<std::size_t> WindowsAudit::window_of(const WindowResult& result, std::int32_t version,
+                                                   bool& is_only) {
   std::optional<std::size_t> found;
   for (std::size_t w = 0; w < windows_.size(); ++w) {
     const auto& window = windows_[w];
     bool has_key = window.key_name.empty();
     for (const auto& member : members_) has_key |= member.key.as_string() == window.key_name;
     if (window.length_us != result.length_us || !has_key) continue;
+    if (version < window.since_version) continue;
     if (found) {
       is_only = false;
       break;
@@ -195,10 +205,10 @@ std::optional<std::size_t> WindowsAudit::window_of(const WindowResult& result, b
 }  // namespace
 
 Result<WindowsReport> audit_windows(const log::Log& log, const std::string& topic,
-                                    const std::string& pipeline_name,
+                                    const std::string& pipeline_name, std::int32_t version,
                                     const std::vector<AuditedWindow>& windows,
                                     const IsCancelled& is_cancelled) {
-  return WindowsAudit(log, topic, pipeline_name, windows, is_cancelled).run();
+  return WindowsAudit(log, topic, pipeline_name, version, windows, is_cancelled).run();
 }
 
 }  // namespace millrace::ops

@@ -16,17 +16,18 @@ class AuditWindows : public testing::Test {
   void SetUp() override { logs_.create("agg", 1); }
 
   void result(const std::string& key, int minute, int revision, bool is_final = false,
-              const std::string& source = "in/0/0") {
+              const std::string& source = "in/0/0", const std::string& pipeline = "p@1") {
     const auto at = [](int m) { return "2012-06-21T13:" + std::to_string(m) + ":00Z"; };
     logs_.append(
         "agg", 0,
         {R"({"ticker":")" + key + R"(","window_start":")" + at(minute) + R"(","window_end":")" +
              at(minute + 1) + R"(","revision":)" + std::to_string(revision) + R"(,"is_final":)" +
              (is_final ? "true" : "false") + "}",
-         source, "", key});
+         source, "", key, pipeline});
   }
-  WindowsReport audit() {
-    auto report = audit_windows(logs_.log(), "agg", "p", {{"w", "ticker", 60'000'000}}, kNever);
+  WindowsReport audit(std::int32_t version = 1, std::int32_t since_version = 1) {
+    auto report = audit_windows(logs_.log(), "agg", "p", version,
+                                {{"w", "ticker", 60'000'000, since_version}}, kNever);
     EXPECT_TRUE(report.is_ok()) << report.status().to_string();
     return std::move(report).value();
   }
@@ -44,6 +45,19 @@ TEST_F(AuditWindows, revisions_that_count_up_are_exact) {
   EXPECT_TRUE(report.findings.empty()) << report.findings.text();
   EXPECT_EQ(report.windows, 3U);
   EXPECT_EQ(report.results, std::vector<std::uint64_t>{5});
+}
+
+TEST_F(AuditWindows, results_of_a_window_as_an_earlier_version_had_it_are_left_out) {
+  result("A", 30, 0);
+  result("A", 31, 0);
+  result("A", 31, 1);
+  result("A", 31, 0, false, "in/0/9", "p@2");
+  result("A", 31, 1, false, "in/0/9", "p@3");
+  EXPECT_THAT(audit(3, 1).findings.text(), HasSubstr("revision 0 instead of 2"));
+  const auto report = audit(3, 2);
+  EXPECT_TRUE(report.findings.empty()) << report.findings.text();
+  EXPECT_EQ(report.earlier, 3U);
+  EXPECT_EQ(report.results, std::vector<std::uint64_t>{2});
 }
 
 TEST_F(AuditWindows, a_hole_is_found) {

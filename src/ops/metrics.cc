@@ -19,6 +19,10 @@ class MetricsText {
     if (!labels.empty()) text_ += "{" + labels + "}";
     text_ += " " + std::to_string(value) + "\n";
   }
+  // One of a family's several: "_bucket", "_sum".
+  void sample_of(std::string_view suffix, const std::string& labels, std::int64_t value) {
+    text_ += name_ + std::string(suffix) + "{" + labels + "} " + std::to_string(value) + "\n";
+  }
   std::string take() { return std::move(text_); }
 
  private:
@@ -57,10 +61,85 @@ void each_task(const runtime::Runtime& runtime, Visit&& visit) {
   }
 }
 
+// Label values come from the configuration, so they may hold anything.
+std::string escaped(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '\\' || c == '"') out += '\\';
+    if (c == '\n') {
+      out += "\\n";
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
+void add_durations(MetricsText& text, const runtime::Runtime& runtime) {
+  constexpr std::int64_t kBoundsMs[] = {1,   2,    5,    10,   25,     50,     100,    250,
+                                        500, 1000, 2500, 5000, 10'000, 60'000, 600'000};
+  constexpr std::int64_t kNanosPerMilli = 1'000'000;
+  text.family("millrace_processing_duration_ms", "histogram",
+              "From a batch's append to the durability of what came of it.");
+  each_task(runtime, [&](const std::string& labels, const runtime::TaskRunner& runner) {
+    const auto durations = runner.processing_duration();
+    // Durations are whole milliseconds; half of one more keeps a bucket's rounding out.
+    for (const auto bound : kBoundsMs) {
+      const auto count = durations.count_at_most(bound * kNanosPerMilli + kNanosPerMilli / 2);
+      text.sample_of("_bucket", labels + ",le=\"" + std::to_string(bound) + "\"",
+                     signed_count(count));
+    }
+    text.sample_of("_bucket", labels + ",le=\"+Inf\"", signed_count(durations.count()));
+    text.sample_of("_sum", labels, signed_count(durations.sum_ns()) / kNanosPerMilli);
+    text.sample_of("_count", labels, signed_count(durations.count()));
+  });
+}
+
+// Of a stage's windows, in the order of the task's counters and states.
+template <typename Visit>
+void each_window(const runtime::Runtime& runtime, Visit&& visit) {
+  each_task(runtime, [&](const std::string& labels, const runtime::TaskRunner& runner) {
+    const auto task = runner.report().task;
+    for (std::size_t w = 0; w < task.window_states.size(); ++w) {
+      visit(labels + ",window=\"" + task.window_states[w].window + "\"", task.window_states[w],
+            task.counters.windows[w]);
+    }
+  });
+}
+
+void add_windows(MetricsText& text, const runtime::Runtime& runtime) {
+  using State = task::WindowStateReport;
+  using Counters = task::WindowCounters;
+  text.family("millrace_window_open_keys", "gauge", "Keys over all open panes of a window.");
+  each_window(runtime, [&](const std::string& labels, const State& state, const Counters&) {
+    text.sample(labels, signed_count(state.open_keys));
+  });
+  text.family("millrace_window_events_total", "counter",
+              "Events by what a window made of them: counted, late, refused, before it began.");
+  each_window(runtime, [&](const std::string& labels, const State&, const Counters& counters) {
+    const auto sample = [&](const char* outcome, std::uint64_t count) {
+      text.sample(labels + ",outcome=\"" + outcome + "\"", signed_count(count));
+    };
+    sample("counted", counters.counted);
+    sample("late", counters.late);
+    sample("refused", counters.failed);
+    sample("before", counters.before);
+  });
+  text.family("millrace_window_uncounted_total", "counter",
+              "Aggregates that left an event out because their argument could not be evaluated.");
+  each_window(runtime, [&](const std::string& labels, const State&, const Counters& counters) {
+    text.sample(labels, signed_count(counters.uncounted));
+  });
+}
+
 }  // namespace
 
 std::string metrics_text(const ApiContext& context, bool is_ready) {
   MetricsText text;
+  text.family("millrace_info", "gauge", "What runs here; always 1.");
+  text.sample("version=\"" + escaped(context.version) + "\",project=\"" + escaped(context.project) +
+                  "\",environment=\"" + escaped(context.environment) + "\"",
+              1);
   add_log(text, *context.log);
   if (!is_ready) return text.take();
   const auto& runtime = *context.runtime;
@@ -100,6 +179,8 @@ std::string metrics_text(const ApiContext& context, bool is_ready) {
   each_task(runtime, [&](const std::string& labels, const runtime::TaskRunner& runner) {
     text.sample(labels, signed_count(runner.report().snapshots));
   });
+  add_durations(text, runtime);
+  add_windows(text, runtime);
   return text.take();
 }
 

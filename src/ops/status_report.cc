@@ -1,6 +1,8 @@
 #include "ops/status_report.h"
 
 #include <algorithm>
+#include <cinttypes>
+#include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "base/time_text.h"
@@ -9,6 +11,12 @@ namespace millrace::ops {
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+std::string hex_of(std::uint64_t value) {
+  char text[17];
+  std::snprintf(text, sizeof text, "%016" PRIx64, value);
+  return text;
+}
 
 Json watermark_json(EventTime watermark) {
   return watermark == task::kNoWatermark ? Json() : Json(format_event_time(watermark));
@@ -33,6 +41,30 @@ std::string waits_for(const task::OpenPane& pane, const task::TaskReport& task,
     }
   }
   return "its upstream partitions";
+}
+
+// What an upgrade compares: how much state there is, and by what definition.
+Json state_json(const task::TaskReport& task) {
+  Json windows = Json::array();
+  for (const auto& state : task.window_states) {
+    windows.push_back({{"window", state.window},
+                       {"definition", hex_of(state.definition)},
+                       {"open_panes", state.open_panes},
+                       {"open_keys", state.open_keys}});
+  }
+  Json deduplication;
+  if (task.dedup_definition) {
+    deduplication = {{"definition", hex_of(*task.dedup_definition)}, {"ids", task.live_ids}};
+  }
+  return {{"windows", windows}, {"deduplication", deduplication}};
+}
+
+Json duration_json(const Histogram& durations) {
+  const auto ms = [](std::int64_t nanos) { return static_cast<double>(nanos) / 1e6; };
+  return {{"count", durations.count()},
+          {"p50", ms(durations.percentile_ns(50))},
+          {"p99", ms(durations.percentile_ns(99))},
+          {"max", ms(durations.max_ns())}};
 }
 
 Json task_json(const log::Log& log, const runtime::TaskRunner& runner) {
@@ -60,7 +92,9 @@ Json task_json(const log::Log& log, const runtime::TaskRunner& runner) {
           {"replayed_records", report.replayed_records},
           {"deduplication_ids", report.task.live_ids},
           {"open_window_count", report.task.open_pane_count},
-          {"open_windows", windows}};
+          {"open_windows", windows},
+          {"processing_duration_ms", duration_json(runner.processing_duration())},
+          {"state", state_json(report.task)}};
 }
 
 Json counters_json(const runtime::PipelineRunner& pipeline) {

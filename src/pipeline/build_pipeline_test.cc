@@ -172,6 +172,41 @@ TEST(BuildPipeline, computed_fields_need_new_names_and_only_see_those_before_the
               ElementsAre(HasSubstr("enrich.fields.a: ")));
 }
 
+TEST(BuildPipeline, a_declared_type_must_be_what_the_expression_gives) {
+  EXPECT_THAT(faults_behind_head("enrich: { fields: { a: { expr: k, type: string } } }"),
+              IsEmpty());
+  EXPECT_THAT(faults_behind_head("enrich: { fields: { a: { expr: k, type: integer } } }"),
+              ElementsAre(HasSubstr("a is declared a integer, but `k` is a string")));
+  EXPECT_THAT(faults_behind_head("enrich: { tables: { t: { file: t.csv, key: id } },\n"
+                                 "          fields: { a: { expr: \"list[0]\", type: decimal } } }"),
+              ElementsAre(HasSubstr("the type of `list[0]` depends on the event, so decimal cannot "
+                                    "be promised")));
+}
+
+TEST(BuildPipeline, lake_sinks_take_what_they_do_not_say_from_the_installation) {
+  auto options = options_for(std::string(kHead) +
+                                 "sinks:\n"
+                                 "  - { lake: a }\n"
+                                 "  - { lake: b, roll: { size: 1MiB }, compression: none }\n"
+                                 "  - { lake: c, format: json }\n",
+                             files());
+  const auto lakes = [&] {
+    std::vector<std::string> out;
+    const auto plan = build_or_fail(options);
+    for (const auto& lake : plan->lakes) {
+      out.push_back(lake.compression + " " + std::to_string(lake.roll_bytes) + " " +
+                    std::to_string(lake.roll_interval_ms));
+    }
+    out.insert(out.end(), plan->warnings.begin(), plan->warnings.end());
+    return out;
+  };
+  EXPECT_THAT(lakes(),
+              ElementsAre("zstd 67108864 60000", "none 1048576 60000", "gzip 67108864 60000"));
+  options.lake = {5 << 20, 7000, "snappy"};
+  EXPECT_THAT(lakes(), ElementsAre("snappy 5242880 7000", "none 1048576 7000", "gzip 5242880 7000",
+                                   HasSubstr("lake c is JSON lines, which cannot be snappy")));
+}
+
 TEST(BuildPipeline, names_that_would_be_fought_over_are_faults) {
   const std::string one = "name: w, key: k, tumbling: 1m, aggregates: { a: count() }, emit_to: out";
   EXPECT_THAT(faults_behind_head("windows: [{ " + one + " }, { " + one + " }]\n"),

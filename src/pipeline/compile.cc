@@ -38,6 +38,7 @@ class Compiler {
                                              std::initializer_list<FieldType> types);
   [[nodiscard]] expr::Environment row_environment(std::size_t field_count,
                                                   bool has_processing_time) const;
+  void check_declared_type(const FieldSpec& field, const expr::Program& program);
   std::optional<std::string> file_content(const std::string& name, const std::string& path);
   std::optional<std::size_t> schema_field(const std::string& name, const std::string& path,
                                           FieldType type);
@@ -55,6 +56,7 @@ class Compiler {
   void compile_result_fields(const WindowSpec& spec, task::Window& window);
   task::WindowResults results_of(const WindowSpec& spec, std::vector<task::OutputTopic>& outputs);
   void compile_sinks();
+  std::string lake_compression(const LakeSpec& lake);
   void compile_features();
 
   const Spec& spec_;
@@ -89,6 +91,20 @@ std::optional<expr::Program> Compiler::compile_typed(const ExpressionSpec& expre
   fault(expression.path, std::string(what) + " must be a " + wanted + ", but `" + expression.text +
                              "` is a " + std::string(to_string(found)));
   return std::nullopt;
+}
+
+// A declared type is a promise about the lake's column and must be kept by every event.
+void Compiler::check_declared_type(const FieldSpec& field, const expr::Program& program) {
+  const auto found = program.result_type();
+  if (field.type.empty() || field.type == to_string(found)) return;
+  const auto& path = field.expression.path;
+  if (found == FieldType::any) {
+    return fault(path, "the type of `" + field.expression.text + "` depends on the event, so " +
+                           field.type + " cannot be promised; leave type out, or convert, as in " +
+                           "string(x)");
+  }
+  fault(path, field.name + " is declared a " + field.type + ", but `" + field.expression.text +
+                  "` is a " + std::string(to_string(found)));
 }
 
 expr::Environment Compiler::row_environment(std::size_t field_count,
@@ -174,6 +190,7 @@ void Compiler::read_schema() {
 void Compiler::compile_source() {
   auto& source = out_->source;
   source.pipeline = spec_.name + "@" + std::to_string(spec_.version);
+  source.version = spec_.version;
   source.source_topic = spec_.source.topic;
   source.dead_letter_id_name = spec_.dead_letter_id_name;
   source.max_ahead_us = spec_.source.max_ahead_us;
@@ -236,6 +253,7 @@ void Compiler::compile_fields() {
     }
     auto program = compile(field.expression, row_environment(layout.fields.size(), true));
     if (!program) continue;
+    check_declared_type(field, *program);
     const auto slot = layout.fields.size();
     layout.fields.push_back({field.name, program->result_type(), true, true, 38, 4});
     out_->source.computed.push_back({slot, std::move(*program)});
@@ -259,6 +277,7 @@ void Compiler::compile_result_fields(const WindowSpec& spec, task::Window& windo
     if (layout.find(field.name) || is_result_member(field.name)) {
       fault(field.expression.path, field.name + " is a member of the result already");
     } else if (auto program = compile(field.expression, environment)) {
+      check_declared_type(field, *program);
       window.fields.push_back({field.name, std::move(*program)});
     }
   }
@@ -271,6 +290,7 @@ std::optional<task::Window> Compiler::compile_window(const WindowSpec& spec) {
   window.length_us = spec.length_us;
   window.every_us = spec.every_us;
   window.allowed_lateness_us = spec.allowed_lateness_us;
+  window.open_keys_max = static_cast<std::size_t>(spec.open_keys_max);
   if (!spec.key.text.empty()) {
     window.key = compile_typed(spec.key, environment, "a window's key", {FieldType::string});
     if (!window.key) return std::nullopt;
@@ -332,10 +352,13 @@ void Compiler::compile_windows() {
     MR_CHECK(merged.has_value());
     task::MergePlan merge;
     merge.pipeline = source.pipeline;
+    merge.version = source.version;
     merge.repartition_topic = topic;
     merge.upstream_partition_count = source.source_partition_count;
     merged->local = results_of(spec, merge.outputs);
     merge.window = std::move(*merged);
+    const auto letters = need_topic(spec_.dead_letter_topic, source.source_partition_count, false);
+    merge.dead_letter_output = output(merge.outputs, spec_.dead_letter_topic, letters);
     const auto journal = journal_topic(spec_.name, spec.name);
     need_topic(journal, partitions, true);
     out_->merges.push_back(std::move(merge));
@@ -364,10 +387,23 @@ void Compiler::compile_sinks() {
         fault(lake.path + "/partition_by", by + " is neither year, month, day, hour nor a field");
       }
     }
-    out_->lakes.push_back({lake.name, topics.front(), lake.is_parquet, lake.compression,
-                           lake.partition_by, lake.roll_bytes, lake.roll_interval_ms,
+    const auto& defaults = options_.lake;
+    out_->lakes.push_back({lake.name, topics.front(), lake.is_parquet, lake_compression(lake),
+                           lake.partition_by, lake.roll_bytes.value_or(defaults.roll_bytes),
+                           lake.roll_interval_ms.value_or(defaults.roll_interval_ms),
                            source.event_time_slot});
   }
+}
+
+std::string Compiler::lake_compression(const LakeSpec& lake) {
+  if (!lake.compression.empty()) return lake.compression;
+  const std::string own = lake.is_parquet ? "zstd" : "gzip";
+  const auto& configured = options_.lake.compression;
+  if (configured.empty()) return own;
+  if (lake.is_parquet || configured != "snappy") return configured;
+  out_->warnings.push_back("lake " + lake.name + " is JSON lines, which cannot be snappy as " +
+                           "configured; it will be " + own);
+  return own;
 }
 
 void Compiler::compile_features() {

@@ -105,7 +105,12 @@ std::string show_pipelines(const Config& config) {
   return out + "]";
 }
 
-// Every setting with an effect, but for the topics, whose names are free.
+std::string show_compression(const Config& config) {
+  return json_of(config.compression.empty() ? "zstd for Parquet, gzip for JSON"
+                                            : config.compression);
+}
+
+// Every setting that is read, but for the topics, whose names are free.
 constexpr auto kBindings = std::to_array<Binding>({
     {"pipelines", set_pipelines, show_pipelines},
     text_binding<&Config::data_folder>("data_folder"),
@@ -123,7 +128,7 @@ constexpr auto kBindings = std::to_array<Binding>({
     integer_binding<&Config::retention_days>("kafka.retention_days"),
     integer_binding<&Config::buffer_size_mb>("firehose.buffer_size_mb"),
     integer_binding<&Config::buffer_time_seconds>("firehose.buffer_time_seconds"),
-    word_binding<&Config::compression>("firehose.compression"),
+    {"firehose.compression", set_word<&Config::compression>, show_compression},
     word_binding<&Config::log_level>("observability.log_level"),
     text_binding<&Config::metrics_namespace>("observability.custom_metrics_namespace"),
 });
@@ -335,7 +340,8 @@ std::vector<ConfigLine> Loader::lines(const Config& config) const {
     }
     const Binding* binding = key.same_as.empty() ? find_binding(key.path) : nullptr;
     if (is_set || binding == nullptr) continue;
-    out.push_back({std::string(key.path), binding->show(config), "default", true, ""});
+    out.push_back({std::string(key.path), binding->show(config), "default",
+                   key.idle_because.empty(), std::string(key.idle_because)});
   }
   return out;
 }

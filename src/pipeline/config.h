@@ -52,7 +52,7 @@ struct Config {
   Delivery delivery = Delivery::local;
   std::int64_t buffer_size_mb = 64;
   std::int64_t buffer_time_seconds = 60;
-  std::string compression = "zstd";  // zstd, snappy, gzip or none
+  std::string compression;  // zstd, snappy, gzip or none; empty: as the format likes it best
 
   std::string log_level = "info";
   std::string metrics_namespace = "StreamingPipeline";

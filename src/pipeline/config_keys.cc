@@ -14,6 +14,10 @@ constexpr std::string_view kNoCloud =
 constexpr std::string_view kNoScaling = "workers are set by parallelism; nothing scales by itself";
 constexpr std::string_view kNoLambda = "features are written by the pipeline itself";
 constexpr std::string_view kPipelineFile = "the pipeline file says this";
+constexpr std::string_view kNoPort = "nothing listens there yet; ports.http serves everything";
+constexpr std::string_view kNoAws = "nothing is sent to AWS yet; files go into data_folder";
+constexpr std::string_view kNoCloudWatch =
+    "metrics are served at /metrics, under names that begin with millrace_";
 constexpr std::string_view kBucketRules = "lifecycle and versioning are rules of the bucket";
 
 constexpr std::int64_t kHugeCount = 1'000'000'000;
@@ -32,7 +36,7 @@ constexpr ConfigKey alias(std::string_view path, const ConfigKey& of) {
 constexpr ConfigKey kEnvironment{"environment", Kind::environment};
 constexpr ConfigKey kParallelism{"processor.parallelism", Kind::integer, 1, 1024};
 constexpr ConfigKey kCheckpoint{"processor.checkpoint_interval_ms", Kind::integer, 100, 3'600'000};
-constexpr ConfigKey kBucket{"processor.artifact_bucket_name", Kind::bucket};
+constexpr ConfigKey kBucket{"processor.artifact_bucket_name", Kind::bucket, 0, 0, {}, {}, kNoAws};
 constexpr ConfigKey kBufferSize{"firehose.buffer_size_mb", Kind::integer, 1, 4096};
 constexpr ConfigKey kBufferTime{"firehose.buffer_time_seconds", Kind::integer, 0, 86'400};
 constexpr ConfigKey kCompression{"firehose.compression", Kind::word, 0, 0,
@@ -42,10 +46,10 @@ constexpr ConfigKey kKeys[] = {
     {"pipelines", Kind::texts},
     {"data_folder", Kind::text},
     {"delivery", Kind::word, 0, 0, "local s3 aws"},
-    {"ports.kafka", Kind::integer, 0, kPortMax},
+    {"ports.kafka", Kind::integer, 0, kPortMax, {}, {}, kNoPort},
     {"ports.http", Kind::integer, 0, kPortMax},
-    {"ports.aws", Kind::integer, 0, kPortMax},
-    {"region", Kind::region},
+    {"ports.aws", Kind::integer, 0, kPortMax, {}, {}, kNoPort},
+    {"region", Kind::region, 0, 0, {}, {}, kNoAws},
     kEnvironment,
     {"project.name", Kind::text},
     alias("project.environment", kEnvironment),
@@ -67,7 +71,7 @@ constexpr ConfigKey kKeys[] = {
     idle("stream_processor.auto_scaling.max_parallelism", Kind::integer, kNoScaling),
     idle("stream_processor.auto_scaling.target_cpu_utilization", Kind::integer, kNoScaling),
 
-    {"kafka.broker_count", Kind::integer, 1, 1000},
+    {"kafka.broker_count", Kind::integer, 1, 1000, {}, {}, kNoBrokers},
     {"kafka.retention_days", Kind::integer, 1, 36'500},
     idle("kafka.instance_type", Kind::text, kNoBrokers),
     idle("kafka.use_spot", Kind::boolean, kNoBrokers),
@@ -102,7 +106,7 @@ constexpr ConfigKey kKeys[] = {
     idle("ml_features.lambda.memory_mb", Kind::integer, kNoLambda),
 
     {"observability.log_level", Kind::word, 0, 0, "debug info warn warning error"},
-    {"observability.custom_metrics_namespace", Kind::text},
+    {"observability.custom_metrics_namespace", Kind::text, 0, 0, {}, {}, kNoCloudWatch},
     idle("observability.cloudwatch_log_retention_days", Kind::integer, kNoCloud),
     idle("observability.enable_xray_tracing", Kind::boolean, kNoCloud),
     idle("observability.alarm_sns_topic_arn", Kind::text, kNoCloud),

@@ -143,7 +143,9 @@ TEST(Config, the_report_lists_every_key_with_its_origin_and_effect) {
   }
   EXPECT_THAT(
       lines,
-      IsSupersetOf({"region = \"us-west-2\" (config/dev.json:1)",
+      IsSupersetOf({"region = \"us-west-2\" (config/dev.json:1) no effect: nothing is sent to AWS "
+                    "yet; files go into data_folder",
+                    "firehose.compression = \"zstd for Parquet, gzip for JSON\" (default)",
                     "flink.parallelism = 4 (project_config.json:2): another name of "
                     "processor.parallelism",
                     "kafka.use_spot = true (project_config.json:3) no effect: the log is part "

@@ -97,6 +97,13 @@ std::string to_string(const Diagnostic& diagnostic);
 // Existing partition counts by topic, so that the plan fits what is there.
 using PartitionCounts = std::map<std::string, std::int32_t>;
 
+// What a lake sink takes where the file says nothing: the installation's buffer settings.
+struct LakeDefaults {
+  std::int64_t roll_bytes = 64 << 20;
+  std::int64_t roll_interval_ms = 60'000;
+  std::string compression;  // empty: zstd for Parquet, gzip for JSON lines
+};
+
 struct BuildOptions {
   std::string file_name;  // for diagnostics
   std::string text;       // the YAML
@@ -105,6 +112,7 @@ struct BuildOptions {
   PartitionCounts partition_counts;
   std::int32_t default_partition_count = 4;
   std::uint64_t hash_secret = 0;  // of the installation
+  LakeDefaults lake;
 };
 
 struct BuildOutcome {

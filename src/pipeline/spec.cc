@@ -134,6 +134,11 @@ void read_validate(const Reader& from, Spec& spec) {
   });
 }
 
+FieldSpec read_field(const Reader& from, const std::string& name) {
+  if (!from.is_map()) return {name, from.expression()};
+  return {name, from.expression("expr"), from.text("type", "")};
+}
+
 void read_enrich(const Reader& from, Spec& spec) {
   from.child("tables").each([&](const Reader& table, const std::string& name) {
     TableSpec read;
@@ -146,7 +151,7 @@ void read_enrich(const Reader& from, Spec& spec) {
     spec.tables.push_back(std::move(read));
   });
   from.child("fields").each([&](const Reader& field, const std::string& name) {
-    spec.fields.push_back({name, field.is_map() ? field.expression("expr") : field.expression()});
+    spec.fields.push_back(read_field(field, name));
   });
 }
 
@@ -259,12 +264,13 @@ WindowSpec read_window(const Reader& from) {
     from.fault("an event would fall into more than 10000 windows; take a larger step");
   }
   window.allowed_lateness_us = from.duration_us("allowed_lateness", 0);
+  window.open_keys_max = from.integer("max_open_keys", window.open_keys_max);
   window.emit_to = from.text("emit_to");
   from.child("aggregates").each([&](const Reader& aggregate, const std::string& name) {
     window.aggregates.push_back(read_aggregate(aggregate, name));
   });
   from.child("fields").each([&](const Reader& field, const std::string& name) {
-    window.fields.push_back({name, field.is_map() ? field.expression("expr") : field.expression()});
+    window.fields.push_back(read_field(field, name));
   });
   return window;
 }
@@ -275,7 +281,7 @@ LakeSpec read_lake(const Reader& from) {
   lake.name = from.text("lake");
   lake.path = from.path();
   lake.is_parquet = from.text("format", "parquet") == "parquet";
-  lake.compression = from.text("compression", lake.is_parquet ? "zstd" : "gzip");
+  lake.compression = from.text("compression", "");
   from.child("partition_by").each([&](const Reader& by, const std::string&) {
     lake.partition_by.push_back(by.text());
   });
@@ -283,10 +289,11 @@ LakeSpec read_lake(const Reader& from) {
   if (roll.has("size")) {
     const auto bytes = parse_bytes(roll.text("size"));
     if (!bytes || *bytes <= 0) roll.fault("size must be like 64MiB, 100MB or a number of bytes");
-    lake.roll_bytes = bytes.value_or(lake.roll_bytes);
+    lake.roll_bytes = bytes;
   }
-  lake.roll_interval_ms =
-      roll.duration_us("interval", lake.roll_interval_ms * kMicrosPerMilli) / kMicrosPerMilli;
+  if (roll.has("interval")) {
+    lake.roll_interval_ms = roll.duration_us("interval", 0) / kMicrosPerMilli;
+  }
   return lake;
 }
 

@@ -55,6 +55,7 @@ struct TableSpec {
 struct FieldSpec {
   std::string name;
   ExpressionSpec expression;
+  std::string type = {};  // as declared; must be what the expression gives
 };
 
 struct AggregateSpec {
@@ -71,6 +72,7 @@ struct WindowSpec {
   std::int64_t length_us = 0;
   std::int64_t every_us = 0;
   std::int64_t allowed_lateness_us = 0;
+  std::int64_t open_keys_max = 1'000'000;
   std::vector<AggregateSpec> aggregates;
   std::vector<FieldSpec> fields;
   std::string emit_to;
@@ -80,10 +82,10 @@ struct WindowSpec {
 struct LakeSpec {
   std::string name;
   bool is_parquet = true;
-  std::string compression;
+  std::string compression;  // empty: as by default
   std::vector<std::string> partition_by;
-  std::int64_t roll_bytes = 64 << 20;
-  std::int64_t roll_interval_ms = 60'000;
+  std::optional<std::int64_t> roll_bytes;
+  std::optional<std::int64_t> roll_interval_ms;
   std::string path;
 };
 

@@ -15,6 +15,7 @@ Status take_entry(task::JournalEntry entry, JournalState& state) {
                          std::to_string(state.entries.back().sequence));
   }
   state.next_sequence = entry.sequence + 1;
+  if (std::holds_alternative<task::PipelineEntry>(entry.event)) ++state.pipeline_versions;
   if (std::holds_alternative<task::PositionEntry>(entry.event)) state.last_position = entry;
   if (const auto* snapshot = std::get_if<task::SnapshotEntry>(&entry.event)) {
     state.snapshots.push_back(*snapshot);

@@ -18,6 +18,13 @@ struct JournalState {
   std::vector<task::SnapshotEntry> snapshots;  // journalled and not retired, oldest first (R6)
   std::uint64_t next_sequence = 1;
 
+  int pipeline_versions = 0;  // entries that put one in force
+
+  // Whether every entry ever written is still there, and all of one pipeline version: it can then
+  // replace every snapshot.
+  [[nodiscard]] bool is_whole() const {
+    return !entries.empty() && entries.front().sequence == 1 && pipeline_versions <= 1;
+  }
   // `at` of the oldest entry: where a task without any snapshot started.
   [[nodiscard]] std::optional<Offset> start() const {
     if (entries.empty()) return std::nullopt;

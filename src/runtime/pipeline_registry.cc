@@ -24,6 +24,16 @@ Result<RegisteredPipeline> decode_registered(std::string_view name, std::string_
   pipeline.file.high = from.u64();
   pipeline.source_partition_count = static_cast<std::int32_t>(from.zigzag());
   pipeline.text = from.bytes();
+  const auto lost_count = from.varint();
+  for (std::uint64_t i = 0; i < lost_count && !from.has_failed(); ++i) {
+    auto& lost = pipeline.lost.emplace_back();
+    lost.stage = from.bytes();
+    lost.what.window = from.bytes();
+    for (auto* count :
+         {&lost.what.open_panes, &lost.what.open_keys, &lost.what.ids, &lost.what.records}) {
+      *count = from.varint();
+    }
+  }
   MR_RETURN_IF_ERROR(from.finish("registered pipeline"));
   return pipeline;
 }
@@ -40,6 +50,7 @@ Status create_registry(log::Log& log) {
 Result<std::optional<RegisteredPipeline>> find_registered(const log::Log& log,
                                                           const std::string& name) {
   const TopicPartition source{std::string(pipeline::kRegistryTopic), 0};
+  if (!log.topic(source.topic).is_ok()) return std::optional<RegisteredPipeline>();
   MR_ASSIGN_OR_RETURN(const auto offsets, log.offsets(source));
   std::optional<RegisteredPipeline> found;
   codec::BatchReader reader;
@@ -60,7 +71,7 @@ Result<std::optional<RegisteredPipeline>> find_registered(const log::Log& log,
   return found;
 }
 
-Status register_pipeline(log::Log& log, const RegisteredPipeline& pipeline, WallTime now) {
+log::AppendBatch registration_batch(const RegisteredPipeline& pipeline, WallTime now) {
   std::string value;
   Encoder to(value);
   to.u8(kFormatVersion);
@@ -69,11 +80,24 @@ Status register_pipeline(log::Log& log, const RegisteredPipeline& pipeline, Wall
   to.u64(pipeline.file.high);
   to.zigzag(pipeline.source_partition_count);
   to.bytes(pipeline.text);
+  to.varint(pipeline.lost.size());
+  for (const auto& lost : pipeline.lost) {
+    to.bytes(lost.stage);
+    to.bytes(lost.what.window);
+    for (const auto count :
+         {lost.what.open_panes, lost.what.open_keys, lost.what.ids, lost.what.records}) {
+      to.varint(count);
+    }
+  }
   codec::RecordBatchBuilder builder(codec::Compression::lz4);
   builder.append(now, pipeline.name, value, {});
   log::AppendBatch batch{std::string(pipeline::kRegistryTopic), 0, {}};
   builder.finish(batch.bytes);
-  auto appended = log::append_and_wait(log, std::move(batch));
+  return batch;
+}
+
+Status register_pipeline(log::Log& log, const RegisteredPipeline& pipeline, WallTime now) {
+  auto appended = log::append_and_wait(log, registration_batch(pipeline, now));
   return appended.is_ok() ? ok_status() : std::move(appended).take_status();
 }
 

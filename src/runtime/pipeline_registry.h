@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "base/status.h"
 #include "log/log.h"
+#include "runtime/pipeline_upgrade.h"
 
 namespace millrace::runtime {
 
@@ -18,14 +19,18 @@ struct RegisteredPipeline {
   Hash128 file;
   std::int32_t source_partition_count = 0;
   std::string text;
+  std::vector<LostState> lost = {};  // of the version before, when this one took over
 };
 
 // A record of the registry: its key is the pipeline's name.
 Result<RegisteredPipeline> decode_registered(std::string_view name, std::string_view value);
 
 Status create_registry(log::Log& log);
+// Nothing when there is no registry yet.
 Result<std::optional<RegisteredPipeline>> find_registered(const log::Log& log,
                                                           const std::string& name);
+// For the commit that puts the version in force.
+log::AppendBatch registration_batch(const RegisteredPipeline& pipeline, WallTime now);
 Status register_pipeline(log::Log& log, const RegisteredPipeline& pipeline, WallTime now);
 
 // The first differing lines of two texts, for people.

@@ -5,11 +5,14 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "base/status.h"
 #include "pipeline/pipeline.h"
+#include "runtime/pipeline_registry.h"
+#include "runtime/pipeline_upgrade.h"
 #include "runtime/table_registry.h"
 #include "runtime/task_runner.h"
 
@@ -22,17 +25,31 @@ struct Stage {
   std::vector<std::unique_ptr<TaskRunner>> tasks;
 };
 
+struct PipelineRunnerOptions {
+  std::string owner;  // of this process
+  std::int64_t checkpoint_interval_ms = 10'000;
+  std::int64_t retention_ms = -1;  // of topics that users see, where they are made
+  // "ticks@2": this version may begin without what it cannot take over of the one before. Says
+  // nothing about any other version.
+  std::set<std::string> accepted_losses;
+  std::function<void(const std::string&)> on_notice;  // sentences for the program's log
+};
+
 // A pipeline with all its tasks: creates what topics it needs, recovers every task, hands them to
 // workers, and makes the decisions that tasks cannot make: idle watermarks, table versions, drains.
 // Except where said otherwise methods belong to the runtime's control thread.
 class PipelineRunner {
  public:
-  PipelineRunner(RunnerServices services, const pipeline::Pipeline& plan, std::string owner,
-                 std::int64_t checkpoint_interval_ms);
+  PipelineRunner(RunnerServices services, const pipeline::Pipeline& plan,
+                 PipelineRunnerOptions options);
   ~PipelineRunner();
 
-  // Topics, tables, tasks; recovers them. `invalid` when the file differs from the one that ran
-  // under the same version.
+  // Whether this version may run after what ran before: `invalid` when it may not, saying why.
+  // Writes nothing. For another version than the last one takeover() says what it means for the
+  // state, also when that is why it may not.
+  Status check();
+  [[nodiscard]] const std::optional<Takeover>& takeover() const { return takeover_; }
+  // check(), if it was not called, then topics, tables, tasks; recovers them.
   Status start();
   // Every task, for the workers.
   [[nodiscard]] std::vector<TaskRunner*> runners();
@@ -70,14 +87,24 @@ class PipelineRunner {
   [[nodiscard]] const std::vector<Stage>& stages() const { return stages_; }
 
  private:
+  Status check_topics() const;
+  Status check_version(const RegisteredPipeline& known) const;
+  Status check_takeover();
+  Status prepare_switch(const Stage& stage, TaskRunner& runner);
+  [[nodiscard]] std::vector<std::string> dropped_stages() const;
+  Status add_dropped_stages();
+  Status remove_dropped_stages();
   Status create_topics();
-  // Whether an earlier version ran. `invalid` when this one must not run after it.
-  Result<bool> check_version();
-  Status register_version();
-  Status recover_tasks(const std::vector<task::TableVersionEntry>& tables, bool is_upgrade);
-  Status make_stage(const std::string& name, const std::string& topic, std::int32_t partition_count,
-                    const std::vector<task::OutputTopic>& outputs,
-                    const std::function<std::unique_ptr<task::Task>(std::int32_t)>& make_task);
+  void make_stage(const std::string& name, const std::string& topic, std::int32_t partition_count,
+                  const std::vector<task::OutputTopic>& outputs,
+                  const std::function<std::unique_ptr<task::Task>(std::int32_t)>& make_task);
+  void make_stages();
+  Status recover_tasks(const std::vector<task::TableVersionEntry>& tables);
+  Status switch_version();
+  void post_tables(const std::vector<task::TableVersionEntry>& tables);
+  [[nodiscard]] task::PipelineEntry version_entry() const;
+  [[nodiscard]] RegisteredPipeline registration() const;
+  void notice(const std::string& text) const;
   [[nodiscard]] bool has_caught_up(const Stage& stage) const;
   [[nodiscard]] bool has_open_panes() const;
   void advance_idle(const std::vector<bool>& is_idle, std::size_t idle_count);
@@ -85,10 +112,10 @@ class PipelineRunner {
 
   RunnerServices services_;
   const pipeline::Pipeline& plan_;
-  std::string owner_;
-  std::int64_t checkpoint_interval_ms_;
+  PipelineRunnerOptions options_;
   TableRegistry tables_;
-  std::vector<Stage> stages_;  // the source stage first
+  std::vector<Stage> stages_;         // the source stage first
+  std::optional<Takeover> takeover_;  // none: no other version ran before
   WallTime all_idle_since_{-1};
   EventTime all_idle_watermark_ = task::kNoWatermark;
 };

@@ -36,10 +36,18 @@ Status Runtime::start(std::vector<std::unique_ptr<pipeline::Pipeline>> pipelines
   const RunnerServices services{&log_, &objects_, &clock_, &snapshots_, nullptr, &catalog_};
   MR_RETURN_IF_ERROR(catalog_.load());
   for (const auto& plan : plans_) {
-    runners_.push_back(std::make_unique<PipelineRunner>(services, *plan, options_.owner,
-                                                        options_.checkpoint_interval_ms));
-    auto status = runners_.back()->start();
-    if (!status.is_ok()) return std::move(status).with_context("pipeline " + plan->name);
+    const PipelineRunnerOptions options{options_.owner, options_.checkpoint_interval_ms,
+                                        options_.retention_ms, options_.accepted_losses,
+                                        options_.on_notice};
+    runners_.push_back(std::make_unique<PipelineRunner>(services, *plan, options));
+  }
+  for (const auto& runner : runners_) {
+    auto status = runner->check();
+    if (!status.is_ok()) return std::move(status).with_context("pipeline " + runner->plan().name);
+  }
+  for (const auto& runner : runners_) {
+    auto status = runner->start();
+    if (!status.is_ok()) return std::move(status).with_context("pipeline " + runner->plan().name);
   }
   for (int i = 0; i < options_.parallelism; ++i) {
     workers_.push_back(std::make_unique<Worker>(log_, options_.on_failure));

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,10 @@ struct RuntimeOptions {
   int parallelism = 2;  // worker threads; tasks of all pipelines are dealt out to them
   std::int64_t checkpoint_interval_ms = 10'000;
   std::string owner;  // unique per process start
+  // As in PipelineRunnerOptions.
+  std::int64_t retention_ms = -1;
+  std::set<std::string> accepted_losses;
+  std::function<void(const std::string&)> on_notice;
   // Called once on some thread when a task failed; the runtime has stopped applying.
   std::function<void(const Status&)> on_failure;
 };
@@ -31,7 +36,8 @@ class Runtime {
   Runtime(log::Log& log, objects::ObjectStore& objects, const Clock& clock, RuntimeOptions options);
   ~Runtime();
 
-  // Takes the pipelines, recovers their tasks, starts the workers. Once.
+  // Takes the pipelines, checks that every one may run, makes their topics, recovers their tasks,
+  // starts the workers. Once. A pipeline that is refused leaves nothing behind.
   Status start(std::vector<std::unique_ptr<pipeline::Pipeline>> pipelines);
   // Commits everything, snapshots every task, stops. The next start replays nothing.
   Status stop();

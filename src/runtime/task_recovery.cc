@@ -12,20 +12,40 @@ constexpr std::size_t kFetchBytes = 1 << 20;
 
 }  // namespace
 
-Status TaskRunner::recover(const std::vector<task::JournalEvent>& first_events, bool is_upgrade) {
+Result<JournalState> TaskRunner::open_journal() {
   MR_ASSIGN_OR_RETURN(const auto topic, services_.log->topic(options_.source.topic));
   source_incarnation_ = topic.incarnation;
-  MR_ASSIGN_OR_RETURN(const auto journal, read_journal(*services_.log, options_.journal));
+  MR_ASSIGN_OR_RETURN(auto journal, read_journal(*services_.log, options_.journal));
   journal_sequence_ = journal.next_sequence - 1;
   last_snapshot_time_ = services_.clock->monotonic_now();
   // Nobody is idle right after a start: its producers may still have to find their way back (R13).
   last_input_time_ = services_.clock->wall_now();
-  if (!journal.last_position) {
-    if (!journal.entries.empty()) {
-      return corrupt_error("journal " + options_.journal.to_string() + " has no position");
-    }
-    return start_new(first_events);
+  if (!journal.last_position && !journal.entries.empty()) {
+    return corrupt_error("journal " + options_.journal.to_string() + " has no position");
   }
+  if (journal.is_whole()) journal_start_ = journal.start();
+  for (const auto& entry : journal.entries) {
+    const auto* source = std::get_if<task::SourceTopicEntry>(&entry.event);
+    if (source == nullptr) continue;
+    MR_RETURN_IF_ERROR(check_source(source->topic, source->incarnation));
+  }
+  return journal;
+}
+
+// The state is of one topic's records; those of another one, even of that name, do not follow (R7).
+Status TaskRunner::check_source(const std::string& topic, std::uint64_t incarnation) const {
+  if (topic != options_.source.topic) {
+    return invalid_error("the task's state is of topic " + topic + ", not of " +
+                         options_.source.topic +
+                         "; keep source.topic, or give the pipeline a new name");
+  }
+  if (incarnation == source_incarnation_) return ok_status();
+  return invalid_error("topic " + topic + " was deleted and created again since");
+}
+
+Status TaskRunner::recover(const std::vector<task::JournalEvent>& first_events) {
+  MR_ASSIGN_OR_RETURN(const auto journal, open_journal());
+  if (!journal.last_position) return start_new(first_events);
   const auto& position = std::get<task::PositionEntry>(journal.last_position->event);
   commit_sequence_ = position.commit_sequence;
   const auto committed = journal.last_position->at;
@@ -33,11 +53,9 @@ Status TaskRunner::recover(const std::vector<task::JournalEvent>& first_events, 
   kept_snapshots_ = journal.snapshots;
   std::uint64_t applied_sequence = 0;
   MR_RETURN_IF_ERROR(restore_snapshot(journal, committed, applied_sequence));
-  if (is_upgrade) MR_RETURN_IF_ERROR(check_upgrade(journal, committed, applied_sequence));
   pin();
   MR_RETURN_IF_ERROR(replay(journal, applied_sequence, committed));
   committed_offset_ = durable_offset_ = committed;
-  snapshot_events_ = event_count_;
   publish_report(true);
   return ok_status();
 }
@@ -45,8 +63,10 @@ Status TaskRunner::recover(const std::vector<task::JournalEvent>& first_events, 
 Status TaskRunner::start_new(const std::vector<task::JournalEvent>& first_events) {
   MR_ASSIGN_OR_RETURN(const auto offsets, services_.log->offsets(options_.source));
   start_offset_ = committed_offset_ = durable_offset_ = offsets.start;
+  journal_start_ = start_offset_;
   task_->start_at(start_offset_);
   pin();
+  post(task::SourceTopicEntry{options_.source.topic, source_incarnation_});
   for (const auto& event : first_events) post(event);
   take_posted();
   // The first commit fixes where the task began, before any input.
@@ -57,6 +77,9 @@ Status TaskRunner::start_new(const std::vector<task::JournalEvent>& first_events
 
 Status TaskRunner::check_group_offset(Offset committed) {
   for (const auto& known : services_.log->group_offsets(options_.group)) {
+    if (known.source.topic != options_.source.topic) {
+      return check_source(known.source.topic, source_incarnation_);
+    }
     if (known.source != options_.source) continue;
     if (known.next_offset == committed) return ok_status();
     return fenced_error(
@@ -85,7 +108,7 @@ Status TaskRunner::restore_snapshot(const JournalState& journal, Offset committe
     task_ = make_task_();  // a restore that failed half-way left anything
   }
   // Without a snapshot the journal must reach back to the task's first entry.
-  if (!journal.entries.empty() && journal.entries.front().sequence == 1) {
+  if (journal.is_whole()) {
     start_offset_ = *journal.start();
     task_->start_at(start_offset_);
     return ok_status();
@@ -95,34 +118,13 @@ Status TaskRunner::restore_snapshot(const JournalState& journal, Offset committe
                        ", and its journal does not reach back to the beginning:" + why);
 }
 
-Status TaskRunner::check_upgrade(const JournalState& journal, Offset committed,
-                                 std::uint64_t applied_sequence) const {
-  if (!refused_snapshots_.empty()) {
-    return invalid_error(
-        "the new version cannot take over the state of the one before:" + refused_snapshots_ +
-        " its open windows and deduplication ids would be lost. Keep windows and "
-        "deduplication as they were, or give the pipeline a new name");
-  }
-  const bool has_input = std::any_of(
-      journal.entries.begin(), journal.entries.end(), [&](const task::JournalEntry& entry) {
-        return entry.sequence > applied_sequence && task::is_task_input(entry.event);
-      });
-  if (position() == committed && !has_input) return ok_status();
-  return invalid_error("the version before did not stop cleanly: its state is that of offset " +
-                       std::to_string(position().value) + ", committed is " +
-                       std::to_string(committed.value) +
-                       ". Start it once more, stop it, then start the new one");
-}
-
 Status TaskRunner::use_snapshot(const Snapshot& snapshot) {
   const auto& identity = snapshot.identity;
   if (identity.pipeline != options_.pipeline || identity.stage != options_.stage ||
       identity.partition != options_.source.partition) {
     return corrupt_error("it is of another task");
   }
-  if (identity.source_incarnation != source_incarnation_) {
-    return invalid_error("topic " + options_.source.topic + " was deleted and created again since");
-  }
+  MR_RETURN_IF_ERROR(check_source(options_.source.topic, identity.source_incarnation));
   if (identity.source_partition_count != options_.source_partition_count) {
     return invalid_error("topic " + options_.source.topic + " had " +
                          std::to_string(identity.source_partition_count) +
@@ -142,7 +144,11 @@ Status TaskRunner::use_snapshot(const Snapshot& snapshot) {
       }
     }
   }
-  MR_RETURN_IF_ERROR(task_->restore(snapshot.state));
+  if (is_switching_) {
+    MR_ASSIGN_OR_RETURN(taken_over_, task_->take_over(snapshot.state));
+  } else {
+    MR_RETURN_IF_ERROR(task_->restore(snapshot.state));
+  }
   MR_CHECK(task_->next_offset() <= identity.next_offset);
   start_offset_ = identity.next_offset;
   last_batch_offset_ = identity.last_batch_offset;

@@ -65,6 +65,7 @@ void TaskRunner::retire_durable() {
   bool has_retired = false;
   while (!in_flight_.empty() && in_flight_.front().sequence <= durable) {
     auto& oldest = in_flight_.front();
+    note_durations(oldest.append_times);
     durable_offset_ = oldest.next_offset;
     durable_settled_count_ = oldest.settled_count;
     for (auto& key : oldest.retired_objects) services_.snapshots->remove(std::move(key));
@@ -75,14 +76,30 @@ void TaskRunner::retire_durable() {
       // A failure leaves a longer journal, no more.
       const auto before = Offset(static_cast<std::int64_t>(*oldest.trim_journal_to));
       (void)services_.log->delete_records(options_.journal, before);
+      journal_start_.reset();
     }
     in_flight_.pop_front();
   }
   if (has_retired) pin();
 }
 
+void TaskRunner::note_durations(const std::vector<WallTime>& append_times) {
+  if (append_times.empty()) return;
+  const auto now = services_.clock->wall_now();
+  const std::lock_guard lock(mutex_);
+  for (const auto appended : append_times) {
+    processing_duration_.record((now - appended) * kNanosPerMilli);
+  }
+}
+
+Histogram TaskRunner::processing_duration() const {
+  const std::lock_guard lock(mutex_);
+  return processing_duration_;
+}
+
 void TaskRunner::pin() {
-  const auto needed = kept_snapshots_.empty() ? start_offset_ : kept_snapshots_.front().next_offset;
+  auto needed = kept_snapshots_.empty() ? start_offset_ : kept_snapshots_.front().next_offset;
+  if (journal_start_) needed = std::min(needed, *journal_start_);
   services_.log->pin(options_.group, options_.source, needed);
 }
 
@@ -132,6 +149,7 @@ Result<bool> TaskRunner::apply_input() {
     MR_ASSIGN_OR_RETURN(const auto header, codec::parse_batch_header(batch.bytes.view()));
     last_batch_offset_ = header.base_offset;
     last_batch_crc_ = header.crc;
+    append_times_.push_back(batch.append_time);
   }
   apply_ns_since_snapshot_ += services_.clock->monotonic_now() - started;
   last_input_time_ = services_.clock->wall_now();
@@ -147,6 +165,12 @@ bool TaskRunner::is_commit_due() const {
 }
 
 Status TaskRunner::commit() {
+  stage_commit();
+  return hand_over();
+}
+
+// Puts together what is due, in `stalled_`.
+void TaskRunner::stage_commit() {
   MR_CHECK(!stalled_);
   const auto now = services_.clock->wall_now();
   add_entry(task::PositionEntry{++commit_sequence_, options_.owner}, now);
@@ -161,6 +185,7 @@ Status TaskRunner::commit() {
       {options_.journal.topic, options_.journal.partition, std::move(journal)});
   ready.next_offset = position();
   ready.settled_count = taken_count_;
+  ready.append_times = std::exchange(append_times_, {});
   ready.retired_objects = std::exchange(retired_objects_, {});
   ready.trim_journal_to = std::exchange(trim_journal_to_, std::nullopt);
   ready.taken = std::exchange(taken_requests_, {});
@@ -169,7 +194,6 @@ Status TaskRunner::commit() {
                                 std::to_string(journal_sequence_) + "/" + options_.owner});
   has_pending_entries_ = false;
   committed_offset_ = ready.next_offset;
-  return hand_over();
 }
 
 // The log takes no more while too much waits for the disk, or the disk is full. The commit is kept
@@ -203,6 +227,20 @@ Status TaskRunner::commit_and_wait() {
   return ok_status();
 }
 
+SnapshotIdentity TaskRunner::snapshot_identity() const {
+  return {
+      options_.pipeline, options_.stage,      options_.source.partition,       committed_offset_,
+      journal_sequence_, source_incarnation_, options_.source_partition_count, last_batch_offset_,
+      last_batch_crc_};
+}
+
+Result<task::SnapshotEntry> TaskRunner::write_snapshot() {
+  std::string state;
+  task_->snapshot(state);
+  const auto identity = snapshot_identity();
+  return put_snapshot(*services_.objects, identity, encode_snapshot(identity, state));
+}
+
 void TaskRunner::maybe_snapshot() {
   if (is_snapshot_running_ || has_pending_entries_ || !outputs_.empty() || stalled_) return;
   const bool is_requested = !snapshot_requests_.empty();
@@ -220,10 +258,7 @@ void TaskRunner::maybe_snapshot() {
   if (!is_requested && !is_replay_long && !is_due) return;
   std::string state;
   task_->snapshot(state);
-  const SnapshotIdentity identity{
-      options_.pipeline, options_.stage,      options_.source.partition,       committed_offset_,
-      journal_sequence_, source_incarnation_, options_.source_partition_count, last_batch_offset_,
-      last_batch_crc_};
+  const auto identity = snapshot_identity();
   services_.snapshots->submit(this, identity, encode_snapshot(identity, state));
   is_snapshot_running_ = true;
   for (auto& request : snapshot_requests_) request.is_running = true;
@@ -307,14 +342,7 @@ Status TaskRunner::finish() {
     publish_report(true);
     return ok_status();
   }
-  std::string state;
-  task_->snapshot(state);
-  const SnapshotIdentity identity{
-      options_.pipeline, options_.stage,      options_.source.partition,       committed_offset_,
-      journal_sequence_, source_incarnation_, options_.source_partition_count, last_batch_offset_,
-      last_batch_crc_};
-  MR_ASSIGN_OR_RETURN(auto entry,
-                      put_snapshot(*services_.objects, identity, encode_snapshot(identity, state)));
+  MR_ASSIGN_OR_RETURN(auto entry, write_snapshot());
   add_entry(std::move(entry), services_.clock->wall_now());
   MR_RETURN_IF_ERROR(commit_and_wait());
   publish_report(true);

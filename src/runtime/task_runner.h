@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/histogram.h"
 #include "base/status.h"
 #include "base/thread.h"
 #include "base/time.h"
@@ -85,10 +86,18 @@ class TaskRunner {
   // Restores the newest usable snapshot and replays up to the committed position, outputs
   // suppressed. A task without a journal starts at the beginning of its source, with `first_events`
   // journalled.
-  // An upgrade takes over the state of an earlier pipeline version, and only that of a clean stop:
-  // replaying the earlier version's input with other operators would give other results than those
-  // committed. Otherwise `invalid`, saying why and what to do.
-  Status recover(const std::vector<task::JournalEvent>& first_events, bool is_upgrade);
+  Status recover(const std::vector<task::JournalEvent>& first_events);
+
+  // Instead of recover(), to go over to another version of the pipeline, together with all its
+  // other tasks in one commit. prepare_switch() restores what the new plan can use of the state and
+  // leaves no trace; it takes the state of a clean stop only, since replaying the earlier version's
+  // input with other operators would give other results than those committed. Otherwise `invalid`,
+  // saying why and what to do. add_switch() writes a snapshot and adds to the commit; what is in
+  // `into` must then be committed, and finish_switch() told once it is durable.
+  Result<task::TakenOver> prepare_switch();
+  Status add_switch(const task::PipelineEntry& version, EventTime merged_from, log::Commit& into);
+  void finish_switch(log::CommitSequence sequence);
+  [[nodiscard]] bool is_switching() const { return is_switching_; }
 
   // Does one bounded piece of work. True when it did anything.
   Result<bool> step();
@@ -100,6 +109,8 @@ class TaskRunner {
   // Any thread: a decision from outside, journalled and applied at one of the next steps.
   void post(task::JournalEvent event);
   [[nodiscard]] RunnerReport report() const;
+  // From a batch's append to the durability of what the task made of it, per batch since the start.
+  [[nodiscard]] Histogram processing_duration() const;
   // Whether everything posted so far was applied and is durable.
   [[nodiscard]] bool has_settled() const { return posted_count_.load() == settled_count_.load(); }
   [[nodiscard]] const RunnerOptions& options() const { return options_; }
@@ -131,28 +142,34 @@ class TaskRunner {
     log::CommitSequence sequence;
     Offset next_offset;
     std::uint64_t settled_count;
+    std::vector<WallTime> append_times;        // of the input batches
     std::vector<std::string> retired_objects;  // to be deleted once durable
     std::optional<std::uint64_t> trim_journal_to;
     std::vector<TakenRequest> taken;  // to be answered once durable
   };
 
+  Result<JournalState> open_journal();
   Status start_new(const std::vector<task::JournalEvent>& first_events);
+  [[nodiscard]] Status check_source(const std::string& topic, std::uint64_t incarnation) const;
   Status check_group_offset(Offset committed);
   Status restore_snapshot(const JournalState& journal, Offset committed,
                           std::uint64_t& applied_sequence);
   Status use_snapshot(const Snapshot& snapshot);
-  Status check_upgrade(const JournalState& journal, Offset committed,
-                       std::uint64_t applied_sequence) const;
+  Status check_clean_stop(const JournalState& journal, Offset committed,
+                          std::uint64_t applied_sequence) const;
+  Status skip_source(Offset committed);
   Status replay(const JournalState& journal, std::uint64_t applied_sequence, Offset committed);
   Status apply_journal_entry(const task::JournalEntry& entry);
 
   // Next input offset; a new task on a topic whose start is gone begins above 0.
   [[nodiscard]] Offset position() const { return std::max(task_->next_offset(), start_offset_); }
   void retire_durable();
+  void note_durations(const std::vector<WallTime>& append_times);
   bool take_posted();
   Result<bool> apply_input();
   [[nodiscard]] bool is_commit_due() const;
   Status commit();
+  void stage_commit();
   Status hand_over();
   Status commit_and_wait();
   void add_entry(task::JournalEvent event, WallTime wall_time);
@@ -166,6 +183,8 @@ class TaskRunner {
   Status restore_again(RestoreRequest request);
   Result<RestoredRange> restore_from(const task::SnapshotEntry& from, const JournalState& journal);
   void become_fresh();
+  [[nodiscard]] SnapshotIdentity snapshot_identity() const;
+  Result<task::SnapshotEntry> write_snapshot();
   void publish_report(bool is_idle);
   void pin();
 
@@ -195,6 +214,12 @@ class TaskRunner {
   std::optional<std::uint64_t> trim_journal_to_;
 
   std::vector<task::SnapshotEntry> kept_snapshots_;  // journalled, oldest first
+  // Where the task began, as long as its journal has all entries from there on and so can replace
+  // every snapshot; the input must then stay, too.
+  std::optional<Offset> journal_start_;
+  bool is_switching_ = false;
+  bool is_new_ = false;  // while switching: the stage has no journal yet
+  task::TakenOver taken_over_;
   bool is_snapshot_running_ = false;
   Offset snapshot_offset_{-1};  // of the newest one
   std::uint64_t snapshot_events_ = 0;
@@ -206,7 +231,8 @@ class TaskRunner {
   std::uint64_t commits_ = 0;
   std::uint64_t snapshots_ = 0;
   std::uint64_t replayed_records_ = 0;
-  std::string refused_snapshots_;  // by the last recovery, and why
+  std::string refused_snapshots_;       // by the last recovery, and why
+  std::vector<WallTime> append_times_;  // of batches applied and not yet in a commit
   WallTime last_input_time_;
   MonotonicTime last_report_time_;
 
@@ -222,6 +248,7 @@ class TaskRunner {
   std::vector<SnapshotRequest> asked_snapshots_;
   std::vector<RestoreRequest> asked_restores_;
   RunnerReport report_;
+  Histogram processing_duration_;
 };
 
 }  // namespace millrace::runtime

@@ -87,8 +87,7 @@ class Machine {
       return task::make_source_task(plan->source, 0, tables_->provider());
     });
     return runner->recover(
-        {task::PipelineEntry{"p", 1, plan->file, 1}, task::TableVersionEntry{"names", content}},
-        false);
+        {task::PipelineEntry{"p", 1, plan->file, 1}, task::TableVersionEntry{"names", content}});
   }
   void must_start() {
     const auto status = start();

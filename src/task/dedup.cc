@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/check.h"
+#include "task/plan.h"
 #include "task/watermark.h"
 
 namespace millrace::task {
@@ -15,6 +16,10 @@ constexpr std::int64_t kBucketsPerTtl = 24;
 constexpr std::int64_t kBeforeWatermark = std::numeric_limits<std::int64_t>::min();
 
 }  // namespace
+
+std::uint64_t definition_hash(const DedupPlan& dedup) {
+  return hash64("dedup " + std::to_string(dedup.ttl_us) + " " + dedup.id.text());
+}
 
 Dedup::Dedup(std::int64_t ttl_us, std::uint64_t hash_secret)
     : ttl_us_(ttl_us),

@@ -14,6 +14,8 @@ enum class EventType : std::uint8_t {
   pipeline = 4,
   snapshot = 5,
   snapshot_retired = 6,
+  state_lost = 7,
+  source_topic = 8,
 };
 
 void encode_hash(Encoder& to, const Hash128& hash) {
@@ -65,6 +67,18 @@ struct EventEncoder {
     type(EventType::snapshot_retired);
     to.bytes(event.object_key);
   }
+  void operator()(const StateLostEntry& event) const {
+    type(EventType::state_lost);
+    to.bytes(event.window);
+    for (const auto count : {event.open_panes, event.open_keys, event.ids, event.records}) {
+      to.varint(count);
+    }
+  }
+  void operator()(const SourceTopicEntry& event) const {
+    type(EventType::source_topic);
+    to.bytes(event.topic);
+    to.u64(event.incarnation);
+  }
 };
 
 bool decode_event(std::uint8_t type, Decoder& from, JournalEvent& event) {
@@ -108,6 +122,22 @@ bool decode_event(std::uint8_t type, Decoder& from, JournalEvent& event) {
     case EventType::snapshot_retired:
       event = SnapshotRetiredEntry{std::string(from.bytes())};
       return true;
+    case EventType::state_lost: {
+      StateLostEntry lost;
+      lost.window = from.bytes();
+      for (auto* count : {&lost.open_panes, &lost.open_keys, &lost.ids, &lost.records}) {
+        *count = from.varint();
+      }
+      event = std::move(lost);
+      return true;
+    }
+    case EventType::source_topic: {
+      SourceTopicEntry source;
+      source.topic = from.bytes();
+      source.incarnation = from.u64();
+      event = std::move(source);
+      return true;
+    }
   }
   return false;
 }

@@ -57,8 +57,24 @@ struct SnapshotRetiredEntry {
   std::string object_key;
 };
 
-using JournalEvent = std::variant<PositionEntry, WatermarkEntry, TableVersionEntry, PipelineEntry,
-                                  SnapshotEntry, SnapshotRetiredEntry>;
+// State of the pipeline version before that this one did not take over.
+struct StateLostEntry {
+  std::string window;  // empty: deduplication
+  std::uint64_t open_panes = 0;
+  std::uint64_t open_keys = 0;
+  std::uint64_t ids = 0;
+  std::uint64_t records = 0;  // on their way to the task, skipped
+};
+
+// The topic that the task reads, when it began (R7).
+struct SourceTopicEntry {
+  std::string topic;
+  std::uint64_t incarnation = 0;
+};
+
+using JournalEvent =
+    std::variant<PositionEntry, WatermarkEntry, TableVersionEntry, PipelineEntry, SnapshotEntry,
+                 SnapshotRetiredEntry, StateLostEntry, SourceTopicEntry>;
 
 struct JournalEntry {
   std::uint64_t sequence = 0;  // 1, 2, 3, ... per task

@@ -43,6 +43,10 @@ std::vector<Golden> all_golden() {
       {entry(SnapshotEntry{"k/1", Offset(64), 299, kHash, 1000}),
        golden("\x05\x03k/1\x80\x01\xab\x02" + hash + "\xe8\x07")},
       {entry(SnapshotRetiredEntry{"k/0"}), golden("\x06\x03k/0")},
+      {entry(StateLostEntry{"w", 3, 300, 0, 5}),
+       golden(std::string_view("\x07\x01w\x03\xac\x02\x00\x05", 8))},
+      {entry(SourceTopicEntry{"in", 7}),
+       golden(std::string_view("\x08\x02in\x07\0\0\0\0\0\0\0", 12))},
   };
 }
 
@@ -101,7 +105,7 @@ TEST(Journal, damaged_entries_are_refused_or_read_as_others_but_never_break_anyt
 TEST(Journal, only_watermarks_and_table_versions_change_a_tasks_state) {
   std::vector<bool> inputs;
   for (const auto& golden : all_golden()) inputs.push_back(is_task_input(golden.entry.event));
-  EXPECT_EQ(inputs, (std::vector{false, true, true, false, false, false}));
+  EXPECT_EQ(inputs, (std::vector{false, true, true, false, false, false, false, false}));
 }
 
 }  // namespace

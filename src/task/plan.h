@@ -56,6 +56,8 @@ struct Window {
   std::int64_t length_us = 0;
   std::int64_t every_us = 0;  // == length_us for tumbling
   std::int64_t allowed_lateness_us = 0;
+  // Keys over all open panes of one task; an event that needs more is dead-lettered.
+  std::size_t open_keys_max = 1'000'000;
   std::vector<AggregateCall> aggregates;
   std::vector<ResultField> fields;
   // Set where the window's key is the partition key: results leave from the source task. Otherwise
@@ -71,8 +73,12 @@ struct DedupPlan {
   std::uint64_t hash_secret = 0;
 };
 
+// Of what the ids depend on, but for the secret.
+std::uint64_t definition_hash(const DedupPlan& dedup);
+
 struct SourcePlan {
   std::string pipeline;  // "ticks@1", the value of header millrace-pipeline
+  std::int32_t version = 1;
   std::string source_topic;
   std::int32_t source_partition_count = 1;
   std::string dead_letter_id_name;  // an alias under which attempted_id appears, too; may be empty
@@ -99,10 +105,13 @@ struct SourcePlan {
 // go.
 struct MergePlan {
   std::string pipeline;
+  std::int32_t version = 1;
   std::string repartition_topic;
   std::int32_t upstream_partition_count = 1;  // source tasks whose watermarks are awaited
   Window window;
   std::vector<OutputTopic> outputs;
+  // For partial results that find no room; none in plans that never refuse any.
+  std::optional<std::size_t> dead_letter_output;
 };
 
 }  // namespace millrace::task

@@ -48,7 +48,7 @@ SourceTask::SourceTask(const SourcePlan& plan, std::int32_t partition, TableProv
   MR_CHECK(partition >= 0 && partition < plan.source_partition_count);
   MR_CHECK(plan.event_time_slot < plan.schema_field_count);
   if (plan.dedup) dedup_ = std::make_unique<Dedup>(plan.dedup->ttl_us, plan.dedup->hash_secret);
-  for (const auto& window : plan.windows) windows_.emplace_back(window);
+  for (const auto& window : plan.windows) windows_.emplace_back(window, plan.version);
   for (const auto& field : plan.computed) {
     auto& name = member_names_.emplace_back(",");
     codec::append_json_string(name, plan.layout.fields[field.slot].name);
@@ -325,6 +325,7 @@ void SourceTask::add_to_windows(Event& event, WallTime time, Outputs& outputs) {
                                   : std::string();
     if (!outcome.error.empty()) {
       refuse(event, ErrorType::business_rule_violation, stage, outcome.error);
+      ++counters_.window_letters;
       write_dead_letter(event, time, outputs);
     } else if (outcome.late_panes > 0) {
       refuse(event, ErrorType::late_event, stage,
@@ -332,6 +333,7 @@ void SourceTask::add_to_windows(Event& event, WallTime time, Outputs& outputs) {
                  window.window().name + ", the first starting at " +
                  format_event_time(EventTime(outcome.first_late_start_us)) + "; the watermark is " +
                  format_event_time(before));
+      ++counters_.window_letters;
       write_dead_letter(event, time, outputs);
     }
   }
@@ -376,7 +378,9 @@ Status SourceTask::apply_event(const JournalEvent& event, WallTime wall_time, Ou
   const auto* watermark = std::get_if<WatermarkEntry>(&event);
   if (watermark == nullptr) return invalid_error("not an event that a source task applies");
   const bool has_moved = watermark_.advance_to(watermark->watermark);
-  move_watermark(has_moved, cause(wall_time), outputs);
+  // After an upgrade merging tasks that begin anew have yet to hear where this one stands.
+  const bool is_unheard = sent_watermark_ == kNoWatermark && watermark_.current() != kNoWatermark;
+  move_watermark(has_moved || is_unheard, cause(wall_time), outputs);
   return ok_status();
 }
 

@@ -16,4 +16,7 @@ std::unique_ptr<Task> make_source_task(const SourcePlan& plan, std::int32_t part
 // The stage that merges partial results: `partition` is one of the repartition topic.
 std::unique_ptr<Task> make_merge_task(const MergePlan& plan, std::int32_t partition);
 
+// What window a merging task's snapshot is of, whatever plan it ran under.
+Result<WindowStateReport> read_merge_state(std::string_view snapshot);
+
 }  // namespace millrace::task

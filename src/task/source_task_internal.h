@@ -36,6 +36,8 @@ class SourceTask final : public Task {
   [[nodiscard]] Offset next_offset() const override { return next_offset_; }
   void snapshot(std::string& out) const override;
   Status restore(std::string_view bytes) override;
+  Result<TakenOver> take_over(std::string_view bytes) override;
+  void begin_windows(EventTime merged_from) override;
   [[nodiscard]] TaskReport report() const override;
 
  private:
@@ -83,6 +85,13 @@ class SourceTask final : public Task {
   void send_watermark(const Cause& cause, Outputs& outputs);
   const Cause& cause(WallTime time) { return causes_.at(next_offset_, time); }
   Status use_table(const std::string& table, const Hash128& content);
+  // With `taken_over` for the state of another plan, of which not everything fits.
+  Status restore_state(Decoder& from, TakenOver* taken_over);
+  Status restore_tables(Decoder& from, bool is_other_plan);
+  Status restore_windows(Decoder& from, TakenOver* taken_over);
+  Status restore_dedup(Decoder& from, TakenOver* taken_over);
+  // Of what the ids depend on, but for the installation's secret, which Dedup itself compares.
+  [[nodiscard]] std::uint64_t dedup_definition() const;
 
   const SourcePlan& plan_;
   const std::int32_t partition_;
@@ -95,6 +104,7 @@ class SourceTask final : public Task {
   EventTime sent_watermark_ = kNoWatermark;  // last one sent to the merging tasks
   std::unique_ptr<Dedup> dedup_;             // null without deduplication
   std::vector<SourceWindow> windows_;
+  std::vector<bool> is_beginning_;  // per window: taken over with nothing, begin_windows() is due
   std::vector<Hash128> table_versions_;  // per plan_.tables
   TaskCounters counters_;                // .windows stays empty: each SourceWindow has its own
 

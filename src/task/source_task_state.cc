@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "base/check.h"
 #include "base/coding.h"
 #include "task/source_task_internal.h"
@@ -5,7 +7,7 @@
 namespace millrace::task {
 namespace {
 
-constexpr std::uint32_t kSnapshotMagic = 0x314b534d;  // "MSK1"
+constexpr std::uint32_t kSnapshotMagic = 0x324b534d;  // "MSK2"
 
 }  // namespace
 
@@ -27,39 +29,124 @@ void SourceTask::snapshot(std::string& out) const {
   to.varint(counters_.passed);
   to.varint(counters_.dropped_duplicates);
   for (const auto count : counters_.dead_letters) to.varint(count);
+  to.varint(counters_.window_letters);
   to.boolean(dedup_ != nullptr);
-  if (dedup_) dedup_->snapshot(to);
+  if (!dedup_) return;
+  to.u64(dedup_definition());
+  to.varint(dedup_->live_ids());
+  dedup_->snapshot(to);
+}
+
+std::uint64_t SourceTask::dedup_definition() const {
+  MR_CHECK(plan_.dedup.has_value());
+  return definition_hash(*plan_.dedup);
 }
 
 Status SourceTask::restore(std::string_view bytes) {
-  MR_CHECK(counters_.records_in == 0);
   Decoder from(bytes);
+  MR_RETURN_IF_ERROR(restore_state(from, nullptr));
+  return from.finish("source task snapshot");
+}
+
+Result<TakenOver> SourceTask::take_over(std::string_view bytes) {
+  Decoder from(bytes);
+  TakenOver taken_over;
+  MR_RETURN_IF_ERROR(restore_state(from, &taken_over));
+  if (from.has_failed()) return corrupt_error("source task snapshot: it is cut short");
+  return taken_over;
+}
+
+Status SourceTask::restore_state(Decoder& from, TakenOver* taken_over) {
+  MR_CHECK(counters_.records_in == 0);
   if (from.u32() != kSnapshotMagic) return corrupt_error("not a snapshot of a source task");
   next_offset_ = Offset(from.zigzag());
   watermark_.restore(from);
   sent_watermark_ = EventTime(from.zigzag());
+  MR_RETURN_IF_ERROR(restore_tables(from, taken_over != nullptr));
+  MR_RETURN_IF_ERROR(restore_windows(from, taken_over));
+  counters_.records_in = from.varint();
+  counters_.passed = from.varint();
+  counters_.dropped_duplicates = from.varint();
+  for (auto& count : counters_.dead_letters) count = from.varint();
+  counters_.window_letters = from.varint();
+  return restore_dedup(from, taken_over);
+}
+
+Status SourceTask::restore_tables(Decoder& from, bool is_other_plan) {
   const auto table_count = from.varint();
   for (std::uint64_t i = 0; i < table_count && !from.has_failed(); ++i) {
     const std::string table(from.bytes());
     Hash128 content;
     content.low = from.u64();
     content.high = from.u64();
-    if (content != Hash128()) MR_RETURN_IF_ERROR(use_table(table, content));
+    if (content == Hash128()) continue;
+    auto status = use_table(table, content);
+    // The version that was in force may be unreadable by the key and format that another plan
+    // gives the table; that plan's own version is put in force before any input.
+    const bool is_replaced = is_other_plan && status.code() == StatusCode::not_found;
+    if (!status.is_ok() && !is_replaced) return status;
   }
-  if (from.varint() != windows_.size()) {
-    return invalid_error("the snapshot has another number of windows than the pipeline");
+  return ok_status();
+}
+
+// By name: a window may stand elsewhere in another version of the file.
+Status SourceTask::restore_windows(Decoder& from, TakenOver* taken_over) {
+  const auto window_count = from.varint();
+  is_beginning_.assign(windows_.size(), true);
+  for (std::uint64_t i = 0; i < window_count && !from.has_failed(); ++i) {
+    const auto state = decode_window_state(from);
+    std::size_t at = 0;
+    while (at < windows_.size() && windows_[at].window().name != state.name) ++at;
+    const bool is_same = at < windows_.size() && is_beginning_[at] &&
+                         definition_hash(windows_[at].window()) == state.definition;
+    if (is_same) {
+      MR_RETURN_IF_ERROR(windows_[at].restore(state));
+      is_beginning_[at] = false;
+    } else if (taken_over == nullptr) {
+      return invalid_error("the snapshot's window " + std::string(state.name) +
+                           " is not in the pipeline, or was defined otherwise");
+    } else if (state.open_panes > 0) {
+      taken_over->lost.push_back(
+          {std::string(state.name), state.open_panes, state.open_keys, 0, 0});
+    }
   }
-  for (auto& window : windows_) MR_RETURN_IF_ERROR(window.restore(from));
-  counters_.records_in = from.varint();
-  counters_.passed = from.varint();
-  counters_.dropped_duplicates = from.varint();
-  for (auto& count : counters_.dead_letters) count = from.varint();
-  const bool has_dedup = from.boolean();
-  if (has_dedup != (dedup_ != nullptr)) {
+  for (std::size_t w = 0; w < windows_.size() && !from.has_failed(); ++w) {
+    if (!is_beginning_[w]) continue;
+    const auto& window = windows_[w].window();
+    if (taken_over == nullptr) {
+      return invalid_error("the snapshot has no window " + window.name);
+    }
+    taken_over->begun.push_back(window.name);
+    if (!window.local) sent_watermark_ = kNoWatermark;
+  }
+  return ok_status();
+}
+
+Status SourceTask::restore_dedup(Decoder& from, TakenOver* taken_over) {
+  const bool has_ids = from.boolean();
+  std::uint64_t definition = 0;
+  std::uint64_t live_ids = 0;
+  if (has_ids) {
+    definition = from.u64();
+    live_ids = from.varint();
+  }
+  const bool is_same =
+      has_ids == (dedup_ != nullptr) && (!has_ids || definition == dedup_definition());
+  if (is_same) return dedup_ ? dedup_->restore(from) : ok_status();
+  if (taken_over == nullptr) {
     return invalid_error("the snapshot and the pipeline disagree about deduplication");
   }
-  if (dedup_) MR_RETURN_IF_ERROR(dedup_->restore(from));
-  return from.finish("source task snapshot");
+  if (live_ids > 0) taken_over->lost.push_back({"", 0, 0, live_ids, 0});
+  return ok_status();
+}
+
+void SourceTask::begin_windows(EventTime merged_from) {
+  for (std::size_t w = 0; w < windows_.size(); ++w) {
+    if (w >= is_beginning_.size() || !is_beginning_[w]) continue;
+    const auto own = watermark_.unseen_from();
+    windows_[w].begin(windows_[w].window().local ? own : std::max(own, merged_from));
+  }
+  is_beginning_.clear();
 }
 
 TaskReport SourceTask::report() const {
@@ -68,6 +155,8 @@ TaskReport SourceTask::report() const {
   report.watermark = watermark_.current();
   report.largest_pane_end = kNoWatermark;
   report.live_ids = dedup_ ? dedup_->live_ids() : 0;
+  if (dedup_) report.dedup_definition = dedup_definition();
+  report.unseen_from = watermark_.unseen_from();
   report.counters = counters_;
   for (std::size_t i = 0; i < plan_.tables.size(); ++i) {
     if (table_owners_[i] == nullptr) continue;
@@ -78,6 +167,7 @@ TaskReport SourceTask::report() const {
     report.largest_pane_end = std::max(report.largest_pane_end, panes.largest_end());
     report.open_pane_count += panes.panes().size();
     report.counters.windows.push_back(window.counters());
+    report.window_states.push_back(report_of(window.window(), panes));
     for (const auto& [start, pane] : panes.panes()) {
       if (report.open_panes.size() == kOpenPanesReported) break;
       report.open_panes.push_back({window.window().name, EventTime(start),

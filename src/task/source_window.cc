@@ -7,8 +7,9 @@
 
 namespace millrace::task {
 
-SourceWindow::SourceWindow(const Window& window)
+SourceWindow::SourceWindow(const Window& window, std::int32_t version)
     : window_(&window), panes_(window, window.local.has_value()), results_(window) {
+  counters_.since_version = version;
   const auto find = [this](const expr::Program& argument) {
     std::size_t i = 0;
     while (i < arguments_.size() && arguments_[i]->text() != argument.text()) ++i;
@@ -26,9 +27,24 @@ SourceWindow::SourceWindow(const Window& window)
 void SourceWindow::add_to(KeyState& state, const EventPosition& position) {
   MR_CHECK(state.aggregates.size() == argument_of_.size());
   for (std::size_t i = 0; i < state.aggregates.size(); ++i) {
-    state.aggregates[i].add(values_[argument_of_[i]], position);
+    const Value& value = values_[argument_of_[i]];
+    if (value.is_error()) ++counters_.uncounted;
+    state.aggregates[i].add(value, position);
   }
   state.is_changed = true;
+}
+
+bool SourceWindow::has_room(const PaneSet::Starts& starts, std::string_view key,
+                            EventTime watermark) const {
+  const auto pane_count = static_cast<std::size_t>(window_->length_us / window_->every_us);
+  if (panes_.has_room(pane_count)) return true;
+  std::size_t new_keys = 0;
+  for (auto start = starts.first_us; start <= starts.last_us; start += window_->every_us) {
+    const bool is_kept = EventTime(start) >= begins_at_ && !panes_.is_late(start, watermark) &&
+                         (window_->local || !panes_.is_past_end(start, watermark));
+    if (is_kept && !panes_.has_key(start, key)) ++new_keys;
+  }
+  return new_keys == 0 || panes_.has_room(new_keys);
 }
 
 SourceWindow::Outcome SourceWindow::add(const expr::EvaluateInput& input, Arena& arena,
@@ -50,7 +66,17 @@ SourceWindow::Outcome SourceWindow::add(const expr::EvaluateInput& input, Arena&
     ::new (&values_[i]) Value(arguments_[i]->evaluate(input, arena));
   }
   const auto starts = panes_.starts_for(position.event_time);
+  if (!has_room(starts, key.as_string(), watermark)) {
+    ++counters_.failed;
+    outcome.error = "window " + window_->name + " holds " + std::to_string(panes_.open_keys()) +
+                    " open keys, its max_open_keys is " + std::to_string(window_->open_keys_max);
+    return outcome;
+  }
   for (auto start = starts.first_us; start <= starts.last_us; start += window_->every_us) {
+    if (EventTime(start) < begins_at_) {
+      ++counters_.before;
+      continue;
+    }
     ++counters_.in;
     if (panes_.is_late(start, watermark)) {
       ++counters_.late;
@@ -109,20 +135,12 @@ void SourceWindow::advance(EventTime watermark, const Cause& cause, Outputs& out
 }
 
 void SourceWindow::snapshot(Encoder& to) const {
-  panes_.snapshot(to);
-  for (const auto count :
-       {counters_.in, counters_.counted, counters_.late, counters_.results, counters_.failed}) {
-    to.varint(count);
-  }
+  encode_window_state(to, *window_, panes_, counters_, begins_at_);
 }
 
-Status SourceWindow::restore(Decoder& from) {
-  MR_RETURN_IF_ERROR(panes_.restore(from));
-  for (auto* count : {&counters_.in, &counters_.counted, &counters_.late, &counters_.results,
-                      &counters_.failed}) {
-    *count = from.varint();
-  }
-  return ok_status();
+Status SourceWindow::restore(const WindowState& state) {
+  begins_at_ = state.begins_at;
+  return restore_window_state(state, panes_, counters_);
 }
 
 }  // namespace millrace::task

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,19 +18,25 @@ namespace millrace::task {
 
 // What a task has done since its first record; part of its state, so a replay restores it.
 // Conservation (R24): records_in == passed + dropped + the dead letters of row stages, which are
-// all but LATE_EVENT and those counted as `failed`; per window, in == counted + late.
+// all but `window_letters`; per window, in == counted + late.
 struct WindowCounters {
+  // The pipeline version under which this window began with nothing; the counts are since then.
+  std::int32_t since_version = 1;
   std::uint64_t in = 0;  // event and pane, once for each pane the event belongs to
   std::uint64_t counted = 0;
   std::uint64_t late = 0;
   std::uint64_t results = 0;  // results or partials that left
-  std::uint64_t failed = 0;   // events whose key could not be computed: dead-lettered, in no pane
+  std::uint64_t failed = 0;   // events in no pane, dead-lettered: no usable key, or no room for it
+  std::uint64_t before = 0;   // event and pane, where the pane started before the window began
+  // Aggregates that did not count an event because their argument could not be evaluated.
+  std::uint64_t uncounted = 0;
 };
 struct TaskCounters {
   std::uint64_t records_in = 0;
   std::uint64_t passed = 0;
   std::uint64_t dropped_duplicates = 0;
   std::array<std::uint64_t, kErrorTypeCount> dead_letters{};
+  std::uint64_t window_letters = 0;  // of dead_letters: those of windows, whose event has passed
   std::vector<WindowCounters> windows;
 };
 
@@ -42,6 +49,14 @@ struct OpenPane {
   bool is_fired = false;
 };
 
+// How much state a window has, and by what definition; for `status` and upgrades.
+struct WindowStateReport {
+  std::string window;
+  std::uint64_t definition = 0;
+  std::uint64_t open_panes = 0;
+  std::uint64_t open_keys = 0;
+};
+
 struct TaskReport {
   Offset next_offset;
   EventTime watermark;                         // kNoWatermark before the first event
@@ -50,10 +65,21 @@ struct TaskReport {
   std::vector<OpenPane> open_panes;            // at most kOpenPanesReported, oldest first
   std::size_t open_pane_count = 0;
   std::size_t live_ids = 0;
+  std::optional<std::uint64_t> dedup_definition;  // none: no deduplication
+  std::vector<WindowStateReport> window_states;
+  EventTime unseen_from;                  // source tasks: Watermark::unseen_from()
   std::vector<TableVersionEntry> tables;  // in force
   TaskCounters counters;
 };
 inline constexpr std::size_t kOpenPanesReported = 20;
+
+// What a task could not take over from another pipeline version.
+struct TakenOver {
+  std::vector<StateLostEntry> lost;  // only what there was anything of
+  std::vector<std::string> begun;    // windows that begin with nothing
+  // Nothing that its source still holds for it is of use: records of another window's definition.
+  bool skips_source = false;
+};
 
 // A task is a pure function of its snapshot and its log (rule: no clock, no I/O, no randomness,
 // nothing that depends on where a batch or a commit ends). One thread at a time.
@@ -78,6 +104,15 @@ class Task {
   // otherwise.
   virtual void snapshot(std::string& out) const = 0;
   virtual Status restore(std::string_view bytes) = 0;
+
+  // Instead of restore(), for a snapshot of another version of the pipeline: windows go on where
+  // name and definition are the same, deduplication where the definition is; the rest begins with
+  // nothing. begin_windows() must follow before anything is applied.
+  virtual Result<TakenOver> take_over(std::string_view bytes) = 0;
+  // Windows that begin with nothing count panes from the first one that starts where the task has
+  // seen no event yet, so that every result of theirs is whole; those that are merged, from
+  // `merged_from` on, which is the largest unseen_from() of all source tasks.
+  virtual void begin_windows(EventTime merged_from) = 0;
 
   [[nodiscard]] virtual TaskReport report() const = 0;
 };

@@ -18,6 +18,11 @@ bool Watermark::observe(EventTime event_time) {
   return raise_largest(jump_smallest_);
 }
 
+EventTime Watermark::unseen_from() const {
+  if (largest_ == kNoWatermark) return current_;
+  return std::max(EventTime(largest_.value + 1), current_);
+}
+
 bool Watermark::raise_largest(EventTime event_time) {
   if (event_time <= largest_) return false;
   largest_ = event_time;

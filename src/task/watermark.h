@@ -26,6 +26,10 @@ class Watermark {
 
   [[nodiscard]] EventTime current() const { return current_; }
 
+  // The smallest event time of which no event was seen, and none is expected but late ones:
+  // whatever begins here misses nothing. kNoWatermark before the first event.
+  [[nodiscard]] EventTime unseen_from() const;
+
   // Returns whether the watermark moved.
   bool observe(EventTime event_time);
   // Never moves back.

@@ -15,7 +15,8 @@ std::int64_t floor_to(std::int64_t value, std::int64_t step) {
   return value - (rest < 0 ? rest + step : rest);
 }
 
-// What the open panes mean depends on all of this; two definitions with one hash may share them.
+}  // namespace
+
 std::uint64_t definition_hash(const Window& window) {
   std::string text;
   Encoder to(text);
@@ -32,8 +33,6 @@ std::uint64_t definition_hash(const Window& window) {
   }
   return hash64(text);
 }
-
-}  // namespace
 
 PaneSet::PaneSet(const Window& window, bool keeps_fired_panes)
     : window_(&window), keeps_fired_panes_(keeps_fired_panes), next_due_us_(kNever) {
@@ -70,6 +69,14 @@ Pane& PaneSet::pane(std::int64_t start_us) {
   next_due_us_ = std::min(next_due_us_, due_at(it->second));
   last_pane_ = &it->second;
   return it->second;
+}
+
+bool PaneSet::has_key(std::int64_t start_us, std::string_view key) const {
+  const auto it = panes_.find(start_us);
+  if (it == panes_.end()) return false;
+  const auto& keys = it->second.keys;
+  if (keys.size() == 1) return keys.front().key == key;
+  return it->second.index.contains(std::string(key));
 }
 
 KeyState& PaneSet::key_state(Pane& pane, std::string_view key) {

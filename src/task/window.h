@@ -32,6 +32,9 @@ struct KeyHash {
   using is_transparent = void;
   std::size_t operator()(std::string_view key) const { return hash64(key); }
 };
+// Of what the open panes of a window depend on: name, key, lengths, lateness, aggregates. Two
+// definitions with one hash may share them.
+std::uint64_t definition_hash(const Window& window);
 
 // One window of time: [start, start + length).
 struct Pane {
@@ -44,11 +47,10 @@ struct Pane {
 
 // The open panes of one window definition, by start. A pane fires when the watermark passes its
 // end, is kept for allowed lateness while events revise it, then closes. Pure bookkeeping: what a
-// firing does is up to the caller. Bounded: at most kOpenKeysMax keys over all panes (`is_full`).
+// firing does is up to the caller. Bounded by Window::open_keys_max keys over all panes: the caller
+// asks has_room() before it adds one.
 class PaneSet {
  public:
-  static constexpr std::size_t kOpenKeysMax = 10'000'000;
-
   PaneSet(const Window& window, bool keeps_fired_panes);
 
   // Starts of the panes that hold `event_time`, ascending: [first, last] in steps of every_us.
@@ -65,7 +67,11 @@ class PaneSet {
 
   Pane& pane(std::int64_t start_us);
   KeyState& key_state(Pane& pane, std::string_view key);
-  [[nodiscard]] bool is_full() const { return open_keys_ >= kOpenKeysMax; }
+  // Whether the pane has the key already.
+  [[nodiscard]] bool has_key(std::int64_t start_us, std::string_view key) const;
+  [[nodiscard]] bool has_room(std::size_t new_keys) const {
+    return open_keys_ + new_keys <= window_->open_keys_max;
+  }
 
   // Calls `fire` for each pane that `watermark` passes now, in order of its end, and `close` when
   // it passes end + allowed lateness as well; then the pane is gone. Cheap when nothing is due.

@@ -1,0 +1,298 @@
+#include <algorithm>
+#include <string_view>
+
+#include "base/check.h"
+#include "runtime/pipeline_registry.h"
+#include "runtime/pipeline_runner.h"
+#include "task/source_task.h"
+
+// How a pipeline comes up: which version may follow which, topics, tables, tasks.
+
+namespace millrace::runtime {
+
+PipelineRunner::PipelineRunner(RunnerServices services, const pipeline::Pipeline& plan,
+                               PipelineRunnerOptions options)
+    : services_(services),
+      plan_(plan),
+      options_(std::move(options)),
+      tables_(*services.log, pipeline::tables_topic(plan.name)) {}
+
+PipelineRunner::~PipelineRunner() = default;
+
+Status PipelineRunner::check() {
+  MR_CHECK(stages_.empty());
+  MR_ASSIGN_OR_RETURN(const auto known, find_registered(*services_.log, plan_.name));
+  if (known) MR_RETURN_IF_ERROR(check_version(*known));
+  MR_RETURN_IF_ERROR(check_topics());
+  make_stages();
+  if (!known || known->version == plan_.version) return ok_status();
+  takeover_.emplace().from_version = known->version;
+  return check_takeover();
+}
+
+Status PipelineRunner::check_topics() const {
+  for (const auto& need : plan_.topics) {
+    const auto known = services_.log->topic(need.name);
+    if (!known.is_ok() && known.status().code() == StatusCode::not_found) continue;
+    if (!known.is_ok()) return known.status();
+    const auto count = known->config.partition_count;
+    if (count == need.partition_count) continue;
+    return invalid_error("topic " + need.name + " has " + std::to_string(count) +
+                         " partitions, pipeline " + plan_.name + " was made for " +
+                         std::to_string(need.partition_count));
+  }
+  return ok_status();
+}
+
+Status PipelineRunner::check_version(const RegisteredPipeline& known) const {
+  const std::string name = "pipeline " + plan_.name + " version ";
+  if (known.version > plan_.version) {
+    return invalid_error(name + std::to_string(known.version) + " ran already; the file says " +
+                         std::to_string(plan_.version));
+  }
+  if (known.version == plan_.version && known.file != plan_.file) {
+    auto difference = describe_difference(known.text, plan_.text);
+    if (difference.empty()) difference = " its schema is another one";
+    return invalid_error(name + std::to_string(plan_.version) +
+                         " ran with another content; raise its version:" + difference);
+  }
+  const auto count = plan_.source.source_partition_count;
+  if (known.source_partition_count == count) return ok_status();
+  return invalid_error(name + std::to_string(known.version) + " ran over " +
+                       std::to_string(known.source_partition_count) +
+                       " partitions of its source, " + plan_.source.source_topic + " has " +
+                       std::to_string(count) +
+                       ": keys would meet another task than the one that has their windows and "
+                       "ids. Keep the number, or give the pipeline a new name");
+}
+
+// What the state of the version before is worth to this one. Leaves no trace but in memory.
+Status PipelineRunner::check_takeover() {
+  if (services_.log->topic(pipeline::tables_topic(plan_.name)).is_ok()) {
+    MR_RETURN_IF_ERROR(tables_.load(plan_.tables));
+  }
+  for (auto& stage : stages_) {
+    for (auto& runner : stage.tasks) {
+      if (!services_.log->topic(runner->options().journal.topic).is_ok()) continue;
+      MR_RETURN_IF_ERROR(prepare_switch(stage, *runner));
+    }
+  }
+  MR_RETURN_IF_ERROR(add_dropped_stages());
+  if (takeover_->lost.empty()) return ok_status();
+  const auto accepted = plan_.name + "@" + std::to_string(plan_.version);
+  if (options_.accepted_losses.contains(accepted)) return ok_status();
+  return invalid_error(refusal_of(plan_, *takeover_));
+}
+
+Status PipelineRunner::prepare_switch(const Stage& stage, TaskRunner& runner) {
+  auto taken_over = runner.prepare_switch();
+  if (!taken_over.is_ok()) {
+    return std::move(taken_over)
+        .take_status()
+        .with_context(stage.name + " partition " +
+                      std::to_string(runner.options().source.partition));
+  }
+  for (const auto& lost : taken_over->lost) takeover_->add(stage.name, lost);
+  for (const auto& window : taken_over->begun) takeover_->add_begun(window);
+  return ok_status();
+}
+
+// Stages of merged windows that no longer are, by the topic that fed them, which goes last.
+std::vector<std::string> PipelineRunner::dropped_stages() const {
+  const std::string prefix = "millrace." + plan_.name + ".";
+  constexpr std::string_view kSuffix = ".partials";
+  std::vector<std::string> dropped;
+  for (const auto& topic : services_.log->topics()) {
+    if (!topic.name.starts_with(prefix) || !topic.name.ends_with(kSuffix)) continue;
+    const auto length = topic.name.size() - prefix.size() - kSuffix.size();
+    const auto name = topic.name.substr(prefix.size(), length);
+    MR_CHECK(topic.name == pipeline::partials_topic(plan_.name, name));
+    const bool is_ours = std::any_of(stages_.begin(), stages_.end(),
+                                     [&](const Stage& stage) { return stage.name == name; });
+    if (!is_ours) dropped.push_back(name);
+  }
+  return dropped;
+}
+
+Status PipelineRunner::add_dropped_stages() {
+  for (const auto& name : dropped_stages()) {
+    const auto topic = pipeline::journal_topic(plan_.name, name);
+    const auto info = services_.log->topic(topic);
+    for (std::int32_t p = 0; info.is_ok() && p < info->config.partition_count; ++p) {
+      MR_ASSIGN_OR_RETURN(const auto journal, read_journal(*services_.log, {topic, p}));
+      if (journal.snapshots.empty()) continue;
+      MR_ASSIGN_OR_RETURN(const auto snapshot,
+                          get_snapshot(*services_.objects, journal.snapshots.back()));
+      MR_ASSIGN_OR_RETURN(const auto state, task::read_merge_state(snapshot.state));
+      if (state.open_panes == 0) continue;
+      takeover_->add(name, {state.window, state.open_panes, state.open_keys, 0, 0});
+    }
+  }
+  return ok_status();
+}
+
+Status PipelineRunner::create_topics() {
+  for (const auto& need : plan_.topics) {
+    if (services_.log->topic(need.name).is_ok()) continue;
+    log::TopicConfig config;
+    config.partition_count = need.partition_count;
+    config.is_internal = need.is_internal;
+    config.is_compacted = need.is_compacted;
+    if (!need.is_internal) config.retention_ms = options_.retention_ms;
+    if (need.name == plan_.source.source_topic) config.batch_bytes_max = log::kInputBatchBytesMax;
+    MR_ASSIGN_OR_RETURN(const auto created, services_.log->create_topic(need.name, config));
+    if (need.is_internal) continue;
+    notice("created topic " + created.name + " with " +
+           std::to_string(created.config.partition_count) + " partitions");
+  }
+  return ok_status();
+}
+
+void PipelineRunner::notice(const std::string& text) const {
+  if (options_.on_notice) options_.on_notice(text);
+}
+
+void PipelineRunner::make_stage(
+    const std::string& name, const std::string& topic, std::int32_t partition_count,
+    const std::vector<task::OutputTopic>& outputs,
+    const std::function<std::unique_ptr<task::Task>(std::int32_t)>& make_task) {
+  const auto journal = pipeline::journal_topic(plan_.name, name);
+  Stage stage{name, topic, {}};
+  for (std::int32_t p = 0; p < partition_count; ++p) {
+    RunnerOptions options;
+    options.pipeline = plan_.name;
+    options.stage = name;
+    options.source = {topic, p};
+    options.source_partition_count = partition_count;
+    options.journal = {journal, p};
+    options.group = pipeline::consumer_group(plan_.name, name);
+    options.owner = options_.owner;
+    options.outputs = outputs;
+    options.checkpoint_interval_ms = options_.checkpoint_interval_ms;
+    stage.tasks.push_back(std::make_unique<TaskRunner>(services_, std::move(options),
+                                                       [make_task, p] { return make_task(p); }));
+  }
+  stages_.push_back(std::move(stage));
+}
+
+void PipelineRunner::make_stages() {
+  make_stage(std::string(pipeline::kSourceStage), plan_.source.source_topic,
+             plan_.source.source_partition_count, plan_.source.outputs, [this](std::int32_t p) {
+               return task::make_source_task(plan_.source, p, tables_.provider());
+             });
+  for (const auto& merge : plan_.merges) {
+    const auto need = std::find_if(
+        plan_.topics.begin(), plan_.topics.end(),
+        [&](const pipeline::TopicNeed& known) { return known.name == merge.repartition_topic; });
+    MR_CHECK(need != plan_.topics.end());
+    make_stage(merge.window.name, merge.repartition_topic, need->partition_count, merge.outputs,
+               [&merge](std::int32_t p) { return task::make_merge_task(merge, p); });
+  }
+}
+
+Status PipelineRunner::start() {
+  if (stages_.empty()) MR_RETURN_IF_ERROR(check());
+  MR_RETURN_IF_ERROR(create_registry(*services_.log));
+  MR_RETURN_IF_ERROR(create_topics());
+  if (!takeover_) MR_RETURN_IF_ERROR(tables_.load(plan_.tables));
+  std::vector<task::TableVersionEntry> tables;
+  for (const auto& file : plan_.tables) {
+    MR_ASSIGN_OR_RETURN(const auto content, tables_.publish(file));
+    tables.push_back({file.name, content});
+  }
+  MR_RETURN_IF_ERROR(takeover_ ? switch_version() : recover_tasks(tables));
+  post_tables(tables);
+  return remove_dropped_stages();
+}
+
+Status PipelineRunner::recover_tasks(const std::vector<task::TableVersionEntry>& tables) {
+  for (std::size_t s = 0; s < stages_.size(); ++s) {
+    std::vector<task::JournalEvent> first{version_entry()};
+    if (s == 0) first.insert(first.end(), tables.begin(), tables.end());
+    for (auto& runner : stages_[s].tasks) {
+      auto status = runner->recover(first);
+      if (status.is_ok()) continue;
+      return std::move(status).with_context(stages_[s].name + " partition " +
+                                            std::to_string(runner->options().source.partition));
+    }
+  }
+  MR_ASSIGN_OR_RETURN(const auto known, find_registered(*services_.log, plan_.name));
+  if (known) return ok_status();
+  return register_pipeline(*services_.log, registration(), services_.clock->wall_now());
+}
+
+task::PipelineEntry PipelineRunner::version_entry() const {
+  return {plan_.name, plan_.version, plan_.file, plan_.source.source_partition_count};
+}
+
+RegisteredPipeline PipelineRunner::registration() const {
+  return {plan_.name, plan_.version,
+          plan_.file, plan_.source.source_partition_count,
+          plan_.text, takeover_ ? takeover_->lost : std::vector<LostState>()};
+}
+
+// All tasks and the registry in one commit: whatever happens, one version is in force everywhere.
+Status PipelineRunner::switch_version() {
+  for (auto& stage : stages_) {
+    for (auto& runner : stage.tasks) {
+      if (runner->is_switching()) continue;
+      MR_RETURN_IF_ERROR(prepare_switch(stage, *runner));
+    }
+  }
+  EventTime merged_from = task::kNoWatermark;
+  for (const auto& runner : stages_.front().tasks) {
+    merged_from = std::max(merged_from, runner->report().task.unseen_from);
+  }
+  log::Commit commit;
+  for (auto& stage : stages_) {
+    for (auto& runner : stage.tasks) {
+      MR_RETURN_IF_ERROR(runner->add_switch(version_entry(), merged_from, commit));
+    }
+  }
+  commit.appends.push_back(registration_batch(registration(), services_.clock->wall_now()));
+  MR_ASSIGN_OR_RETURN(const auto appended, services_.log->commit(std::move(commit)));
+  MR_RETURN_IF_ERROR(services_.log->wait_durable(appended.sequence));
+  for (auto& stage : stages_) {
+    for (auto& runner : stage.tasks) runner->finish_switch(appended.sequence);
+  }
+  // So that merging tasks that begin with nothing hear where the sources stand.
+  for (auto& runner : stages_.front().tasks) {
+    const auto watermark = runner->report().task.watermark;
+    if (watermark != task::kNoWatermark) runner->post(task::WatermarkEntry{watermark});
+  }
+  const auto name = "pipeline " + plan_.name + " version " + std::to_string(plan_.version);
+  notice(name + " follows version " + std::to_string(takeover_->from_version));
+  for (const auto& lost : takeover_->lost) notice(name + ": lost " + in_words(lost));
+  if (!takeover_->begun.empty()) notice(name + ": " + begun_in_words(takeover_->begun));
+  return ok_status();
+}
+
+void PipelineRunner::post_tables(const std::vector<task::TableVersionEntry>& tables) {
+  for (auto& runner : stages_.front().tasks) {
+    const auto in_force = runner->report().task.tables;
+    for (const auto& table : tables) {
+      const bool is_current = std::any_of(in_force.begin(), in_force.end(), [&](const auto& known) {
+        return known.table == table.table && known.content == table.content;
+      });
+      if (!is_current) runner->post(table);
+    }
+  }
+}
+
+// Only once the version without them is in force; what a crash leaves, the next start removes.
+Status PipelineRunner::remove_dropped_stages() {
+  const auto ignore_missing = [](Status status) {
+    return status.code() == StatusCode::not_found ? ok_status() : std::move(status);
+  };
+  auto& log = *services_.log;
+  for (const auto& name : dropped_stages()) {
+    const auto group = pipeline::consumer_group(plan_.name, name);
+    MR_RETURN_IF_ERROR(ignore_missing(log.delete_topic(pipeline::journal_topic(plan_.name, name))));
+    MR_RETURN_IF_ERROR(ignore_missing(log.delete_group(group)));
+    MR_RETURN_IF_ERROR(
+        ignore_missing(log.delete_topic(pipeline::partials_topic(plan_.name, name))));
+  }
+  return ok_status();
+}
+
+}  // namespace millrace::runtime
