@@ -60,3 +60,20 @@ def test_names_are_refused_with_what_would_be_right(instance, workspace):
     run.cli("snapshot", "delete", "one")
     assert snapshots_of(run) == []
     assert run.terminate() == 0
+
+
+def test_a_name_of_an_earlier_version_stays_and_is_not_restored(instance, workspace):
+    ticks = workspace.pipeline("ticks")
+    run = instance(ticks).start()
+    made = run.cli("snapshot", "create", "one")["snapshots"]
+    objects = {task["object"] for task in made[0]["tasks"]}
+    assert run.terminate() == 0
+    ticks.change(ticks.text.replace("version: 1\n", "version: 2\n"))
+    run.start()
+    assert objects <= objects_in(run)
+    assert "of an earlier version" in run.cli_fails("snapshot", "restore", "one")
+    run.cli("snapshot", "delete", "one")
+    assert run.terminate() == 0
+    run.start()
+    assert not objects & objects_in(run), "what no name holds must go"
+    assert run.terminate() == 0

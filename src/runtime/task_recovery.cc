@@ -25,6 +25,9 @@ Result<JournalState> TaskRunner::open_journal() {
   }
   if (journal.is_whole()) journal_start_ = journal.start();
   for (const auto& entry : journal.entries) {
+    if (std::holds_alternative<task::PipelineEntry>(entry.event)) {
+      version_sequence_ = entry.sequence;
+    }
     const auto* source = std::get_if<task::SourceTopicEntry>(&entry.event);
     if (source == nullptr) continue;
     MR_RETURN_IF_ERROR(check_source(source->topic, source->incarnation));
@@ -123,6 +126,10 @@ Status TaskRunner::use_snapshot(const Snapshot& snapshot) {
   if (identity.pipeline != options_.pipeline || identity.stage != options_.stage ||
       identity.partition != options_.source.partition) {
     return corrupt_error("it is of another task");
+  }
+  // Kept for its name only: what came since was made by other operators.
+  if (identity.journal_sequence < version_sequence_) {
+    return invalid_error("it is of an earlier version of the pipeline");
   }
   MR_RETURN_IF_ERROR(check_source(options_.source.topic, identity.source_incarnation));
   if (identity.source_partition_count != options_.source_partition_count) {

@@ -286,11 +286,13 @@ void TaskRunner::collect_snapshot() {
   retire_snapshots(now);
 }
 
+bool TaskRunner::is_named(const task::SnapshotEntry& entry) const {
+  return services_.catalog != nullptr && services_.catalog->protects(entry.object_key);
+}
+
 // All but the newest ones, those with a name excepted.
 void TaskRunner::retire_snapshots(WallTime now) {
-  const auto is_protected = [&](const task::SnapshotEntry& entry) {
-    return services_.catalog != nullptr && services_.catalog->protects(entry.object_key);
-  };
+  const auto is_protected = [this](const task::SnapshotEntry& entry) { return is_named(entry); };
   auto plain = static_cast<std::size_t>(kept_snapshots_.size()) -
                static_cast<std::size_t>(
                    std::count_if(kept_snapshots_.begin(), kept_snapshots_.end(), is_protected));

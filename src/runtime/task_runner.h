@@ -175,6 +175,7 @@ class TaskRunner {
   void add_entry(task::JournalEvent event, WallTime wall_time);
   void maybe_snapshot();
   void collect_snapshot();
+  [[nodiscard]] bool is_named(const task::SnapshotEntry& entry) const;
   void retire_snapshots(WallTime now);
   Status take_requests();
   void answer_with_newest();
@@ -198,6 +199,7 @@ class TaskRunner {
 
   std::uint64_t commit_sequence_ = 0;
   std::uint64_t journal_sequence_ = 0;  // of the last entry
+  std::uint64_t version_sequence_ = 0;  // of the entry that put the pipeline's version in force
   bool has_pending_entries_ = false;
   Offset committed_offset_;  // of the last commit handed to the log
   Offset durable_offset_;

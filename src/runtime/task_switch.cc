@@ -74,18 +74,25 @@ Status TaskRunner::add_switch(const task::PipelineEntry& version, EventTime merg
   const auto before = journal_sequence_;
   if (is_new_) add_entry(task::SourceTopicEntry{options_.source.topic, source_incarnation_}, now);
   add_entry(version, now);
+  version_sequence_ = journal_sequence_;
   for (const auto& lost : taken_over_.lost) add_entry(lost, now);
   // Whatever comes later is replayed from here: older snapshots and journal entries belong to
   // operators that are gone.
   if (!is_new_) {
     committed_offset_ = position();
     MR_ASSIGN_OR_RETURN(auto entry, write_snapshot());
-    for (const auto& old : kept_snapshots_) {
+    std::vector<task::SnapshotEntry> named;
+    for (auto& old : kept_snapshots_) {
+      if (is_named(old)) {
+        named.push_back(std::move(old));
+        continue;
+      }
       if (old.object_key != entry.object_key) retired_objects_.push_back(old.object_key);
       add_entry(task::SnapshotRetiredEntry{old.object_key}, now);
     }
-    kept_snapshots_ = {entry};
-    trim_journal_to_ = before;
+    kept_snapshots_ = std::move(named);
+    trim_journal_to_ = kept_snapshots_.empty() ? before : kept_snapshots_.front().journal_sequence;
+    kept_snapshots_.push_back(entry);
     snapshot_offset_ = committed_offset_;
     snapshot_events_ = event_count_;
     add_entry(std::move(entry), now);
