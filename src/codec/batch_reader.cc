@@ -90,7 +90,7 @@ inline bool read_bytes(const char*& at, const char* end, std::string_view& value
 
 }  // namespace
 
-Status BatchReader::open(std::string_view bytes) {
+Status BatchReader::open(std::string_view bytes, std::size_t plain_bytes_max) {
   // Until all checks have passed there is nothing to read.
   records_left_ = 0;
   at_ = end_ = readable_end_ = nullptr;
@@ -104,7 +104,7 @@ Status BatchReader::open(std::string_view bytes) {
   auto records = batch.substr(kBatchHeaderBytes);
   readable_end_ = bytes.data() + bytes.size();
   if (header_.compression != Compression::none) {
-    auto plain = decompressor_.decompress(header_.compression, records, kBatchPlainBytesMax);
+    auto plain = decompressor_.decompress(header_.compression, records, plain_bytes_max);
     if (!plain.is_ok()) {
       return status_ = std::move(plain).take_status().with_context("record batch");
     }

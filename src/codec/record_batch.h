@@ -146,7 +146,8 @@ class BatchReader {
   static constexpr std::size_t kPaddingBytes = Decompressor::kPaddingBytes;
 
   // `bytes` must start with a batch and outlive the reading; bytes after the batch are ignored.
-  Status open(std::string_view bytes);
+  // `corrupt` also for a batch that would grow beyond `plain_bytes_max` when decompressed.
+  Status open(std::string_view bytes, std::size_t plain_bytes_max = kBatchPlainBytesMax);
   [[nodiscard]] const BatchHeader& header() const { return header_; }
   // nullptr at the end or after an error.
   const RecordView* next();

@@ -3,7 +3,7 @@
 #include <atomic>
 #include <nlohmann/json.hpp>
 
-#include "codec/record_batch.h"
+#include "codec/foreign_batch.h"
 #include "http/error_response.h"
 #include "millrace_ops_embedded.h"
 #include "ops/audit.h"
@@ -23,6 +23,8 @@ constexpr std::int64_t kFetchBytesMax = 16 << 20;
 constexpr std::int64_t kFetchBytesDefault = 1 << 20;
 constexpr std::int64_t kPollWaitMsMax = 60'000;
 constexpr int kAuditsWaitingMax = 4;
+// The batches of one request are checked on the server's thread, others wait meanwhile.
+constexpr std::size_t kRequestPlainBytesMax = 64 << 20;
 
 http::Response json_response(const Json& body) {
   return {200,
@@ -214,7 +216,15 @@ Result<log::Commit> Api::Impl::commit_of(const http::Request& request,
   MR_ASSIGN_OR_RETURN(const auto batches, parse_batches_body(request.body));
   if (batches.empty()) return invalid_error("the body has no batch");
   log::Commit commit;
+  codec::BatchReader reader;
+  std::size_t plain_bytes = 0;
   for (const auto& batch : batches) {
+    MR_ASSIGN_OR_RETURN(const auto bytes, codec::check_foreign_batch(batch.bytes, {}, reader));
+    plain_bytes += bytes;
+    if (plain_bytes > kRequestPlainBytesMax) {
+      return invalid_error("the batches of one request may hold " +
+                           std::to_string(kRequestPlainBytesMax) + " bytes uncompressed");
+    }
     commit.appends.push_back({name, batch.partition, std::string(batch.bytes)});
     partitions.push_back(batch.partition);
   }

@@ -27,7 +27,11 @@ Result<std::vector<BodyBatch>> parse_batches_body(std::string_view body) {
     batch.append_time = WallTime(load_little<std::int64_t>(body.data() + 4));
     body.remove_prefix(kPrefixBytes);
     auto header = codec::parse_batch_header(body);
-    if (!header.is_ok()) return invalid_error(std::string(header.status().message()));
+    if (!header.is_ok()) {
+      auto status = std::move(header).take_status();
+      if (status.code() == StatusCode::unsupported) return status;
+      return invalid_error(std::string(status.message()));
+    }
     batch.bytes = body.substr(0, static_cast<std::size_t>(header->batch_bytes));
     body.remove_prefix(batch.bytes.size());
     batches.push_back(batch);
