@@ -16,6 +16,8 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kSecretBytes = 8;
+// As long again as the runtime waits for a full disk before it.
+constexpr std::int64_t kCloseWaitMs = runtime::DiskPatience().wait_ms_left;
 
 // Bytes nobody can guess, from the kernel.
 Result<std::string> random_bytes(std::size_t count) {
@@ -98,6 +100,7 @@ Status Instance::open_storage() {
   log::EmbeddedLogOptions log_options;
   log_options.folder = folder + "/log";
   MR_RETURN_IF_ERROR(files_.make_folders(log_options.folder));
+  log_options.close_wait_ms = kCloseWaitMs;
   log_options.on_failure = options_.on_failure;
   MR_ASSIGN_OR_RETURN(log_, log::EmbeddedLog::open(log_options, files_, clock_));
   for (const auto& note : log_->recovery().notes) logger_.warn(note);
@@ -214,18 +217,23 @@ Status Instance::write_instance_file() {
 
 Status Instance::stop() {
   if (server_) server_->stop();
-  api_->set_ready(false);                // ends a running audit
-  MR_RETURN_IF_ERROR(runtime_->stop());  // ends a running restore
-  if (lake_) lake_->stop();              // ends a running verification
+  api_->set_ready(false);           // ends a running audit
+  Status first = runtime_->stop();  // ends a running restore
+  if (lake_) lake_->stop();         // ends a running verification
   api_.reset();
   lake_routes_.set_service(nullptr);
   lake_.reset();
   feature_routes_.set_service(nullptr);
   features_.reset();
   snapshot_routes_.reset();
-  MR_RETURN_IF_ERROR(log_->close());
-  MR_RETURN_IF_ERROR(files_.remove(options_.data_folder + "/instance.json"));
-  return files_.remove(options_.data_folder + "/millrace.pid");
+  const auto& folder = options_.data_folder;
+  for (auto status : {log_->close(), files_.remove(folder + "/instance.json"),
+                      files_.remove(folder + "/millrace.pid")}) {
+    if (first.is_ok()) first = std::move(status);
+  }
+  if (first.is_ok()) return first;
+  return std::move(first).with_context(
+      "stopped, but not cleanly (nothing acknowledged is lost, the next start replays)");
 }
 
 Result<InstanceAddress> find_instance(sys::FileSystem& files, const std::string& data_folder) {

@@ -76,7 +76,8 @@ int run_up(const UpOptions& options) {
   sigemptyset(&signals);
   for (const int signal : {SIGINT, SIGTERM}) sigaddset(&signals, signal);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  ::signal(SIGPIPE, SIG_IGN);
+  // Their errors are reported where they happen: a client that is gone, a file above `ulimit -f`.
+  for (const int signal : {SIGPIPE, SIGXFSZ}) ::signal(signal, SIG_IGN);
 
   sys::PosixFileSystem files;
   const auto loaded = load_config_files(files, {options.config_file, options.environment});

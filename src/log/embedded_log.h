@@ -25,6 +25,9 @@ struct EmbeddedLogOptions {
   std::size_t tail_cache_bytes = 32 << 20;    // newest batches kept in memory for readers
   bool sync_each_commit = true;  // false risks the last commits at a power loss, not at a kill
   std::int64_t maintenance_interval_ms = 1000;  // drain, retention, compaction
+  // How long close() tries to move what the WAL holds to segments while the disk is full. If that
+  // fails, the WAL keeps it and the next start replays.
+  std::int64_t close_wait_ms = 0;
   // Called once, on a log thread, when a write or sync failed: nothing acknowledged is lost, but
   // the log takes no more commits and the process must end (R17).
   std::function<void(const Status&)> on_failure;

@@ -135,6 +135,7 @@ class EmbeddedLogImpl final : public EmbeddedLog {
   [[nodiscard]] bool is_maintenance_due();
   Maintenance::Snapshot take_snapshot();
   Status run_maintenance_once();
+  Status run_last_maintenance();
   void stop_maintenance_thread();
 
   const EmbeddedLogOptions options_;

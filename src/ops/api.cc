@@ -33,6 +33,13 @@ http::Response json_response(const Json& body) {
           body.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"};
 }
 
+// The log can fail only once (R17): the process is about to end, and whoever sends should go on
+// with the next one. A batch that became durable all the same is then found to be a repeat.
+http::Response append_error(const Status& status) {
+  if (status.code() != StatusCode::io) return http::error_response(status);
+  return http::error_response(disconnected_error(std::string(status.message())));
+}
+
 std::string web_file(const std::string& name) {
   return std::string(millrace_ops_embedded_file("web/" + name).value_or(""));
 }
@@ -236,7 +243,7 @@ void Api::Impl::post_batches(const http::Request& request, const http::Responder
   auto commit = commit_of(request, partitions);
   if (!commit.is_ok()) return respond(http::error_response(commit.status()));
   const auto appended = log_.commit(std::move(commit).value());
-  if (!appended.is_ok()) return respond(http::error_response(appended.status()));
+  if (!appended.is_ok()) return respond(append_error(appended.status()));
   Json offsets = Json::array();
   for (std::size_t i = 0; i < partitions.size(); ++i) {
     offsets.push_back({{"partition", partitions[i]},
@@ -244,7 +251,7 @@ void Api::Impl::post_batches(const http::Request& request, const http::Responder
                        {"duplicate", appended->batches[i].is_duplicate}});
   }
   answers_.when_durable(appended->sequence, [respond, offsets](const Status& status) {
-    if (!status.is_ok()) return respond(http::error_response(status));
+    if (!status.is_ok()) return respond(append_error(status));
     respond(json_response({{"offsets", offsets}}));
   });
 }

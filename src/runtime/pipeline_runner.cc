@@ -150,11 +150,15 @@ Result<PipelineRunner::Drained> PipelineRunner::drain(const std::function<bool()
   return Drained{count_results() - before};
 }
 
-Status PipelineRunner::finish() {
+Status PipelineRunner::finish(DiskPatience& patience) {
+  Status first;
   for (auto& stage : stages_) {
-    for (auto& runner : stage.tasks) MR_RETURN_IF_ERROR(runner->finish());
+    for (auto& runner : stage.tasks) {
+      auto status = runner->finish(patience);
+      if (first.is_ok()) first = std::move(status);
+    }
   }
-  return ok_status();
+  return first;
 }
 
 }  // namespace millrace::runtime

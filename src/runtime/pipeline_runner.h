@@ -79,8 +79,9 @@ class PipelineRunner {
                                                      const std::function<bool()>& is_cancelled);
   Status delete_snapshot(const std::string& name);
 
-  // After the workers stopped: commits and snapshots every task.
-  Status finish();
+  // After the workers stopped: commits and snapshots every task. Goes on behind one that fails and
+  // returns the first error.
+  Status finish(DiskPatience& patience);
 
   // Any thread.
   [[nodiscard]] const pipeline::Pipeline& plan() const { return plan_; }

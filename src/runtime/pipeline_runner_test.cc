@@ -62,7 +62,8 @@ TEST_F(PipelineRunnerTest, a_window_that_was_changed_does_not_take_the_old_ones_
   must_start(text_of(1));
   append(0, now(), "a");
   settle();
-  ASSERT_TRUE(runner_->finish().is_ok());
+  DiskPatience patience;
+  ASSERT_TRUE(runner_->finish(patience).is_ok());
   auto text = text_of(2);
   text.replace(text.find("2h"), 2, "1h");
   const auto status = start(text);
@@ -80,7 +81,8 @@ TEST_F(PipelineRunnerTest, a_higher_version_takes_over_from_a_clean_stop_only) {
   EXPECT_EQ(status.code(), StatusCode::invalid);
   EXPECT_THAT(std::string(status.message()), testing::HasSubstr("did not stop cleanly"));
   must_start(text_of(1));
-  ASSERT_TRUE(runner_->finish().is_ok());
+  DiskPatience patience;
+  ASSERT_TRUE(runner_->finish(patience).is_ok());
   must_start(text_of(2));
   EXPECT_EQ(runner_->stages()[0].tasks[0]->report().task.counters.records_in, 1u);
 }
@@ -192,7 +194,8 @@ TEST_F(PipelineRunnerTest, idle_advance_on_moves_even_old_feeds_and_off_moves_no
   runner_->tick();
   settle();
   EXPECT_EQ(watermark(0), old + 1'000'000);
-  ASSERT_TRUE(runner_->finish().is_ok());
+  DiskPatience patience;
+  ASSERT_TRUE(runner_->finish(patience).is_ok());
   must_start(text_of(2, "off"));
   const auto live = now();
   append(0, live, "a");

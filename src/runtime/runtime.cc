@@ -102,8 +102,13 @@ Status Runtime::stop() {
   stop_changed_.notify_all();
   if (control_.joinable()) control_.join();
   for (auto& worker : workers_) worker->stop();
-  for (auto& runner : runners_) MR_RETURN_IF_ERROR(runner->finish());
-  return ok_status();
+  DiskPatience patience;
+  Status first;
+  for (auto& runner : runners_) {
+    auto status = runner->finish(patience);
+    if (first.is_ok()) first = std::move(status);
+  }
+  return first;
 }
 
 }  // namespace millrace::runtime

@@ -73,7 +73,8 @@ Status TaskRunner::start_new(const std::vector<task::JournalEvent>& first_events
   for (const auto& event : first_events) post(event);
   take_posted();
   // The first commit fixes where the task began, before any input.
-  MR_RETURN_IF_ERROR(commit_and_wait());
+  DiskPatience patience;
+  MR_RETURN_IF_ERROR(commit_and_wait(patience));
   publish_report(true);
   return ok_status();
 }

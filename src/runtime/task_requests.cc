@@ -86,7 +86,8 @@ Result<RestoredRange> TaskRunner::restore_from(const task::SnapshotEntry& from,
 // ends the runner; one of the snapshot asked for does not.
 Status TaskRunner::restore_again(RestoreRequest request) {
   if (stalled_ || !outputs_.empty() || has_pending_entries_ || position() > committed_offset_) {
-    MR_RETURN_IF_ERROR(commit_and_wait());
+    DiskPatience patience;
+    MR_RETURN_IF_ERROR(commit_and_wait(patience));
   }
   if (!in_flight_.empty()) {
     MR_RETURN_IF_ERROR(services_.commits->wait_durable(in_flight_.back().sequence));

@@ -1,6 +1,8 @@
 #include "runtime/task_runner.h"
 
 #include <algorithm>
+#include <chrono>
+#include <mutex>
 #include <utility>
 
 #include "base/check.h"
@@ -14,11 +16,23 @@ constexpr std::size_t kFetchBytes = 256 << 10;
 constexpr std::size_t kCommitBytes = 512 << 10;
 constexpr std::size_t kCommitsInFlightMax = 8;
 constexpr std::size_t kSnapshotsKept = 2;
-// Before a stop gives up on a log that takes no commits; the next start replays instead.
-constexpr int kAttemptsToStop = 100;
+// A start or a stop tries again this often while the disk is full.
+constexpr std::int64_t kDiskRetryMs = 20;
 constexpr std::int64_t kReplayBudgetNs = 500'000'000;
 constexpr std::int64_t kReportIntervalNs = 20'000'000;
 constexpr std::int64_t kNanosPerMilli = 1'000'000;
+
+// Waits a moment and takes it out of the patience; false when that is used up. Counts its own
+// waits, so that it ends whatever the clock does.
+bool wait_a_moment(DiskPatience& patience) {
+  if (patience.wait_ms_left <= 0) return false;
+  patience.wait_ms_left -= kDiskRetryMs;
+  Mutex mutex;
+  Condition never;
+  std::unique_lock lock(mutex);
+  never.wait_for(lock, std::chrono::milliseconds(kDiskRetryMs), [] { return false; });
+  return true;
+}
 
 }  // namespace
 
@@ -202,7 +216,10 @@ Status TaskRunner::hand_over() {
   MR_CHECK(stalled_.has_value());
   auto appended = services_.commits->commit(std::move(stalled_->commit));
   if (!appended.is_ok()) {
-    if (appended.status().code() == StatusCode::overloaded) return ok_status();
+    if (appended.status().code() == StatusCode::overloaded) {
+      stalled_reason_ = appended.status().message();
+      return ok_status();
+    }
     return std::move(appended).take_status();
   }
   stalled_->ready.sequence = appended->sequence;
@@ -212,16 +229,19 @@ Status TaskRunner::hand_over() {
   return ok_status();
 }
 
-// Commits and waits until it is durable; an error where a step would try again later.
-Status TaskRunner::commit_and_wait() {
+// Commits and waits until it is durable; an error where a step would try again for ever.
+Status TaskRunner::commit_and_wait(DiskPatience& patience) {
   if (!stalled_) MR_RETURN_IF_ERROR(commit());
-  for (int attempt = 0; stalled_ && attempt < kAttemptsToStop; ++attempt) {
+  while (stalled_) {
     if (!in_flight_.empty()) {
       MR_RETURN_IF_ERROR(services_.commits->wait_durable(in_flight_.back().sequence));
+      retire_durable();
     }
     MR_RETURN_IF_ERROR(hand_over());
+    if (stalled_ && !wait_a_moment(patience)) {
+      return overloaded_error("the last commit was not taken: " + stalled_reason_);
+    }
   }
-  if (stalled_) return overloaded_error("the log takes no commits; is the disk full?");
   MR_RETURN_IF_ERROR(services_.commits->wait_durable(in_flight_.back().sequence));
   retire_durable();
   return ok_status();
@@ -329,26 +349,39 @@ RunnerReport TaskRunner::report() const {
   return report_;
 }
 
-Status TaskRunner::finish() {
-  if (stalled_) MR_RETURN_IF_ERROR(commit_and_wait());
+Status TaskRunner::finish(DiskPatience& patience) {
+  auto status = finish_commits(patience);
+  if (status.is_ok()) status = finish_snapshot(patience);
+  publish_report(true);
+  if (status.is_ok()) return status;
+  return std::move(status).with_context(options_.pipeline + " " + options_.stage + " " +
+                                        options_.source.to_string());
+}
+
+Status TaskRunner::finish_commits(DiskPatience& patience) {
+  if (stalled_) MR_RETURN_IF_ERROR(commit_and_wait(patience));
   take_posted();
   if (!outputs_.empty() || has_pending_entries_ || position() > committed_offset_) {
-    MR_RETURN_IF_ERROR(commit_and_wait());
+    MR_RETURN_IF_ERROR(commit_and_wait(patience));
   }
-  if (!in_flight_.empty()) {
-    MR_RETURN_IF_ERROR(services_.commits->wait_durable(in_flight_.back().sequence));
-    retire_durable();
-  }
+  if (in_flight_.empty()) return ok_status();
+  MR_RETURN_IF_ERROR(services_.commits->wait_durable(in_flight_.back().sequence));
+  retire_durable();
+  return ok_status();
+}
+
+Status TaskRunner::finish_snapshot(DiskPatience& patience) {
   if (committed_offset_ == snapshot_offset_ && event_count_ == snapshot_events_ &&
       !is_snapshot_running_) {
-    publish_report(true);
     return ok_status();
   }
-  MR_ASSIGN_OR_RETURN(auto entry, write_snapshot());
-  add_entry(std::move(entry), services_.clock->wall_now());
-  MR_RETURN_IF_ERROR(commit_and_wait());
-  publish_report(true);
-  return ok_status();
+  auto entry = write_snapshot();
+  while (!entry.is_ok() && wait_a_moment(patience)) entry = write_snapshot();
+  if (!entry.is_ok()) {
+    return std::move(entry).take_status().with_context("the last snapshot was not written");
+  }
+  add_entry(std::move(entry).value(), services_.clock->wall_now());
+  return commit_and_wait(patience);
 }
 
 }  // namespace millrace::runtime

@@ -48,6 +48,11 @@ struct RunnerOptions {
   std::int64_t checkpoint_interval_ms = 10'000;
 };
 
+// How long a stop, all tasks of a process together, or a start waits for a disk that takes nothing.
+struct DiskPatience {
+  std::int64_t wait_ms_left = 10'000;
+};
+
 // What others see of a runner. A copy as of its last step.
 struct RunnerReport {
   task::TaskReport task;
@@ -103,8 +108,9 @@ class TaskRunner {
   Result<bool> step();
 
   // Commits, waits until everything is durable, and takes a last snapshot, so that the next start
-  // replays nothing.
-  Status finish();
+  // replays nothing. Tries again while the disk is full and the patience lasts; an error after that
+  // has lost nothing, the next start replays from the last commit.
+  Status finish(DiskPatience& patience);
 
   // Any thread: a decision from outside, journalled and applied at one of the next steps.
   void post(task::JournalEvent event);
@@ -171,7 +177,9 @@ class TaskRunner {
   Status commit();
   void stage_commit();
   Status hand_over();
-  Status commit_and_wait();
+  Status commit_and_wait(DiskPatience& patience);
+  Status finish_commits(DiskPatience& patience);
+  Status finish_snapshot(DiskPatience& patience);
   void add_entry(task::JournalEvent event, WallTime wall_time);
   void maybe_snapshot();
   void collect_snapshot();
@@ -212,6 +220,7 @@ class TaskRunner {
     InFlight ready;
   };
   std::optional<Stalled> stalled_;  // a commit that the log has not taken yet
+  std::string stalled_reason_;
   std::vector<std::string> retired_objects_;
   std::optional<std::uint64_t> trim_journal_to_;
 

@@ -233,7 +233,8 @@ void live_through_crashes(std::uint64_t seed, std::int64_t checkpoint_interval_m
     if (testing::Test::HasFatalFailure()) return;
     if (!random.one_in(6)) continue;
     snapshots += machine.runner->report().snapshots;
-    if (random.one_in(5)) ASSERT_TRUE(machine.runner->finish().is_ok());
+    DiskPatience patience;
+    if (random.one_in(5)) ASSERT_TRUE(machine.runner->finish(patience).is_ok());
     machine.crash();
     machine.must_start();
     if (testing::Test::HasFatalFailure()) return;
@@ -271,7 +272,8 @@ TEST(TaskRunner, after_finish_the_next_start_replays_nothing) {
   int number = 0;
   feed(machine, random, number, 5);
   const auto before = machine.runner->report().task;
-  ASSERT_TRUE(machine.runner->finish().is_ok());
+  DiskPatience patience;
+  ASSERT_TRUE(machine.runner->finish(patience).is_ok());
   machine.crash();
   machine.must_start();
   const auto after = machine.runner->report();
