@@ -29,6 +29,7 @@ class Settings:
     max_ahead: int = HOUR
     max_jump: int = DAY
     jump_votes: int = 10  # further events beyond max_jump that make the watermark follow
+    first_votes: int = 10  # further events after the first one before there is a watermark
     processing_time: int = field(default_factory=lambda: time.time_ns() // 1000)
 
 
@@ -84,16 +85,17 @@ class Watermark:
 
     def observe(self, event_time: int) -> None:
         candidate = event_time - self._settings.out_of_orderness
-        if self.value is None:
-            self.value = candidate
-        elif event_time - self.value <= self._settings.max_jump:
+        # Before there is a watermark every event is far from everything known.
+        if self.value is not None and event_time - self.value <= self._settings.max_jump:
             self.value = max(self.value, candidate)
             self._far.clear()
-        else:
-            self._far.append(candidate)
-            if len(self._far) > self._settings.jump_votes:
-                self.value = max(self.value, min(self._far))
-                self._far.clear()
+            return
+        self._far.append(candidate)
+        votes = self._settings.first_votes if self.value is None else self._settings.jump_votes
+        if len(self._far) > votes:
+            smallest = min(self._far)
+            self.value = smallest if self.value is None else max(self.value, smallest)
+            self._far.clear()
 
 
 class Seen:

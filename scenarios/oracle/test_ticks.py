@@ -29,8 +29,9 @@ def tick(number, at, price="1.00", volume=1, ticker="A", **changes):
     return json.dumps({k: v for k, v in event.items() if v is not None}).encode()
 
 
-def run(*lines, **settings):
-    return Ticks(Settings(processing_time=NEVER, **settings)).run(lines)
+def run(*lines, first_votes=0, **settings):
+    """By default the first event is believed, so that few lines show what a watermark does."""
+    return Ticks(Settings(processing_time=NEVER, first_votes=first_votes, **settings)).run(lines)
 
 
 def causes(outcome):
@@ -223,3 +224,13 @@ def test_offsets_count_per_partition():
     places = [(e.partition, e.offset) for e in pipeline.run(lines).enriched]
     a, b = places[0][0], places[1][0]
     assert places == [(a, 0), (b, 0), (a, 1), (a, 2), (b, 1)]
+
+
+def test_no_event_is_late_before_the_first_eleven_are_in():
+    old = [tick(n, "13:30:00") for n in range(2, 20)]
+    late = causes(run(tick(1, "23:00:00"), *old))
+    assert late == ["LATE_EVENT"] * len(old)
+    assert causes(run(tick(1, "23:00:00"), *old, first_votes=10)) == []
+    # The watermark then follows the events, not the one that came first.
+    later = [tick(99, "18:00:00"), tick(100, "13:30:00")]
+    assert causes(run(tick(1, "23:00:00"), *old, *later, first_votes=10)) == ["LATE_EVENT"]

@@ -65,7 +65,8 @@ ExplainedStage explain_source(const Spec& spec, const Pipeline& plan) {
                   " ahead of processing time is dead-lettered as FUTURE_EVENT; one more than " +
                   duration_text(source.max_jump_us) +
                   " ahead of the watermark moves it only after " +
-                  counted(source.jump_confirmations, "further event") + " agree.");
+                  counted(source.jump_confirmations, "further event") +
+                  " agree, and as many must follow the first before there is one.");
   using Advance = pipeline::IdlePolicy::Advance;
   const auto idle = duration_text(source.idle.idle_after_ms * 1000);
   lines.push_back("A partition that is quiet for " + idle + " follows the slowest of the others; " +

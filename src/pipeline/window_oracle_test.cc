@@ -22,7 +22,8 @@ const WallTime kNow(946'684'800'000);  // 2000-01-01
 
 constexpr const char* kPipeline = R"yaml(
 pipeline: w
-source: { topic: in, key: k, event_time: t, out_of_orderness: 5s, partitions: 3 }
+source: { topic: in, key: k, event_time: t, out_of_orderness: 5s, partitions: 3,
+          jump_confirmations: 0 }
 validate: { schema: s.json }
 windows:
   - name: by_key

@@ -90,7 +90,9 @@ void PipelineRunner::advance_all_idle(WallTime now) {
   if (plan_.idle.advance == Advance::off) return;
   const auto& tasks = stages_.front().tasks;
   EventTime newest = task::kNoWatermark;
-  for (const auto& runner : tasks) newest = std::max(newest, runner->report().task.watermark);
+  for (const auto& runner : tasks) {
+    newest = std::max(newest, runner->report().task.watermark_if_idle);
+  }
   if (newest == task::kNoWatermark) return;
   if (plan_.idle.advance == Advance::automatic &&
       newest.value < (now.value - kLiveFeedMs) * kMicrosPerMilli) {

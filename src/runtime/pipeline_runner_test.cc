@@ -16,7 +16,7 @@ using ::testing::HasSubstr;
 std::string text_of(int version, const std::string& idle = "auto", const std::string& more = "") {
   return "pipeline: p\nversion: " + std::to_string(version) +
          "\nsource: { topic: in, key: k, event_time: t, partitions: 2, idle_advance: " + idle +
-         ", idle_after: 30s }\nvalidate: { schema: s.json }\n" + more +
+         ", idle_after: 30s, jump_confirmations: 0 }\nvalidate: { schema: s.json }\n" + more +
          "windows:\n"
          "  - { name: w, key: k, tumbling: 1m, allowed_lateness: 2h, emit_to: results,\n"
          "      aggregates: { n: count() } }\n"
@@ -164,6 +164,26 @@ TEST_F(PipelineRunnerTest, a_live_feed_goes_on_with_the_wall_clock_when_all_is_i
   runner_->tick();
   settle();
   EXPECT_EQ(watermark(0), last + 61'000'000);
+}
+
+TEST_F(PipelineRunnerTest, a_live_feed_of_few_events_closes_its_windows_when_all_is_idle) {
+  auto text = text_of(1);
+  text.replace(text.find("jump_confirmations: 0"), 21, "jump_confirmations: 10");
+  must_start(text);
+  const auto last = now();
+  append(0, last, "a");
+  append(0, last + 1'000'000, "a");
+  settle();
+  EXPECT_EQ(watermark(0), task::kNoWatermark);
+  clock_.advance_ms(30'000);
+  runner_->tick();
+  settle();
+  clock_.advance_ms(61'000);
+  runner_->tick();
+  settle();
+  EXPECT_EQ(watermark(0), last + 61'000'000);
+  EXPECT_EQ(watermark(1), last + 61'000'000);
+  EXPECT_EQ(results_in("results"), 1u);
 }
 
 TEST_F(PipelineRunnerTest, a_paused_replay_of_old_events_never_becomes_late) {

@@ -153,6 +153,7 @@ TaskReport SourceTask::report() const {
   TaskReport report;
   report.next_offset = next_offset_;
   report.watermark = watermark_.current();
+  report.watermark_if_idle = watermark_.if_nothing_more_comes();
   report.largest_pane_end = kNoWatermark;
   report.live_ids = dedup_ ? dedup_->live_ids() : 0;
   if (dedup_) report.dedup_definition = dedup_definition();

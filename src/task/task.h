@@ -59,7 +59,8 @@ struct WindowStateReport {
 
 struct TaskReport {
   Offset next_offset;
-  EventTime watermark;                         // kNoWatermark before the first event
+  EventTime watermark;                         // kNoWatermark before the first believed event
+  EventTime watermark_if_idle;                 // of a source task: what its events suggest
   EventTime largest_pane_end;                  // kNoWatermark when no pane is open
   std::vector<EventTime> upstream_watermarks;  // merging tasks only
   std::vector<OpenPane> open_panes;            // at most kOpenPanesReported, oldest first

@@ -5,10 +5,9 @@
 namespace millrace::task {
 
 bool Watermark::observe(EventTime event_time) {
-  if (largest_ == kNoWatermark && current_ == kNoWatermark) return raise_largest(event_time);
   // After an advance from outside (idle, drain) the clock may stand ahead of the events.
   const auto reference = std::max(largest_, current_);
-  if (event_time.value - config_.max_jump_us <= reference.value) {
+  if (reference != kNoWatermark && event_time.value - config_.max_jump_us <= reference.value) {
     jump_count_ = 0;
     return raise_largest(event_time);
   }
@@ -21,6 +20,11 @@ bool Watermark::observe(EventTime event_time) {
 EventTime Watermark::unseen_from() const {
   if (largest_ == kNoWatermark) return current_;
   return std::max(EventTime(largest_.value + 1), current_);
+}
+
+EventTime Watermark::if_nothing_more_comes() const {
+  if (current_ != kNoWatermark || jump_count_ == 0) return current_;
+  return jump_smallest_ - config_.out_of_orderness_us;
 }
 
 bool Watermark::raise_largest(EventTime event_time) {

@@ -19,15 +19,22 @@ struct WatermarkConfig {
 // The event-time clock of one source partition (R12): the largest event time seen minus the bound,
 // monotone. An event further than max_jump past the largest one is not believed until
 // `jump_confirmations` further events in a row are that far ahead, too; then the clock moves to the
-// smallest of them.
+// smallest of them. The beginning is such a jump: there is no watermark before
+// `jump_confirmations` + 1 events, and it starts at the smallest of them, so that a feed of old
+// events survives one that begins with `now()`.
 class Watermark {
  public:
   explicit Watermark(const WatermarkConfig& config) : config_(config) {}
 
+  // kNoWatermark until the first events are believed.
   [[nodiscard]] EventTime current() const { return current_; }
+  // Before there is a watermark the one that the events so far would give; kNoWatermark without
+  // any. For whoever decides that the partition is idle.
+  [[nodiscard]] EventTime if_nothing_more_comes() const;
 
   // The smallest event time of which no event was seen, and none is expected but late ones:
-  // whatever begins here misses nothing. kNoWatermark before the first event.
+  // whatever begins here misses nothing. Events that are not believed do not count; kNoWatermark
+  // before the first that is.
   [[nodiscard]] EventTime unseen_from() const;
 
   // Returns whether the watermark moved.

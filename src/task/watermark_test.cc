@@ -25,10 +25,16 @@ WatermarkConfig config_of(std::int64_t bound_s, std::int32_t confirmations = 10)
   return {bound_s * kSecond, kDay, confirmations};
 }
 
+// One that has believed its beginning: as many events of one instant as it takes.
+Watermark begun_at(const WatermarkConfig& config, EventTime time) {
+  Watermark watermark(config);
+  for (int i = 0; i < config.jump_confirmations; ++i) EXPECT_FALSE(watermark.observe(time));
+  EXPECT_TRUE(watermark.observe(time));
+  return watermark;
+}
+
 TEST(Watermark, is_the_largest_event_time_minus_the_bound) {
-  Watermark watermark(config_of(30));
-  EXPECT_EQ(watermark.current(), kNoWatermark);
-  EXPECT_TRUE(watermark.observe(at("2012-06-21T13:30:30Z")));
+  auto watermark = begun_at(config_of(30), at("2012-06-21T13:30:30Z"));
   EXPECT_EQ(watermark.current(), at("2012-06-21T13:30:00Z"));
   EXPECT_FALSE(watermark.observe(at("2012-06-21T13:30:29Z")));
   EXPECT_EQ(watermark.current(), at("2012-06-21T13:30:00Z"));
@@ -37,8 +43,7 @@ TEST(Watermark, is_the_largest_event_time_minus_the_bound) {
 }
 
 TEST(Watermark, one_event_in_the_year_9999_does_not_move_it) {
-  Watermark watermark(config_of(0));
-  ASSERT_TRUE(watermark.observe(at("2012-06-21T13:30:00Z")));
+  auto watermark = begun_at(config_of(0), at("2012-06-21T13:30:00Z"));
   EXPECT_FALSE(watermark.observe(at("9999-12-31T23:59:59Z")));
   EXPECT_EQ(watermark.current(), at("2012-06-21T13:30:00Z"));
   EXPECT_TRUE(watermark.observe(at("2012-06-21T13:30:01Z")));
@@ -46,8 +51,7 @@ TEST(Watermark, one_event_in_the_year_9999_does_not_move_it) {
 }
 
 TEST(Watermark, now_in_a_feed_of_1997_does_not_move_it_even_again_and_again) {
-  Watermark watermark(config_of(3600));
-  ASSERT_TRUE(watermark.observe(at("1997-01-01T12:00:00Z")));
+  auto watermark = begun_at(config_of(3600), at("1997-01-01T12:00:00Z"));
   for (int i = 0; i < 100; ++i) {
     EXPECT_FALSE(watermark.observe(at("2026-05-01T00:00:00Z")));
     watermark.observe(at("1997-01-01T12:00:00Z") + i * kSecond);
@@ -55,9 +59,46 @@ TEST(Watermark, now_in_a_feed_of_1997_does_not_move_it_even_again_and_again) {
   EXPECT_EQ(watermark.current(), at("1997-01-01T11:01:39Z"));
 }
 
+TEST(Watermark, begins_at_the_smallest_of_the_first_events) {
+  Watermark watermark(config_of(10, 3));
+  EXPECT_EQ(watermark.if_nothing_more_comes(), kNoWatermark);
+  EXPECT_FALSE(watermark.observe(at("1997-01-01T00:00:30Z")));
+  EXPECT_EQ(watermark.if_nothing_more_comes(), at("1997-01-01T00:00:20Z"));
+  EXPECT_FALSE(watermark.observe(at("1997-01-01T00:00:15Z")));
+  EXPECT_FALSE(watermark.observe(at("1997-01-01T00:00:40Z")));
+  EXPECT_EQ(watermark.current(), kNoWatermark);
+  EXPECT_EQ(watermark.if_nothing_more_comes(), at("1997-01-01T00:00:05Z"));
+  EXPECT_TRUE(watermark.observe(at("1997-01-01T00:00:35Z")));
+  EXPECT_EQ(watermark.current(), at("1997-01-01T00:00:05Z"));
+  EXPECT_EQ(watermark.if_nothing_more_comes(), watermark.current());
+  EXPECT_TRUE(watermark.observe(at("1997-01-01T00:00:40Z")));
+  EXPECT_EQ(watermark.current(), at("1997-01-01T00:00:30Z"));
+}
+
+TEST(Watermark, a_feed_of_1997_that_begins_with_now_stays_in_1997) {
+  Watermark watermark(config_of(0));
+  EXPECT_FALSE(watermark.observe(at("2026-05-01T00:00:00Z")));
+  for (int i = 0; i < 100; ++i) watermark.observe(at("1997-01-01T12:00:00Z") + i * kSecond);
+  EXPECT_EQ(watermark.current(), at("1997-01-01T12:01:39Z"));
+}
+
+TEST(Watermark, a_live_feed_that_begins_with_1970_follows_its_events) {
+  Watermark watermark(config_of(0));
+  EXPECT_FALSE(watermark.observe(at("1970-01-01T00:00:00Z")));
+  for (int i = 0; i < 100; ++i) watermark.observe(at("2026-05-01T00:00:00Z") + i * kSecond);
+  EXPECT_EQ(watermark.current(), at("2026-05-01T00:01:39Z"));
+}
+
+TEST(Watermark, an_advance_from_outside_ends_the_beginning) {
+  Watermark watermark(config_of(0));
+  EXPECT_FALSE(watermark.observe(at("1997-01-01T00:00:00Z")));
+  EXPECT_TRUE(watermark.advance_to(at("1997-01-01T00:00:05Z")));
+  EXPECT_TRUE(watermark.observe(at("1997-01-01T00:00:09Z")));
+  EXPECT_EQ(watermark.current(), at("1997-01-01T00:00:09Z"));
+}
+
 TEST(Watermark, a_jump_is_believed_once_enough_events_in_a_row_confirm_it) {
-  Watermark watermark(config_of(0, 3));
-  ASSERT_TRUE(watermark.observe(at("1997-01-01T00:00:00Z")));
+  auto watermark = begun_at(config_of(0, 3), at("1997-01-01T00:00:00Z"));
   EXPECT_FALSE(watermark.observe(at("1997-03-01T00:00:05Z")));  // the jump
   EXPECT_FALSE(watermark.observe(at("1997-03-01T00:00:09Z")));  // three confirmations
   EXPECT_FALSE(watermark.observe(at("1997-03-01T00:00:04Z")));
@@ -66,16 +107,14 @@ TEST(Watermark, a_jump_is_believed_once_enough_events_in_a_row_confirm_it) {
 }
 
 TEST(Watermark, exactly_max_jump_ahead_is_no_jump) {
-  Watermark watermark(config_of(0));
-  ASSERT_TRUE(watermark.observe(at("1997-01-01T00:00:00Z")));
+  auto watermark = begun_at(config_of(0), at("1997-01-01T00:00:00Z"));
   EXPECT_TRUE(watermark.observe(at("1997-01-02T00:00:00Z")));
   EXPECT_FALSE(watermark.observe(at("1997-01-03T00:00:00.000001Z")));
   EXPECT_EQ(watermark.current(), at("1997-01-02T00:00:00Z"));
 }
 
 TEST(Watermark, an_advance_from_outside_never_goes_back_and_is_where_jumps_count_from) {
-  Watermark watermark(config_of(0, 0));
-  ASSERT_TRUE(watermark.observe(at("1997-01-01T00:00:00Z")));
+  auto watermark = begun_at(config_of(0, 0), at("1997-01-01T00:00:00Z"));
   EXPECT_TRUE(watermark.advance_to(at("1997-01-20T00:00:00Z")));
   EXPECT_FALSE(watermark.advance_to(at("1997-01-19T00:00:00Z")));
   EXPECT_FALSE(watermark.observe(at("1997-01-02T00:00:00Z")));
@@ -85,14 +124,14 @@ TEST(Watermark, an_advance_from_outside_never_goes_back_and_is_where_jumps_count
 }
 
 // The slow twin keeps every event and derives the clock from the list: an event is believed when
-// it is at most max_jump ahead of all believed ones, or when it ends a run of k + 1 unbelieved
-// ones.
+// it is at most max_jump ahead of the newest believed one, or when it ends a run of k + 1
+// unbelieved ones.
 class ListTwin {
  public:
   explicit ListTwin(const WatermarkConfig& config) : config_(config) {}
 
   EventTime observe(EventTime time) {
-    const bool is_near = believed_.empty() || time.value <= newest() + config_.max_jump_us;
+    const bool is_near = !believed_.empty() && time.value <= newest() + config_.max_jump_us;
     if (is_near) {
       believed_.push_back(time.value);
       run_.clear();
@@ -111,6 +150,7 @@ class ListTwin {
     return *std::max_element(believed_.begin(), believed_.end());
   }
   [[nodiscard]] EventTime current() const {
+    if (believed_.empty()) return kNoWatermark;
     return EventTime(newest() - config_.out_of_orderness_us);
   }
 
