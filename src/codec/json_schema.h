@@ -14,10 +14,9 @@
 namespace millrace::codec {
 
 // One violated keyword. `instance_path` is a JSON pointer into the checked document
-// ("/items/3/price",
-// "" for the root), `keyword` the schema keyword ("required", "type", ...), `property` the property
-// in question where there is one (missing, unknown: `instance_path` is then that of the object),
-// `message` a sentence for people.
+// ("/items/3/price", "" for the root; of names beyond 200 bytes only those), `keyword` the schema
+// keyword ("required", "type", ...), `property` the property in question where there is one
+// (missing, unknown: `instance_path` is then that of the object), `message` a sentence for people.
 struct SchemaViolation {
   std::string instance_path;
   std::string keyword;

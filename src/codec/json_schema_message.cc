@@ -41,6 +41,12 @@ std::string describe_expected(const SchemaNode& node) {
   return node.expected.empty() ? describe_types(node.types) : node.expected;
 }
 
+std::string_view cut_text(std::string_view text, std::size_t bytes_max) {
+  if (text.size() <= bytes_max) return text;
+  while (bytes_max > 0 && (static_cast<unsigned char>(text[bytes_max]) & 0xc0) == 0x80) --bytes_max;
+  return text.substr(0, bytes_max);
+}
+
 std::string describe_value(const Value& value) {
   if (value.kind() == ValueKind::list) return "a list";
   if (value.kind() == ValueKind::map) return "an object";
@@ -51,15 +57,10 @@ std::string describe_value(const Value& value) {
     append_json(out, value, false);
     return out;
   }
-  std::string_view text = value.as_string();
-  const bool is_cut = text.size() > kQuotedBytesMax;
-  if (is_cut) {
-    std::size_t end = kQuotedBytesMax;
-    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
-    text = text.substr(0, end);
-  }
-  append_json_string(out, text);
-  if (is_cut) out += "...";
+  const std::string_view text = value.as_string();
+  const std::string_view shown = cut_text(text, kQuotedBytesMax);
+  append_json_string(out, shown);
+  if (shown.size() < text.size()) out += "...";
   return out;
 }
 

@@ -28,6 +28,7 @@ inline constexpr std::size_t kViolationsMax = 1000;
 // section 6.1.1).
 using TypeSet = std::uint8_t;
 namespace type_bit {
+// NOLINTBEGIN(readability-identifier-naming): words behind type_bit::
 inline constexpr TypeSet null = 1;
 inline constexpr TypeSet boolean = 2;
 inline constexpr TypeSet integer = 4;
@@ -37,6 +38,7 @@ inline constexpr TypeSet array = 32;
 inline constexpr TypeSet object = 64;
 inline constexpr TypeSet number = integer | fraction;
 inline constexpr TypeSet all = 127;
+// NOLINTEND(readability-identifier-naming)
 }  // namespace type_bit
 
 TypeSet type_of(const Value& value);

@@ -260,5 +260,26 @@ TEST(JsonSchema, what_a_row_cannot_show_is_not_row_checkable) {
   EXPECT_FALSE(is_checkable(R"({"type": "string"})"));
 }
 
+TEST(JsonSchema, a_thousand_violations_under_a_long_name_stay_small) {
+  auto schema = JsonSchema::compile(R"({"additionalProperties": {"items": {"type": "string"}}})");
+  ASSERT_TRUE(schema.is_ok());
+  std::string text = "{\"" + std::string(500'000, 'n') + "\":[0";
+  for (int i = 0; i < 5'000; ++i) text += ",0";
+  text += "]}";
+  Arena arena;
+  const auto document = parse_json(text, arena);
+  ASSERT_TRUE(document.is_ok());
+  std::vector<SchemaViolation> violations;
+  EXPECT_FALSE(schema->validate(*document, violations));
+  ASSERT_EQ(violations.size(), 1'000U);
+  std::size_t bytes = 0;
+  for (const auto& violation : violations) {
+    bytes += violation.instance_path.size() + violation.message.size();
+  }
+  EXPECT_LT(bytes, 1'000'000U);
+  EXPECT_TRUE(violations[0].message.starts_with(std::string(200, 'n') + "...[0] must be"))
+      << violations[0].message;
+}
+
 }  // namespace
 }  // namespace millrace::codec

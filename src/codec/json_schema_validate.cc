@@ -419,7 +419,7 @@ std::string path_pointer(const PathFrame* frame) {
   if (frame == nullptr) return "";
   std::string out = path_pointer(frame->parent) + "/";
   if (frame->is_index) return out + std::to_string(frame->index);
-  for (const char c : frame->name) {
+  for (const char c : cut_text(frame->name, kPathNameBytesMax)) {
     if (c == '~') {
       out += "~0";
     } else if (c == '/') {
@@ -436,7 +436,9 @@ std::string path_text(const PathFrame* frame) {
   std::string out = frame->parent == nullptr ? std::string() : path_text(frame->parent);
   if (frame->is_index) return out + "[" + std::to_string(frame->index) + "]";
   if (!out.empty()) out += ".";
-  return out + std::string(frame->name);
+  const auto shown = cut_text(frame->name, kPathNameBytesMax);
+  out += shown;
+  return shown.size() < frame->name.size() ? out + "..." : out;
 }
 
 void report_missing(const std::string& name, const PathFrame* frame,

@@ -90,8 +90,8 @@ class TicksOfADay : public testing::Test {
     delete plan_;
   }
 
-  static const Pipeline* plan_;
-  static PipelineDriver* driver_;
+  static const Pipeline* plan_;    // NOLINT(readability-identifier-naming): a member
+  static PipelineDriver* driver_;  // NOLINT(readability-identifier-naming): a member
 };
 const Pipeline* TicksOfADay::plan_ = nullptr;
 PipelineDriver* TicksOfADay::driver_ = nullptr;

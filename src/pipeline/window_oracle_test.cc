@@ -61,10 +61,10 @@ struct WindowShape {
   std::int64_t lateness_s;
 };
 const std::vector<WindowShape>& shapes() {
-  static const std::vector<WindowShape> kShapes{{"by_key", "by_key_out", 10, 10, 7},
-                                                {"by_kind", "by_kind_out", 12, 4, 3},
-                                                {"everything", "everything_out", 5, 5, 0}};
-  return kShapes;
+  static const std::vector<WindowShape> known{{"by_key", "by_key_out", 10, 10, 7},
+                                              {"by_kind", "by_kind_out", 12, 4, 3},
+                                              {"everything", "everything_out", 5, 5, 0}};
+  return known;
 }
 
 struct Event {

@@ -11,9 +11,10 @@
 #include "task/source_task_internal.h"
 
 namespace millrace::task {
-
 namespace {
 
+// A letter's message shows no further faults beyond this.
+constexpr std::size_t kViolationBytesShown = 16 << 10;
 // A chunk's rows and values should stay in the first level of the cache.
 constexpr std::size_t kChunkRecords = 32;
 constexpr std::size_t kChunkBytes = 64 << 10;  // of values; large records go one by one
@@ -160,13 +161,23 @@ SourceTask::Step SourceTask::decode(Event& event) {
     is_valid = plan_.schema->validate(*document, violations_) && outcome.mismatches == 0;
   }
   if (is_valid) return check_document(event, outcome.unknown_count);
+  return refuse(event, ErrorType::schema_invalid, "schema", message_of_violations());
+}
+
+std::string SourceTask::message_of_violations() const {
   std::string message;
+  std::size_t shown = 0;
   for (const auto& violation : violations_) {
+    if (message.size() >= kViolationBytesShown) break;
     if (!message.empty()) message += "; ";
     message += violation.message;
+    ++shown;
   }
-  if (message.empty()) message = "a field does not fit its type";
-  return refuse(event, ErrorType::schema_invalid, "schema", std::move(message));
+  if (message.empty()) return "a field does not fit its type";
+  if (shown < violations_.size()) {
+    message += "; and " + std::to_string(violations_.size() - shown) + " more";
+  }
+  return message;
 }
 
 // The enriched event is the original text with the computed members behind it, so the original must

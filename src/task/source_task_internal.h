@@ -68,6 +68,7 @@ class SourceTask final : public Task {
   // First pass: what depends on the record alone.
   void prepare(Event& event, const RecordView& record, WallTime time);
   Step decode(Event& event);
+  [[nodiscard]] std::string message_of_violations() const;
   Step check_document(Event& event, std::uint64_t unknown_count);
   Step check_key(Event& event);
   Step check_rules(Event& event);
