@@ -173,10 +173,16 @@ Result<std::unique_ptr<RecordSource>> open_lines(const std::string& path, bool i
     auto status =
         codec::decompress(codec::Compression::gzip, packed.view(), kUnpackedBytesMax, plain);
     if (!status.is_ok()) return std::move(status).with_context(path);
-    in = std::make_unique<std::istringstream>(std::move(plain));
+    return lines_of(std::move(plain), is_csv);
   }
   auto& stream = *in;
   return std::unique_ptr<RecordSource>(std::make_unique<LineSource>(std::move(in), stream, is_csv));
+}
+
+std::unique_ptr<RecordSource> lines_of(std::string text, bool is_csv) {
+  auto in = std::make_unique<std::istringstream>(std::move(text));
+  auto& stream = *in;
+  return std::make_unique<LineSource>(std::move(in), stream, is_csv);
 }
 
 std::unique_ptr<RecordSource> make_generator(const GeneratorOptions& options) {

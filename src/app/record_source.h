@@ -23,6 +23,8 @@ class RecordSource {
 // its header's names; whole numbers become numbers, everything else strings. Empty lines are
 // skipped.
 Result<std::unique_ptr<RecordSource>> open_lines(const std::string& path, bool is_csv);
+// The same of a text.
+std::unique_ptr<RecordSource> lines_of(std::string text, bool is_csv);
 
 struct GeneratorOptions {
   std::string kind;  // "ticks" or "orders"
