@@ -1,5 +1,7 @@
 """What the scenarios share: a workspace and running instances that are cleared up afterwards."""
 
+import subprocess
+
 import pytest
 
 from harness import BINARY, Millrace
@@ -54,3 +56,19 @@ def write_lines(tmp_path):
         return path
 
     return write
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A folder on a disk of its own that can be filled."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=768m", "tmpfs", str(folder)]
+    try:
+        done = subprocess.run(mount, capture_output=True, text=True, check=False)
+    except OSError as error:
+        pytest.skip(f"mount is not there: {error}")
+    if done.returncode != 0:
+        pytest.skip(f"mounting a tmpfs is not permitted: {done.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=False)

@@ -102,16 +102,25 @@ def body(batches: list[tuple[int, bytes]]) -> bytes:
     return b"".join(struct.pack("<Iq", at, 0) + batch for at, batch in batches)
 
 
-def post(port: int, topic: str, content: bytes, seconds: float = 60) -> tuple[int, dict]:
-    """HTTP status and answer."""
+def request(port: int, method: str, path: str, content=b"", kind="", seconds: float = 60):
+    """HTTP status and the JSON answer."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=seconds)
     try:
-        path = f"/api/v1/topics/{topic}/batches"
-        connection.request("POST", path, content, {"Content-Type": CONTENT_TYPE})
+        connection.request(method, path, content, {"Content-Type": kind} if kind else {})
         answer = connection.getresponse()
         return answer.status, json.loads(answer.read())
     finally:
         connection.close()
+
+
+def create_topic(port: int, topic: str) -> int:
+    """The HTTP status: 409 where it is there already."""
+    content = json.dumps({"topic": topic})
+    return request(port, "POST", "/api/v1/topics", content, "application/json")[0]
+
+
+def post(port: int, topic: str, content: bytes) -> tuple[int, dict]:
+    return request(port, "POST", f"/api/v1/topics/{topic}/batches", content, CONTENT_TYPE)
 
 
 def post_batch(port: int, topic: str, batch: Batch | bytes, partition: int = 0):

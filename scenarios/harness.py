@@ -33,6 +33,11 @@ def wait_until(condition, what: str, seconds: float = 60):
         time.sleep(POLL_SECONDS)
 
 
+def let_pass(seconds: float) -> None:
+    """For pauses and moments of kills, whose length is what is tested; not to wait for things."""
+    time.sleep(seconds)
+
+
 class Millrace:
     """One instance: a data folder, its pipelines, and the process while it runs."""
 
