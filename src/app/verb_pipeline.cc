@@ -48,7 +48,7 @@ Comparison compare(const pipeline::Pipeline& plan, const Installation& installat
 
 std::string in_words(Comparison comparison, const pipeline::Pipeline& plan,
                      const Installation& installation) {
-  const auto name = "pipeline " + plan.name + " version " + std::to_string(plan.version);
+  auto name = "pipeline " + plan.name + " version " + std::to_string(plan.version);
   switch (comparison) {
     case Comparison::absent:
       return name + " has never run there";

@@ -5,7 +5,7 @@
 #include <vector>
 
 // What each verb of the command line takes, after parsing. run_X prints to stdout and gives an
-// ExitStatus.
+// exit status of command_line.h.
 
 namespace millrace::app {
 

@@ -397,7 +397,7 @@ void Compiler::compile_sinks() {
 
 std::string Compiler::lake_compression(const LakeSpec& lake) {
   if (!lake.compression.empty()) return lake.compression;
-  const std::string own = lake.is_parquet ? "zstd" : "gzip";
+  std::string own = lake.is_parquet ? "zstd" : "gzip";
   const auto& configured = options_.lake.compression;
   if (configured.empty()) return own;
   if (lake.is_parquet || configured != "snappy") return configured;

@@ -49,38 +49,38 @@ struct Binding {
   std::string (*show)(const Config&);
 };
 
-template <auto member>
+template <auto kMember>
 void set_integer(Config& config, const Value& value) {
-  using Int = std::remove_reference_t<decltype(config.*member)>;
-  config.*member = static_cast<Int>(value.as_int64());  // within the key's bounds
+  using Int = std::remove_reference_t<decltype(config.*kMember)>;
+  config.*kMember = static_cast<Int>(value.as_int64());  // within the key's bounds
 }
-template <auto member>
+template <auto kMember>
 void set_text(Config& config, const Value& value) {
-  config.*member = value.as_string();
+  config.*kMember = value.as_string();
 }
-template <auto member>
+template <auto kMember>
 void set_word(Config& config, const Value& value) {
-  config.*member = canonical_word(value.as_string());
+  config.*kMember = canonical_word(value.as_string());
 }
-template <auto member>
+template <auto kMember>
 std::string show_integer(const Config& config) {
-  return std::to_string(config.*member);
+  return std::to_string(config.*kMember);
 }
-template <auto member>
+template <auto kMember>
 std::string show_text(const Config& config) {
-  return json_of(config.*member);
+  return json_of(config.*kMember);
 }
-template <auto member>
+template <auto kMember>
 constexpr Binding integer_binding(std::string_view setting) {
-  return {setting, set_integer<member>, show_integer<member>};
+  return {setting, set_integer<kMember>, show_integer<kMember>};
 }
-template <auto member>
+template <auto kMember>
 constexpr Binding text_binding(std::string_view setting) {
-  return {setting, set_text<member>, show_text<member>};
+  return {setting, set_text<kMember>, show_text<kMember>};
 }
-template <auto member>
+template <auto kMember>
 constexpr Binding word_binding(std::string_view setting) {
-  return {setting, set_word<member>, show_text<member>};
+  return {setting, set_word<kMember>, show_text<kMember>};
 }
 
 void set_delivery(Config& config, const Value& value) {

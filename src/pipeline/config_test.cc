@@ -36,7 +36,7 @@ std::string faults_of(const std::string& text) {
 }
 
 TEST(Config, the_files_of_the_project_load_in_every_environment) {
-  const struct {
+  static constexpr struct {
     const char* environment;
     int parallelism;
     std::int64_t checkpoint_interval_ms;
