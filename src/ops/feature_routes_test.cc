@@ -16,8 +16,8 @@ using Json = nlohmann::ordered_json;
 
 class Exchange final : public http::Responder::Exchange {
  public:
-  void respond(http::Response response) override { response_ = std::move(response); }
-  http::Response response_;
+  void respond(http::Response response) override { last = std::move(response); }
+  http::Response last;
 };
 
 class FeatureRoutesTest : public testing::Test {
@@ -59,7 +59,7 @@ class FeatureRoutesTest : public testing::Test {
     if (id) request.query.add("id", *id);
     const auto exchange = std::make_shared<Exchange>();
     router_.handle(request, http::Responder(exchange));
-    return exchange->response_;
+    return exchange->last;
   }
   static std::string message(const http::Response& response) {
     return Json::parse(response.body)["error"]["message"].get<std::string>();

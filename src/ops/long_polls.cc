@@ -40,7 +40,8 @@ bool LongPolls::try_answer(Waiting& waiting, bool is_last_chance) {
 }
 
 void LongPolls::fetch(Poll poll) {
-  Waiting waiting{std::move(poll), clock_.monotonic_now() + poll.wait_ms * kNanosPerMilli};
+  const auto give_up = clock_.monotonic_now() + poll.wait_ms * kNanosPerMilli;
+  Waiting waiting{std::move(poll), give_up};
   if (try_answer(waiting, waiting.poll.wait_ms <= 0)) return;
   bool is_full = false;
   {
