@@ -71,7 +71,7 @@ def test_a_name_of_an_earlier_version_stays_and_is_not_restored(instance, worksp
     ticks.change(ticks.text.replace("version: 1\n", "version: 2\n"))
     run.start()
     assert objects <= objects_in(run)
-    assert "of an earlier version" in run.cli_fails("snapshot", "restore", "one")
+    assert "is of version 1 of the pipeline" in run.cli_fails("snapshot", "restore", "one")
     run.cli("snapshot", "delete", "one")
     assert run.terminate() == 0
     run.start()

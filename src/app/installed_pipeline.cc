@@ -86,8 +86,8 @@ Result<ForeseenTakeover> try_in_folder(sys::FileSystem& files, const std::string
   MR_ASSIGN_OR_RETURN(const auto objects,
                       objects::open_directory_store(files, folder + "/objects"));
   runtime::SnapshotWriter snapshots(*objects);
-  runtime::PipelineRunner runner({open->log.get(), objects.get(), &open->clock, &snapshots}, plan,
-                                 {});
+  runtime::PipelineRunner runner(
+      {open->log.get(), objects.get(), &open->clock, &snapshots, nullptr, nullptr}, plan, {});
   const auto status = runner.check();
   ForeseenTakeover foreseen;
   if (runner.takeover()) foreseen.takeover = *runner.takeover();

@@ -50,6 +50,12 @@ Result<std::vector<PipelineRunner::RestoredTask>> PipelineRunner::restore_snapsh
     const std::string& name, const std::function<bool()>& is_cancelled) {
   MR_CHECK(services_.catalog != nullptr);
   MR_ASSIGN_OR_RETURN(const auto snapshot, services_.catalog->find(plan_.name, name));
+  // What the tasks read since would be replayed with operators that did not read it.
+  if (snapshot.file != plan_.file) {
+    return invalid_error("snapshot " + name + " is of version " + std::to_string(snapshot.version) +
+                         " of the pipeline, version " + std::to_string(plan_.version) +
+                         " is in force; only a snapshot of that can be gone back to");
+  }
   const auto all = runners();
   std::vector<task::SnapshotEntry> entries;
   for (const auto* runner : all) {

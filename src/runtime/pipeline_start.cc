@@ -250,8 +250,9 @@ Status PipelineRunner::switch_version() {
     }
   }
   commit.appends.push_back(registration_batch(registration(), services_.clock->wall_now()));
-  MR_ASSIGN_OR_RETURN(const auto appended, services_.log->commit(std::move(commit)));
-  MR_RETURN_IF_ERROR(services_.log->wait_durable(appended.sequence));
+  log::CommitPort& commits = services_.commits != nullptr ? *services_.commits : *services_.log;
+  MR_ASSIGN_OR_RETURN(const auto appended, commits.commit(std::move(commit)));
+  MR_RETURN_IF_ERROR(commits.wait_durable(appended.sequence));
   for (auto& stage : stages_) {
     for (auto& runner : stage.tasks) runner->finish_switch(appended.sequence);
   }

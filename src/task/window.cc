@@ -76,7 +76,7 @@ bool PaneSet::has_key(std::int64_t start_us, std::string_view key) const {
   if (it == panes_.end()) return false;
   const auto& keys = it->second.keys;
   if (keys.size() == 1) return keys.front().key == key;
-  return it->second.index.contains(std::string(key));
+  return it->second.index.contains(key);
 }
 
 KeyState& PaneSet::key_state(Pane& pane, std::string_view key) {

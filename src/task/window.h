@@ -32,6 +32,7 @@ struct KeyHash {
   using is_transparent = void;
   std::size_t operator()(std::string_view key) const { return hash64(key); }
 };
+
 // Of what the open panes of a window depend on: name, key, lengths, lateness, aggregates. Two
 // definitions with one hash may share them.
 std::uint64_t definition_hash(const Window& window);
