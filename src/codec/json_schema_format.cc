@@ -231,13 +231,15 @@ bool has_format(TextFormat format, std::string_view text) {
 bool fits_decimal(const Decimal& number, int precision, int scale) {
   MR_CHECK(precision >= 1 && precision <= Decimal::kDigitsMax);
   MR_CHECK(scale >= 0 && scale <= precision);
-  const Decimal short_form = number.scale() > scale ? number.normalized() : number;
-  if (short_form.scale() > scale) return false;
+  if (number.scale() > scale) [[unlikely]] {
+    const Decimal short_form = number.normalized();
+    return short_form.scale() <= scale && fits_decimal(short_form, precision, scale);
+  }
   // |unscaled| * 10^(scale - own scale) < 10^precision, without the multiplication that could
   // overflow.
-  const int digits = precision - (scale - short_form.scale());
+  const int digits = precision - (scale - number.scale());
   const __int128 limit = power_of_ten(digits);
-  return short_form.unscaled() < limit && short_form.unscaled() > -limit;
+  return number.unscaled() < limit && number.unscaled() > -limit;
 }
 
 }  // namespace millrace::codec
