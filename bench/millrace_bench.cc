@@ -10,6 +10,7 @@
 
 #include "bench/ceiling.h"
 #include "bench/pipeline_run.h"
+#include "bench/service_run.h"
 #include "bench/tick_generator.h"
 
 // The canonical workload: `./dev bench`. Every figure is the median of the repeats; every run's
@@ -27,11 +28,12 @@ struct Options {
   TickOptions ticks;
   CeilingOptions ceiling;
   millrace::bench::PipelineRunOptions pipeline;
+  millrace::bench::ServiceRunOptions service;
   std::int64_t repeat_count = 5;
   std::string_view only;  // one part; all when empty
 };
 
-constexpr std::array kParts = {"ceiling"sv, "pipeline"sv, "tasks"sv, "commits"sv};
+constexpr std::array kParts = {"ceiling"sv, "pipeline"sv, "tasks"sv, "commits"sv, "service"sv};
 
 constexpr std::string_view kHelp =
     "usage: millrace_bench [option value]...\n"
@@ -41,7 +43,10 @@ constexpr std::string_view kHelp =
     "  --folder DIR   where logs are written (.)\n"
     "  --sync 0|1     fdatasync (1)\n"
     "  --parallelism N  worker threads of the pipeline (1)\n"
-    "  --only PART    ceiling, pipeline, tasks or commits: for a profiler; no ratio then\n";
+    "  --only PART    ceiling, pipeline, tasks or commits: for a profiler; no ratio then.\n"
+    "                 service: start, memory and latency of the real binary, by clients outside\n"
+    "  --binary FILE  of the service (build/release/millrace)\n"
+    "  --seconds N    of each rate of the service (10)\n";
 
 std::optional<std::int64_t> parse_number(std::string_view text) {
   std::int64_t value = 0;
@@ -60,6 +65,11 @@ std::optional<Options> parse_options(const std::vector<std::string_view>& argume
     if (name == "--folder" && !value.empty()) {
       options.ceiling.folder = value;
       options.pipeline.folder = value;
+      options.service.folder = value;
+    } else if (name == "--binary" && !value.empty()) {
+      options.service.binary = value;
+    } else if (name == "--seconds" && number.value_or(0) > 0) {
+      options.service.seconds = *number;
     } else if (name == "--events" && number.value_or(0) > 0) {
       options.ticks.event_count = *number;
     } else if (name == "--repeats" && number.value_or(0) > 0) {
@@ -158,20 +168,25 @@ std::optional<double> bench_pipeline(const TickInput& input, const Options& opti
   return median.events_per_cpu_second();
 }
 
-// The tasks without the log: the best and the median of the repeats.
-bool bench_tasks(const TickInput& input, const Options& options) {
-  std::vector<double> runs;
-  for (std::int64_t i = 0; i < options.repeat_count; ++i) {
-    const auto alone = run_tasks_alone(input, options.pipeline);
-    if (!alone.is_ok()) {
-      std::fprintf(stderr, "millrace_bench: %s\n", alone.status().to_string().c_str());
-      return false;
-    }
-    runs.push_back(*alone);
+// The tasks without the log, stage by stage, and what is left of the pipeline's time for the log.
+bool bench_tasks(const TickInput& input, const Options& options,
+                 const std::optional<double>& pipeline) {
+  const auto stages = run_stages(input, options.pipeline, options.repeat_count);
+  if (!stages.is_ok()) {
+    std::fprintf(stderr, "millrace_bench: %s\n", stages.status().to_string().c_str());
+    return false;
   }
-  std::ranges::sort(runs);
-  std::printf("tasks alone, from input batch to output batch: %.0f ns/event (%.0f .. %.0f)\n",
-              runs[runs.size() / 2], runs.front(), runs.back());
+  const auto whole_ns = stages->back().total_ns;
+  std::printf("tasks alone, from input batch to output batch: %.0f ns/event\n", whole_ns);
+  std::printf("ns per stage, medians of %lld rounds through plans that do more and more:\n",
+              static_cast<long long>(options.repeat_count));
+  for (const auto& stage : *stages) {
+    std::printf("  %-36s %5.0f ns\n", stage.name.c_str(), stage.own_ns);
+  }
+  if (pipeline) {
+    std::printf("  %-36s %5.0f ns (the pipeline less the tasks alone)\n",
+                "log: commits, syncs, drain; runtime", 1e9 / *pipeline - whole_ns);
+  }
   return true;
 }
 
@@ -194,12 +209,20 @@ bool run_parts(const Options& options) {
   const auto is_wanted = [&](std::string_view part) {
     return options.only.empty() || options.only == part;
   };
+  if (options.only == "service") {
+    auto service = options.service;
+    service.ticks = options.ticks;
+    const auto status = run_service(service);
+    if (status.is_ok()) return true;
+    std::fprintf(stderr, "millrace_bench: %s\n", status.to_string().c_str());
+    return false;
+  }
   const auto input = generate_ticks(options.ticks);
   std::optional<double> ceiling;
   std::optional<double> pipeline;
   if (is_wanted("ceiling") && !(ceiling = bench_ceiling(input, options))) return false;
   if (is_wanted("pipeline") && !(pipeline = bench_pipeline(input, options))) return false;
-  if (is_wanted("tasks") && !bench_tasks(input, options)) return false;
+  if (is_wanted("tasks") && !bench_tasks(input, options, pipeline)) return false;
   if (is_wanted("commits") && !bench_commits(options)) return false;
   if (ceiling && pipeline) std::printf("ratio to the ceiling: %.2f\n", *pipeline / *ceiling);
   return true;

@@ -1,10 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "base/status.h"
 #include "bench/tick_generator.h"
+#include "pipeline/pipeline.h"
 
 // The ticks pipeline as users run it, in this process: embedded log, runtime, pipelines/ticks.yaml,
 // durable commits. The backlog is in the log before the clock starts; the CPU of all threads
@@ -38,9 +41,22 @@ struct PipelineRunResult {
 
 Result<PipelineRunResult> run_pipeline(const TickInput& input, const PipelineRunOptions& options);
 
-// The same tasks without log, commits and disk: decode to finished output batches, on one thread.
-// CPU in nanoseconds per event.
-Result<double> run_tasks_alone(const TickInput& input, const PipelineRunOptions& options);
+// The shipped pipeline with the input's partition count and table.
+Result<std::unique_ptr<pipeline::Pipeline>> build_ticks(const TickInput& input,
+                                                        const PipelineRunOptions& options);
+
+// What a part of the tasks' work costs, in nanoseconds of CPU per event.
+struct StageCost {
+  std::string name;
+  double total_ns = 0;  // of everything up to this stage, median of the repeats
+  double own_ns = 0;    // the difference to the stage before
+};
+
+// The same tasks without log, commits and disk, on one thread, in variants of the plan that do more
+// and more; the last is the whole: decode to finished output batches. The variants take turns, so
+// that a drifting machine treats them alike; nothing in the tasks is there for measuring.
+Result<std::vector<StageCost>> run_stages(const TickInput& input, const PipelineRunOptions& options,
+                                          std::int64_t repeat_count);
 
 // Commits of one small batch, each awaited before the next: what a lone writer waits for
 // durability.

@@ -16,7 +16,6 @@
 #include "runtime/runtime.h"
 #include "sys/file_system.h"
 #include "sys/real_clock.h"
-#include "task/source_task.h"
 
 namespace millrace::bench {
 namespace {
@@ -43,30 +42,6 @@ Result<std::string> read_text(const std::string& path) {
   std::ostringstream text;
   text << in.rdbuf();
   return text.str();
-}
-
-// The shipped pipeline with the input's partition count and table.
-Result<std::unique_ptr<pipeline::Pipeline>> build(const TickInput& input,
-                                                  const PipelineRunOptions& options) {
-  pipeline::BuildOptions build;
-  build.file_name = kPipelineFile;
-  MR_ASSIGN_OR_RETURN(build.text, read_text(options.project + "/" + std::string(kPipelineFile)));
-  const auto at = build.text.find(kPartitions);
-  if (at == std::string::npos) return invalid_error("ticks.yaml has no partitions: 4");
-  build.text.replace(at, kPartitions.size(),
-                     "partitions: " + std::to_string(input.options.partition_count));
-  for (const auto& name : pipeline::files_named(build.text)) {
-    if (name.ends_with(".csv")) {
-      auto& table = build.files[name];
-      table = "ticker,sector\n";
-      for (const auto& sector : input.sectors) table += sector.ticker + "," + sector.sector + "\n";
-    } else {
-      MR_ASSIGN_OR_RETURN(build.files[name], read_text(options.project + "/" + name));
-    }
-  }
-  auto outcome = pipeline::build_pipeline(build);
-  if (outcome.pipeline == nullptr) return invalid_error(to_string(outcome.errors.front()));
-  return std::move(outcome.pipeline);
 }
 
 Status put_backlog(const TickInput& input, log::Log& log) {
@@ -181,7 +156,7 @@ Status run(const TickInput& input, const PipelineRunOptions& options, sys::FileS
   MR_ASSIGN_OR_RETURN(const auto log, log::EmbeddedLog::open(log_options, files, clock));
   MR_ASSIGN_OR_RETURN(const auto objects,
                       objects::open_directory_store(files, folder + "/objects"));
-  MR_ASSIGN_OR_RETURN(auto plan, build(input, options));
+  MR_ASSIGN_OR_RETURN(auto plan, build_ticks(input, options));
   const auto cpu_before_produce = process_cpu_ns();
   MR_RETURN_IF_ERROR(put_backlog(input, *log));
   MR_RETURN_IF_ERROR(log->run_maintenance());
@@ -224,39 +199,27 @@ Status run(const TickInput& input, const PipelineRunOptions& options, sys::FileS
 
 }  // namespace
 
-Result<double> run_tasks_alone(const TickInput& input, const PipelineRunOptions& options) {
-  MR_ASSIGN_OR_RETURN(const auto plan, build(input, options));
-  MR_CHECK(plan->tables.size() == 1);
-  const auto& file = plan->tables.front();
-  MR_ASSIGN_OR_RETURN(const auto table, task::Table::parse(file.format, file.content, file.key));
-  const task::TableVersionEntry version{file.name, task::table_content_hash(file.content)};
-  struct Partition {
-    std::unique_ptr<task::Task> task;
-    task::Outputs outputs;
-  };
-  std::vector<Partition> partitions;
-  for (std::int32_t p = 0; p < input.options.partition_count; ++p) {
-    partitions.push_back(
-        {task::make_source_task(plan->source, p,
-                                [&](const std::string&, const Hash128&) { return table; }),
-         task::Outputs(plan->source.outputs)});
-    MR_RETURN_IF_ERROR(
-        partitions.back().task->apply_event(version, WallTime(0), partitions.back().outputs));
+Result<std::unique_ptr<pipeline::Pipeline>> build_ticks(const TickInput& input,
+                                                        const PipelineRunOptions& options) {
+  pipeline::BuildOptions build;
+  build.file_name = kPipelineFile;
+  MR_ASSIGN_OR_RETURN(build.text, read_text(options.project + "/" + std::string(kPipelineFile)));
+  const auto at = build.text.find(kPartitions);
+  if (at == std::string::npos) return invalid_error("ticks.yaml has no partitions: 4");
+  build.text.replace(at, kPartitions.size(),
+                     "partitions: " + std::to_string(input.options.partition_count));
+  for (const auto& name : pipeline::files_named(build.text)) {
+    if (name.ends_with(".csv")) {
+      auto& table = build.files[name];
+      table = "ticker,sector\n";
+      for (const auto& sector : input.sectors) table += sector.ticker + "," + sector.sector + "\n";
+    } else {
+      MR_ASSIGN_OR_RETURN(build.files[name], read_text(options.project + "/" + name));
+    }
   }
-  constexpr WallTime kAppendTime{1'900'000'000'000};
-  std::size_t output_bytes = 0;
-  std::string batch;
-  const auto before = process_cpu_ns();
-  for (const auto& source : input.batches) {
-    auto& [task, outputs] = partitions[static_cast<std::size_t>(source.partition)];
-    batch = source.bytes;
-    codec::set_base_offset(batch, 0, Offset(source.base_offset));
-    MR_RETURN_IF_ERROR(task->apply(batch, kAppendTime, outputs));
-    for (const auto& finished : outputs.take()) output_bytes += finished.bytes.size();
-  }
-  MR_CHECK(output_bytes > 0);
-  return static_cast<double>(process_cpu_ns() - before) /
-         static_cast<double>(input.expected.event_count);
+  auto outcome = pipeline::build_pipeline(build);
+  if (outcome.pipeline == nullptr) return invalid_error(to_string(outcome.errors.front()));
+  return std::move(outcome.pipeline);
 }
 
 Result<CommitLatency> run_commits(const PipelineRunOptions& options, int commit_count) {

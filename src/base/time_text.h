@@ -28,8 +28,8 @@ class InstantParser {
  private:
   std::optional<Instant> parse_other_date(std::string_view text);
 
-  std::array<char, 11> date_{};    // "2012-06-21T" as last parsed
-  std::int64_t midnight_ = 0;      // of that day, in seconds
+  std::array<char, 11> date_{};  // "2012-06-21T" as last parsed
+  std::int64_t midnight_ = 0;    // of that day, in seconds
 };
 
 // "2012-06-21T13:30:00Z", with .mmm, .uuuuuu or .nnnnnnnnn only where needed.
