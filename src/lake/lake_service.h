@@ -20,7 +20,7 @@ namespace millrace::lake {
 
 struct LakeOptions {
   // Of all deliveries together, about; beyond it the largest buffer is rolled before its time.
-  std::size_t buffered_bytes_max = std::size_t{64} << 20;
+  std::size_t buffered_bytes_max = std::size_t{32} << 20;
   // When nothing is to be done, and between attempts after a failure (doubling up to the second).
   std::int64_t poll_interval_ms = 100;
   std::int64_t retry_interval_max_ms = 30'000;
