@@ -56,6 +56,21 @@ Status object_missing(const std::string& key) {
   return not_found_error("object " + key);
 }
 
+class FileReader final : public ObjectReader {
+ public:
+  FileReader(std::unique_ptr<sys::File> file, std::uint64_t bytes)
+      : file_(std::move(file)), bytes_(bytes) {}
+
+  [[nodiscard]] std::uint64_t bytes() const override { return bytes_; }
+  Status read_at(std::uint64_t position, std::size_t size, std::string& out) const override {
+    return file_->read_at(position, size, out);
+  }
+
+ private:
+  std::unique_ptr<sys::File> file_;
+  std::uint64_t bytes_;
+};
+
 class DirectoryStore final : public ObjectStore {
  public:
   DirectoryStore(sys::FileSystem& files, std::string root)
@@ -63,6 +78,7 @@ class DirectoryStore final : public ObjectStore {
 
   Status put(const std::string& key, std::string_view bytes, bool only_if_absent) override;
   Result<std::string> get(const std::string& key) override;
+  Result<std::unique_ptr<ObjectReader>> open_to_read(const std::string& key) override;
   Result<ObjectInfo> head(const std::string& key) override;
   Status remove(const std::string& key) override;
   Result<std::vector<ObjectInfo>> list(const std::string& prefix) override;
@@ -215,6 +231,18 @@ Result<std::string> DirectoryStore::get(const std::string& key) {
   auto bytes = files_.read_file(path_of(key));
   if (bytes.status().code() == StatusCode::not_found) return object_missing(key);
   return bytes;
+}
+
+Result<std::unique_ptr<ObjectReader>> DirectoryStore::open_to_read(const std::string& key) {
+  MR_RETURN_IF_ERROR(validate_key(key));
+  MR_ASSIGN_OR_RETURN(const bool is_there, is_object(key));
+  if (!is_there) return object_missing(key);
+  auto file = files_.open_to_read(path_of(key));
+  if (file.status().code() == StatusCode::not_found) return object_missing(key);
+  if (!file.is_ok()) return std::move(file).take_status();
+  MR_ASSIGN_OR_RETURN(const auto bytes, (*file)->size());
+  return std::unique_ptr<ObjectReader>(
+      std::make_unique<FileReader>(std::move(file).value(), bytes));
 }
 
 Result<ObjectInfo> DirectoryStore::head(const std::string& key) {

@@ -1,7 +1,8 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
-#include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +21,16 @@ struct UploadPart {
   std::string etag;
 };
 
+// Parts of one object, for readers that need little of it. Thread-safe. What it reads after the
+// object was replaced or removed is the old bytes or an error.
+class ObjectReader {
+ public:
+  virtual ~ObjectReader() = default;
+  [[nodiscard]] virtual std::uint64_t bytes() const = 0;
+  // Appends up to `size` bytes at `position` to `out`; fewer only at the end.
+  virtual Status read_at(std::uint64_t position, std::size_t size, std::string& out) const = 0;
+};
+
 // Named immutable blobs: a directory, S3, or memory with faults. Keys are '/'-separated, without
 // "..". Everything that returned ok is durable. Thread-safe. An `io` or `disconnected` error leaves
 // the outcome unknown: the write may have been applied.
@@ -30,6 +41,8 @@ class ObjectStore {
   // `exists` when `only_if_absent` and the key is taken (S3: If-None-Match: *).
   virtual Status put(const std::string& key, std::string_view bytes, bool only_if_absent) = 0;
   [[nodiscard]] virtual Result<std::string> get(const std::string& key) = 0;
+  // By default a reader of the whole object in memory.
+  [[nodiscard]] virtual Result<std::unique_ptr<ObjectReader>> open_to_read(const std::string& key);
   [[nodiscard]] virtual Result<ObjectInfo> head(const std::string& key) = 0;
   virtual Status remove(const std::string& key) = 0;  // ok if absent
   // All keys with the prefix, sorted.

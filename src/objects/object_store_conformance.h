@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "objects/object_store.h"
@@ -51,6 +52,33 @@ class Conformance {
     expect_ok(store_->put(odd, "odd", false));
     expect_holds(odd, "odd");
     EXPECT_EQ(keys_below("year=2012/"), std::vector<std::string>{odd});
+  }
+
+  void partial_reads() {
+    const std::string key = named("partial");
+    EXPECT_EQ(store_->open_to_read(key).status().code(), StatusCode::not_found);
+    EXPECT_EQ(store_->open_to_read("a//b").status().code(), StatusCode::invalid);
+    std::string bytes(10'000, '\0');
+    for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<char>(i * 31 >> 3);
+    expect_ok(store_->put(key, bytes, false));
+    const auto reader = options_.open()->open_to_read(key);
+    ASSERT_TRUE(reader.is_ok()) << reader.status().to_string();
+    EXPECT_EQ((*reader)->bytes(), bytes.size());
+    for (const auto& [position, size] :
+         {std::pair(0, 1), std::pair(4096, 4096), std::pair(9'990, 10), std::pair(9'990, 11),
+          std::pair(0, 20'000)}) {
+      std::string read = "before";
+      expect_ok((*reader)->read_at(static_cast<std::uint64_t>(position),
+                                   static_cast<std::size_t>(size), read));
+      EXPECT_TRUE(read == "before" + bytes.substr(static_cast<std::size_t>(position),
+                                                  static_cast<std::size_t>(size)))
+          << position << " " << size;
+    }
+    for (const std::uint64_t position : {std::uint64_t{10'000}, std::uint64_t{1} << 40}) {
+      std::string read;
+      expect_ok((*reader)->read_at(position, 5, read));
+      EXPECT_EQ(read, "");
+    }
   }
 
   void conditional_writes() {
@@ -263,6 +291,7 @@ inline void expect_conforms(ConformanceOptions options) {
     (store.*part)();
   };
   run("objects", &Conformance::objects);
+  run("partial reads", &Conformance::partial_reads);
   run("conditional writes", &Conformance::conditional_writes);
   run("racing conditional writes", &Conformance::racing_conditional_writes);
   run("listing", &Conformance::listing);
