@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <string>
 
 #include "base/check.h"
 #include "task/plan.h"
@@ -14,6 +13,8 @@ namespace {
 constexpr std::int64_t kBucketsPerTtl = 24;
 // Before the first watermark ids are filed here; it is older than every real bucket.
 constexpr std::int64_t kBeforeWatermark = std::numeric_limits<std::int64_t>::min();
+constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
+constexpr std::size_t kPrefetchedIds = 16;  // ahead of the one that is inserted
 
 }  // namespace
 
@@ -24,8 +25,14 @@ std::uint64_t definition_hash(const DedupPlan& dedup) {
 Dedup::Dedup(std::int64_t ttl_us, std::uint64_t hash_secret)
     : ttl_us_(ttl_us),
       bucket_us_(std::max<std::int64_t>(1, ttl_us / kBucketsPerTtl)),
-      hash_secret_(hash_secret) {
+      hash_secret_(hash_secret),
+      next_expiry_(kNever) {
   MR_CHECK(ttl_us > 0);
+}
+
+void Dedup::set_open_ids_max(std::size_t count) {
+  MR_CHECK(count > 0 && count <= OpenIds::kIdsMax);
+  open_ids_max_ = count;
 }
 
 std::int64_t Dedup::bucket_of(EventTime watermark) const {
@@ -34,8 +41,20 @@ std::int64_t Dedup::bucket_of(EventTime watermark) const {
   return quotient - (watermark.value % bucket_us_ < 0 ? 1 : 0);
 }
 
+std::int64_t Dedup::end_of(const Bucket& bucket) const {
+  return (bucket.number + 1) * bucket_us_;
+}
+
+void Dedup::find_next_expiry() {
+  next_expiry_ = kNever;
+  if (buckets_.empty()) return;
+  const auto& oldest = buckets_.front();
+  next_expiry_ = oldest.number == kBeforeWatermark ? kBeforeWatermark : end_of(oldest) + ttl_us_;
+}
+
 void Dedup::expire(EventTime watermark) {
-  if (watermark == kNoWatermark) return;
+  if (watermark.value <= next_expiry_) return;
+  const auto tags_before = live_tags_;
   while (!buckets_.empty()) {
     auto& oldest = buckets_.front();
     if (oldest.number == kBeforeWatermark) {
@@ -43,71 +62,195 @@ void Dedup::expire(EventTime watermark) {
       oldest.number = bucket_of(watermark);
       if (buckets_.size() > 1) oldest.number = std::min(oldest.number, buckets_[1].number);
     }
-    const auto end = (oldest.number + 1) * bucket_us_;
-    if (watermark.value <= end + ttl_us_) return;
-    for (const auto& id : oldest.ids) ids_.erase(id);
+    if (watermark.value <= end_of(oldest) + ttl_us_) break;
+    open_.expire(oldest.open_count);
+    live_count_ -= oldest.id_count;
+    for (const auto& run : oldest.runs) unattached_count_ -= run.is_attached ? 0 : 1;
     buckets_.pop_front();
   }
+  if (open_.size() == 0) without_fingerprint_ = 0;
+  filing_from_ = filing_until_ = 0;
+  ++runs_version_;
+  find_next_expiry();
+  find_live_tags();
+  if (has_fingerprints_ && live_tags_ != tags_before) fingerprints_.start_sweep(live_tags_);
 }
 
-bool Dedup::insert(const Hash128& id, EventTime watermark) {
-  expire(watermark);
-  if (!ids_.insert(id).second) return false;
+void Dedup::find_live_tags() {
+  live_tags_ = 0;
+  for (const auto& bucket : buckets_) live_tags_ |= 1u << bucket.tag;
+}
+
+// A tag comes back after 32 buckets, when those that had it are gone. Should one not be (a TTL of a
+// few microseconds has buckets of one), or the table hold left-overs of it, a look-up asks runs for
+// nothing, no more.
+Dedup::Bucket& Dedup::add_bucket(std::int64_t number) {
+  Bucket bucket;
+  bucket.number = number;
+  bucket.tag = next_tag_;
+  next_tag_ = static_cast<std::uint8_t>((next_tag_ + 1) % FingerprintTable::kTagCount);
+  buckets_.push_back(std::move(bucket));
+  ++runs_version_;
+  find_live_tags();
+  fingerprints_.keep(live_tags_);
+  find_next_expiry();
+  return buckets_.back();
+}
+
+Dedup::Bucket& Dedup::bucket_for(EventTime watermark) {
+  if (watermark.value >= filing_from_ && watermark.value < filing_until_) return buckets_.back();
   const auto number = bucket_of(watermark);
-  if (buckets_.empty() || buckets_.back().number < number) {
-    buckets_.push_back({number, {}});
-  }
+  if (buckets_.empty() || buckets_.back().number < number) add_bucket(number);
   MR_CHECK(buckets_.back().number == number);
-  buckets_.back().ids.push_back(id);
+  if (number != kBeforeWatermark) {
+    filing_from_ = number * bucket_us_;
+    filing_until_ = filing_from_ + bucket_us_;
+  }
+  return buckets_.back();
+}
+
+Result<bool> Dedup::insert(const Hash128& id, EventTime watermark) {
+  expire(watermark);
+  const auto place = open_.find(id);
+  if (place.is_found) return false;
+  const auto fingerprint = FingerprintTable::fingerprint_of(id);
+  std::uint32_t tags = 0;
+  if (has_fingerprints_) {
+    tags = fingerprints_.find(fingerprint) & live_tags_;
+    if (tags != 0) {
+      MR_ASSIGN_OR_RETURN(const bool is_known, is_in_runs(id, tags));
+      if (is_known) return false;
+    }
+  }
+  auto& bucket = bucket_for(watermark);
+  open_.add(id, place);
+  ++bucket.id_count;
+  ++bucket.open_count;
+  ++live_count_;
+  if (has_fingerprints_ && (tags >> bucket.tag & 1) == 0) {
+    fingerprints_.insert(fingerprint, bucket.tag);
+  }
+  if (open_.size() >= open_ids_max_) seal();
   return true;
 }
 
-Hash128 Dedup::definition_hash() const {
-  return hash128("dedup " + std::to_string(ttl_us_), hash_secret_);
+Result<bool> Dedup::is_in_runs(const Hash128& id, std::uint32_t tags) {
+  for (auto bucket = buckets_.rbegin(); bucket != buckets_.rend(); ++bucket) {
+    if ((tags >> bucket->tag & 1) == 0) continue;
+    for (auto run = bucket->runs.rbegin(); run != bucket->runs.rend(); ++run) {
+      MR_CHECK(run->reader != nullptr);
+      ++run_lookups_;
+      auto is_known = run->reader->contains(id);
+      if (!is_known.is_ok() || *is_known) return is_known;
+    }
+  }
+  return false;
 }
 
-void Dedup::snapshot(Encoder& to) const {
-  const auto definition = definition_hash();
-  to.u64(definition.low);
-  to.u64(definition.high);
-  to.varint(buckets_.size());
+void Dedup::seal() {
+  const auto ids = open_.live();
+  auto unmarked = has_fingerprints_ ? without_fingerprint_ : open_.size();
+  unmarked -= std::min(unmarked, open_.expired_count());
+  std::size_t begin = 0;
+  for (auto& bucket : buckets_) {
+    if (bucket.open_count == 0) continue;
+    const auto own = ids.subspan(begin, bucket.open_count);
+    if (begin < unmarked) mark(bucket, own.first(std::min(own.size(), unmarked - begin)));
+    begin += own.size();
+    std::vector<Hash128> sorted(own.begin(), own.end());
+    sort_ids(sorted);
+    auto run = std::make_shared<SealedRun>(bucket.number, sorted);
+    bucket.runs.push_back({run->name(), run});
+    sealed_.push_back(std::move(run));
+    ++unattached_count_;
+    bucket.open_count = 0;
+    has_fingerprints_ = true;
+  }
+  MR_CHECK(begin == ids.size());
+  open_.clear();
+  without_fingerprint_ = 0;
+  ++runs_version_;
+}
+
+void Dedup::mark(const Bucket& bucket, std::span<const Hash128> ids) {
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    if (i + kPrefetchedIds < ids.size()) {
+      fingerprints_.prefetch(FingerprintTable::fingerprint_of(ids[i + kPrefetchedIds]));
+    }
+    fingerprints_.insert_if_absent(FingerprintTable::fingerprint_of(ids[i]), bucket.tag);
+  }
+}
+
+std::vector<std::shared_ptr<const SealedRun>> Dedup::take_sealed_runs() {
+  return std::exchange(sealed_, {});
+}
+
+Dedup::Run* Dedup::find_run(const Hash128& content) {
+  for (auto& bucket : buckets_) {
+    for (auto& run : bucket.runs) {
+      if (run.name.content == content) return &run;
+    }
+  }
+  return nullptr;
+}
+
+bool Dedup::attach_run(const Hash128& content, std::shared_ptr<IdRunReader> reader) {
+  MR_CHECK(reader != nullptr);
+  auto* const run = find_run(content);
+  if (run == nullptr) return false;
+  ++runs_version_;
+  run->reader = std::move(reader);
+  unattached_count_ -= run->is_attached ? 0 : 1;
+  run->is_attached = true;
+  return true;
+}
+
+bool Dedup::replace_runs(std::span<const IdRunName> inputs, const IdRunName& merged,
+                         std::shared_ptr<IdRunReader> reader) {
+  MR_CHECK(reader != nullptr);
+  const auto is_input = [&](const Run& run) {
+    return std::ranges::find(inputs, run.name) != inputs.end();
+  };
+  for (auto& bucket : buckets_) {
+    const auto found = static_cast<std::size_t>(std::ranges::count_if(bucket.runs, is_input));
+    if (found != inputs.size()) continue;
+    Run run{merged, std::move(reader), true, true, true};
+    std::uint64_t id_count = 0;
+    for (const auto& input : bucket.runs) {
+      if (!is_input(input)) continue;
+      MR_CHECK(input.is_attached);
+      run.is_covered &= input.is_covered;
+      run.is_being_covered &= input.is_being_covered;
+      id_count += input.name.id_count;
+    }
+    MR_CHECK(id_count == merged.id_count);
+    const auto first = std::ranges::find_if(bucket.runs, is_input);
+    *first = std::move(run);
+    std::erase_if(bucket.runs, is_input);
+    ++runs_version_;
+    return true;
+  }
+  return false;
+}
+
+std::vector<Dedup::RunState> Dedup::runs() const {
+  std::vector<RunState> all;
   for (const auto& bucket : buckets_) {
-    to.zigzag(bucket.number);
-    to.varint(bucket.ids.size());
-    for (const auto& id : bucket.ids) {
-      to.u64(id.low);
-      to.u64(id.high);
+    for (const auto& run : bucket.runs) {
+      all.push_back(
+          {run.name, bucket.number, &bucket == &buckets_.back(), run.is_attached, run.is_covered});
     }
   }
+  return all;
 }
 
-Status Dedup::restore(Decoder& from) {
-  ids_.clear();
-  buckets_.clear();
-  Hash128 definition;
-  definition.low = from.u64();
-  definition.high = from.u64();
-  if (definition != definition_hash()) {
-    return invalid_error("the snapshot's ids were kept under another ttl or hash secret");
-  }
-  const auto bucket_count = from.varint();
-  for (std::uint64_t b = 0; b < bucket_count && !from.has_failed(); ++b) {
-    Bucket bucket{from.zigzag(), {}};
-    const auto id_count = from.varint();
-    if (id_count > from.remaining_bytes() / sizeof(Hash128)) {
-      return corrupt_error("snapshot: fewer ids than it says");
-    }
-    bucket.ids.reserve(id_count);
-    for (std::uint64_t i = 0; i < id_count; ++i) {
-      Hash128 id;
-      id.low = from.u64();
-      id.high = from.u64();
-      bucket.ids.push_back(id);
-      ids_.insert(id);
-    }
-    buckets_.push_back(std::move(bucket));
-  }
-  return ok_status();
+Dedup::Counts Dedup::counts() const {
+  Counts counts{
+      live_count_,       open_.live().size(),  0,
+      unattached_count_, fingerprints_.size(), has_fingerprints_ ? fingerprints_.byte_count() : 0,
+      run_lookups_};
+  for (const auto& bucket : buckets_) counts.runs += bucket.runs.size();
+  return counts;
 }
 
 }  // namespace millrace::task

@@ -88,7 +88,7 @@ Status SourceTask::apply(std::string_view batch, WallTime append_time, Outputs& 
     }
     for (auto& event : std::span(events_).first(event_count)) {
       next_offset_ = event.record.offset;
-      process(event, append_time, outputs);
+      MR_RETURN_IF_ERROR(process(event, append_time, outputs));
       ++next_offset_;
     }
   }
@@ -107,23 +107,27 @@ void SourceTask::prepare(Event& event, const RecordView& record, WallTime time) 
   if (event.step == Step::go_on) event.step = find_id(event);
 }
 
-void SourceTask::process(Event& event, WallTime time, Outputs& outputs) {
+Status SourceTask::process(Event& event, WallTime time, Outputs& outputs) {
   ++counters_.records_in;
   auto step = event.step;
   if (step == Step::go_on) step = check_duplicate(event);
   if (step == Step::go_on) step = compute(event, time);
   switch (step) {
     case Step::refused:
-      return write_dead_letter(event, time, outputs);
+      write_dead_letter(event, time, outputs);
+      return ok_status();
     case Step::dropped:
       ++counters_.dropped_duplicates;
-      return;
+      return ok_status();
+    case Step::failed:
+      return std::move(failure_);
     case Step::go_on:
       break;
   }
   ++counters_.passed;
   write_enriched(event, time, outputs);
   add_to_windows(event, time, outputs);
+  return ok_status();
 }
 
 SourceTask::Step SourceTask::refuse(Event& event, ErrorType type, std::string_view stage,
@@ -247,13 +251,18 @@ SourceTask::Step SourceTask::find_id(Event& event) {
   }
   event.id = id.as_string();
   event.id_hash = dedup_->hash_of(event.id);
-  // TODO(perf): ask for the cache line that insert() will need, once Dedup has a prefetch().
+  dedup_->prefetch(event.id_hash);
   return Step::go_on;
 }
 
 SourceTask::Step SourceTask::check_duplicate(Event& event) {
   if (!plan_.dedup) return Step::go_on;
-  if (dedup_->insert(event.id_hash, watermark_.current())) return Step::go_on;
+  auto is_new = dedup_->insert(event.id_hash, watermark_.current());
+  if (!is_new.is_ok()) {
+    failure_ = std::move(is_new).take_status().with_context("deduplication");
+    return Step::failed;
+  }
+  if (*is_new) return Step::go_on;
   if (!plan_.dedup->is_dead_lettered) return Step::dropped;
   return refuse(event, ErrorType::duplicate, "dedup",
                 "id " + std::string(event.id) + " was seen before");

@@ -38,10 +38,11 @@ class SourceTask final : public Task {
   Status restore(std::string_view bytes) override;
   Result<TakenOver> take_over(std::string_view bytes) override;
   void begin_windows(EventTime merged_from) override;
+  [[nodiscard]] Dedup* dedup() override { return dedup_.get(); }
   [[nodiscard]] TaskReport report() const override;
 
  private:
-  enum class Step : std::uint8_t { go_on, refused, dropped };
+  enum class Step : std::uint8_t { go_on, refused, dropped, failed };
 
   struct Refusal {
     ErrorType type = ErrorType::schema_invalid;
@@ -75,7 +76,7 @@ class SourceTask final : public Task {
   Step check_time(Event& event, WallTime time);
   Step find_id(Event& event);
   // Second pass: what depends on the state, in the order of the records.
-  void process(Event& event, WallTime time, Outputs& outputs);
+  Status process(Event& event, WallTime time, Outputs& outputs);
   Step check_duplicate(Event& event);
   Step compute(Event& event, WallTime time);
   static Step refuse(Event& event, ErrorType type, std::string_view stage, std::string message);
@@ -120,6 +121,7 @@ class SourceTask final : public Task {
   NoTable no_table_;
   std::vector<const expr::LookupTable*> tables_;
   std::vector<codec::SchemaViolation> violations_;
+  Status failure_;  // of Step::failed
   std::string value_;
   CauseWriter causes_;
 };

@@ -33,7 +33,7 @@ void SourceTask::snapshot(std::string& out) const {
   to.boolean(dedup_ != nullptr);
   if (!dedup_) return;
   to.u64(dedup_definition());
-  to.varint(dedup_->live_ids());
+  to.varint(dedup_->counts().live_ids);
   dedup_->snapshot(to);
 }
 
@@ -155,8 +155,14 @@ TaskReport SourceTask::report() const {
   report.watermark = watermark_.current();
   report.watermark_if_idle = watermark_.if_nothing_more_comes();
   report.largest_pane_end = kNoWatermark;
-  report.live_ids = dedup_ ? dedup_->live_ids() : 0;
-  if (dedup_) report.dedup_definition = dedup_definition();
+  if (dedup_) {
+    const auto counts = dedup_->counts();
+    report.dedup_definition = dedup_definition();
+    report.live_ids = counts.live_ids;
+    report.open_ids = counts.open_ids;
+    report.id_runs = counts.runs;
+    report.fingerprint_bytes = counts.fingerprint_bytes;
+  }
   report.unseen_from = watermark_.unseen_from();
   report.counters = counters_;
   for (std::size_t i = 0; i < plan_.tables.size(); ++i) {

@@ -16,6 +16,8 @@
 
 namespace millrace::task {
 
+class Dedup;
+
 // What a task has done since its first record; part of its state, so a replay restores it.
 // Conservation (R24): records_in == passed + dropped + the dead letters of row stages, which are
 // all but `window_letters`; per window, in == counted + late.
@@ -66,6 +68,9 @@ struct TaskReport {
   std::vector<OpenPane> open_panes;            // at most kOpenPanesReported, oldest first
   std::size_t open_pane_count = 0;
   std::size_t live_ids = 0;
+  std::size_t open_ids = 0;  // of these in no run
+  std::size_t id_runs = 0;
+  std::size_t fingerprint_bytes = 0;
   std::optional<std::uint64_t> dedup_definition;  // none: no deduplication
   std::vector<WindowStateReport> window_states;
   EventTime unseen_from;                  // source tasks: Watermark::unseen_from()
@@ -92,8 +97,8 @@ class Task {
   virtual void start_at(Offset offset) = 0;
 
   // Applies the records of one stored batch that are at or after next_offset(). `append_time` is
-  // the batch's: their processing time. `corrupt` when the batch is not readable; the task is then
-  // of no more use.
+  // the batch's: their processing time. `corrupt` when the batch is not readable, any error of a
+  // reader of stored ids; the task is then of no more use.
   virtual Status apply(std::string_view batch, WallTime append_time, Outputs& outputs) = 0;
 
   // Applies a decision from outside, at next_offset(). Only events with is_task_input().
@@ -114,6 +119,8 @@ class Task {
   // seen no event yet, so that every result of theirs is whole; those that are merged, from
   // `merged_from` on, which is the largest unseen_from() of all source tasks.
   virtual void begin_windows(EventTime merged_from) = 0;
+  // The task's deduplication, whose runs the caller stores; null without one.
+  [[nodiscard]] virtual Dedup* dedup() { return nullptr; }
 
   [[nodiscard]] virtual TaskReport report() const = 0;
 };

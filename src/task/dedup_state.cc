@@ -1,0 +1,187 @@
+// What of a task's deduplication goes into snapshots and dumps of fingerprints, and comes back.
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "task/dedup.h"
+
+namespace millrace::task {
+namespace {
+
+constexpr std::uint32_t kDumpMagic = 0x5046494d;  // "MIFP"
+constexpr std::uint8_t kDumpVersion = 1;
+constexpr std::size_t kDumpHeadBytes = 5;
+
+void append_hash(Encoder& to, const Hash128& hash) {
+  to.u64(hash.low);
+  to.u64(hash.high);
+}
+
+Hash128 read_hash(Decoder& from) {
+  Hash128 hash;
+  hash.low = from.u64();
+  hash.high = from.u64();
+  return hash;
+}
+
+Status too_few(std::string_view what) {
+  return corrupt_error("snapshot: fewer " + std::string(what) + " than it says");
+}
+
+}  // namespace
+
+Hash128 Dedup::definition_hash() const {
+  return hash128("dedup " + std::to_string(ttl_us_), hash_secret_);
+}
+
+std::uint64_t Dedup::uncovered_ids() const {
+  std::uint64_t count = 0;
+  for (const auto& bucket : buckets_) {
+    for (const auto& run : bucket.runs) count += run.is_covered ? 0 : run.name.id_count;
+  }
+  return count;
+}
+
+void Dedup::begin_dump() {
+  for (auto& bucket : buckets_) {
+    for (auto& run : bucket.runs) run.is_being_covered = true;
+  }
+  dump_at_ = 0;
+}
+
+bool Dedup::continue_dump(std::size_t bytes_max, std::string& out) {
+  MR_CHECK(dump_at_.has_value());
+  if (out.empty()) {
+    Encoder to(out);
+    to.u32(kDumpMagic);
+    to.u8(kDumpVersion);
+  }
+  dump_at_ = fingerprints_.dump(*dump_at_, bytes_max, out);
+  return *dump_at_ < fingerprints_.block_count();
+}
+
+void Dedup::finish_dump(std::vector<DumpPart> parts) {
+  MR_CHECK(dump_at_.has_value());
+  for (auto& bucket : buckets_) {
+    for (auto& run : bucket.runs) run.is_covered = std::exchange(run.is_being_covered, false);
+  }
+  dump_parts_ = std::move(parts);
+  dump_blocks_ = fingerprints_.block_count();
+  dump_at_.reset();
+  ++runs_version_;
+}
+
+void Dedup::snapshot(Encoder& to) const {
+  append_hash(to, definition_hash());
+  to.varint(buckets_.size());
+  auto ids = open_.live();
+  for (const auto& bucket : buckets_) {
+    to.zigzag(bucket.number);
+    to.u8(bucket.tag);
+    to.varint(bucket.runs.size());
+    for (const auto& run : bucket.runs) {
+      append_hash(to, run.name.content);
+      to.varint(run.name.id_count);
+      to.boolean(run.is_covered);
+    }
+    to.varint(bucket.open_count);
+    for (const auto& id : ids.first(bucket.open_count)) append_hash(to, id);
+    ids = ids.subspan(bucket.open_count);
+  }
+  to.varint(dump_blocks_);
+  to.varint(dump_parts_.size());
+  for (const auto& part : dump_parts_) {
+    append_hash(to, part.content);
+    to.varint(part.bytes);
+  }
+}
+
+Status Dedup::restore_definition(Decoder& from) {
+  MR_CHECK(buckets_.empty());
+  if (read_hash(from) == definition_hash()) return ok_status();
+  return invalid_error("the snapshot's ids were kept under another ttl or hash secret");
+}
+
+Status Dedup::restore(Decoder& from) {
+  MR_RETURN_IF_ERROR(restore_definition(from));
+  const auto bucket_count = from.varint();
+  for (std::uint64_t b = 0; b < bucket_count && !from.has_failed(); ++b) {
+    MR_RETURN_IF_ERROR(restore_bucket(from));
+  }
+  find_live_tags();
+  find_next_expiry();
+  without_fingerprint_ = open_.size();
+  dump_blocks_ = from.varint();
+  const auto part_count = from.varint();
+  for (std::uint64_t i = 0; i < part_count && !from.has_failed(); ++i) {
+    const auto content = read_hash(from);
+    dump_parts_.push_back({content, from.varint()});
+  }
+  if (from.has_failed() || dump_parts_.empty()) return ok_status();  // finish() says what is wrong
+  return fingerprints_.reserve(dump_blocks_);
+}
+
+Status Dedup::restore_bucket(Decoder& from) {
+  auto& bucket = add_bucket(from.zigzag());
+  if (buckets_.size() > 1 && buckets_[buckets_.size() - 2].number >= bucket.number) {
+    return corrupt_error("snapshot: buckets of ids do not ascend");
+  }
+  bucket.tag = from.u8();
+  if (bucket.tag >= FingerprintTable::kTagCount) return corrupt_error("snapshot: no such tag");
+  next_tag_ = static_cast<std::uint8_t>((bucket.tag + 1) % FingerprintTable::kTagCount);
+  const auto run_count = from.varint();
+  for (std::uint64_t i = 0; i < run_count && !from.has_failed(); ++i) {
+    Run run;
+    run.name.content = read_hash(from);
+    run.name.id_count = from.varint();
+    run.is_covered = from.boolean();
+    if (run.name.id_count == 0 || run.name.id_count > kIdsPerRunMax) {
+      return corrupt_error("snapshot: no run has that many ids");
+    }
+    bucket.id_count += run.name.id_count;
+    bucket.runs.push_back(std::move(run));
+    ++unattached_count_;
+    has_fingerprints_ = true;
+  }
+  const auto open_count = from.varint();
+  if (open_count > from.remaining_bytes() / sizeof(Hash128) ||
+      open_count >= OpenIds::kIdsMax - open_.size()) {
+    return too_few("ids");
+  }
+  for (std::uint64_t i = 0; i < open_count; ++i) {
+    const auto id = read_hash(from);
+    const auto place = open_.find(id);
+    if (place.is_found) return corrupt_error("snapshot: an id occurs twice");
+    open_.add(id, place);
+  }
+  bucket.open_count = open_count;
+  bucket.id_count += open_count;
+  live_count_ += bucket.id_count;
+  return ok_status();
+}
+
+Status Dedup::load_dump_part(std::string_view bytes) {
+  Decoder head(bytes);
+  if (head.u32() != kDumpMagic) return corrupt_error("not a part of a dump of fingerprints");
+  if (head.u8() != kDumpVersion) {
+    return unsupported_error("dump of fingerprints: unknown format version");
+  }
+  // An entry of another bucket is that of an open id, which is in a run that is read, or of a
+  // bucket that expired and had this tag before.
+  std::uint32_t covered = 0;
+  for (const auto& bucket : buckets_) {
+    if (std::ranges::any_of(bucket.runs, &Run::is_covered)) covered |= 1u << bucket.tag;
+  }
+  return fingerprints_.load(bytes.substr(kDumpHeadBytes), covered);
+}
+
+void Dedup::add_fingerprints(const Hash128& run, std::span<const Hash128> ids) {
+  for (const auto& bucket : buckets_) {
+    const bool is_here = std::ranges::any_of(
+        bucket.runs, [&](const Run& known) { return known.name.content == run; });
+    if (is_here) return mark(bucket, ids);
+  }
+  MR_CHECK(false);
+}
+
+}  // namespace millrace::task
