@@ -10,12 +10,14 @@ namespace millrace::runtime {
 namespace {
 
 constexpr std::uint32_t kMagic = 0x53524d4c;  // "LMRS"
-constexpr std::uint8_t kFormatVersion = 1;
+constexpr std::uint8_t kFormatVersion = 2;
+constexpr std::uint8_t kWithoutObjects = 1;                 // the version before
 constexpr std::uint64_t kContentSeed = 0x736e617073686f74;  // part of the object's name
 
 }  // namespace
 
-std::string encode_snapshot(const SnapshotIdentity& identity, std::string_view state) {
+std::string encode_snapshot(const SnapshotIdentity& identity,
+                            const std::vector<std::string>& objects, std::string_view state) {
   std::string out;
   out.reserve(state.size() + 256);
   Encoder to(out);
@@ -30,6 +32,8 @@ std::string encode_snapshot(const SnapshotIdentity& identity, std::string_view s
   to.zigzag(identity.source_partition_count);
   to.zigzag(identity.last_batch_offset.value);
   to.u32(identity.last_batch_crc);
+  to.varint(objects.size());
+  for (const auto& key : objects) to.bytes(key);
   to.bytes(state);
   to.u32(crc32c(out));
   return out;
@@ -43,7 +47,10 @@ Result<Snapshot> decode_snapshot(std::string_view object) {
   }
   Decoder from(body);
   if (from.u32() != kMagic) return corrupt_error("not a snapshot");
-  if (from.u8() != kFormatVersion) return corrupt_error("snapshot: unknown format version");
+  const auto version = from.u8();
+  if (version != kFormatVersion && version != kWithoutObjects) {
+    return unsupported_error("snapshot: unknown format version");
+  }
   Snapshot snapshot;
   auto& identity = snapshot.identity;
   identity.pipeline = from.bytes();
@@ -55,17 +62,27 @@ Result<Snapshot> decode_snapshot(std::string_view object) {
   identity.source_partition_count = static_cast<std::int32_t>(from.zigzag());
   identity.last_batch_offset = Offset(from.zigzag());
   identity.last_batch_crc = from.u32();
+  const auto object_count = version == kWithoutObjects ? 0 : from.varint();
+  for (std::uint64_t i = 0; i < object_count && !from.has_failed(); ++i) {
+    snapshot.objects.emplace_back(from.bytes());
+  }
   snapshot.state = from.bytes();
   MR_RETURN_IF_ERROR(from.finish("snapshot"));
   return snapshot;
 }
 
+std::string task_prefix(const std::string& pipeline, const std::string& stage,
+                        std::int32_t partition) {
+  char number[16];
+  std::snprintf(number, sizeof number, "/%04d/", partition);
+  return "snapshots/" + pipeline + "/" + stage + number;
+}
+
 std::string snapshot_key(const SnapshotIdentity& identity, const Hash128& content) {
   char name[128];
-  std::snprintf(name, sizeof name, "/%04d/%020" PRId64 "-%012" PRIu64 "-%016" PRIx64,
-                identity.partition, identity.next_offset.value, identity.journal_sequence,
-                content.low);
-  return "snapshots/" + identity.pipeline + "/" + identity.stage + name;
+  std::snprintf(name, sizeof name, "%020" PRId64 "-%012" PRIu64 "-%016" PRIx64,
+                identity.next_offset.value, identity.journal_sequence, content.low);
+  return task_prefix(identity.pipeline, identity.stage, identity.partition) + name;
 }
 
 Hash128 snapshot_content_hash(std::string_view object) {

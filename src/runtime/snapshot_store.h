@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/status.h"
 #include "objects/object_store.h"
@@ -26,13 +27,18 @@ struct SnapshotIdentity {
 
 struct Snapshot {
   SnapshotIdentity identity;
+  std::vector<std::string> objects;  // keys of what the state names; needed while this is kept
   std::string state;
 };
 
 // The object's bytes: header, state, CRC-32C over both.
-std::string encode_snapshot(const SnapshotIdentity& identity, std::string_view state);
+std::string encode_snapshot(const SnapshotIdentity& identity,
+                            const std::vector<std::string>& objects, std::string_view state);
 Result<Snapshot> decode_snapshot(std::string_view object);
 
+// "snapshots/ticks/source/0003/": of all objects of one task.
+std::string task_prefix(const std::string& pipeline, const std::string& stage,
+                        std::int32_t partition);
 // "snapshots/ticks/source/0003/00000000000000011419-000000000042-<hash>"
 std::string snapshot_key(const SnapshotIdentity& identity, const Hash128& content);
 Hash128 snapshot_content_hash(std::string_view object);

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "runtime/id_store.h"
 #include "runtime/task_runner.h"
 
 // How a task runner comes back: newest usable snapshot, then the log up to the committed position.
@@ -9,6 +10,8 @@ namespace millrace::runtime {
 namespace {
 
 constexpr std::size_t kFetchBytes = 1 << 20;
+// Waits for the object store, each of a tenth of a second at most.
+constexpr int kAttemptsToStore = 600;
 
 }  // namespace
 
@@ -56,6 +59,7 @@ Status TaskRunner::recover(const std::vector<task::JournalEvent>& first_events) 
   kept_snapshots_ = journal.snapshots;
   std::uint64_t applied_sequence = 0;
   MR_RETURN_IF_ERROR(restore_snapshot(journal, committed, applied_sequence));
+  sweep_objects(journal);
   pin();
   MR_RETURN_IF_ERROR(replay(journal, applied_sequence, committed));
   committed_offset_ = durable_offset_ = committed;
@@ -103,13 +107,14 @@ Status TaskRunner::restore_snapshot(const JournalState& journal, Offset committe
     if (it->next_offset > committed) continue;
     auto snapshot = get_snapshot(*services_.objects, *it);
     auto status = snapshot.is_ok() ? use_snapshot(*snapshot) : snapshot.status();
+    if (status.is_ok()) status = attach_ids();
     if (status.is_ok()) {
       applied_sequence = it->journal_sequence;
       snapshot_offset_ = it->next_offset;
       return ok_status();
     }
     why += " " + it->object_key + ": " + std::string(status.message()) + ";";
-    task_ = make_task_();  // a restore that failed half-way left anything
+    start_fresh();  // a restore that failed half-way left anything
   }
   // Without a snapshot the journal must reach back to the task's first entry.
   if (journal.is_whole()) {
@@ -120,6 +125,43 @@ Status TaskRunner::restore_snapshot(const JournalState& journal, Offset committe
   return corrupt_error("no usable snapshot for " + options_.stage + " partition " +
                        std::to_string(options_.source.partition) +
                        ", and its journal does not reach back to the beginning:" + why);
+}
+
+Status TaskRunner::attach_ids() {
+  if (ids_ == nullptr) return ok_status();
+  MR_ASSIGN_OR_RETURN(const auto existing, services_.objects->list(objects_.prefix()));
+  return ids_->attach(*task_->dedup(), existing);
+}
+
+// What the other kept snapshots name is only in their objects. While one of them cannot be read
+// for another reason than being gone or damaged, nothing is swept: the next start tries again.
+void TaskRunner::sweep_objects(const JournalState& journal) {
+  bool is_complete = true;
+  for (const auto& entry : journal.snapshots) {
+    const auto snapshot = get_snapshot(*services_.objects, entry);
+    const auto code = snapshot.status().code();
+    is_complete &= snapshot.is_ok() || code == StatusCode::not_found || code == StatusCode::corrupt;
+    objects_.keep(entry.object_key,
+                  snapshot.is_ok() ? snapshot->objects : std::vector<std::string>());
+  }
+  const auto in_use =
+      ids_ != nullptr ? ids_->keys_in_use(*task_->dedup()) : std::set<std::string>();
+  const auto existing = services_.objects->list(objects_.prefix());
+  if (is_complete && existing.is_ok()) objects_.sweep(*existing, in_use);
+}
+
+// A replay seals, too: as fast as the runs can be stored.
+Status TaskRunner::store_ids_of_replay() {
+  if (ids_ == nullptr) return ok_status();
+  ids_->pump(*task_->dedup());
+  for (int attempt = 0; IdStore::is_overloaded(*task_->dedup()); ++attempt) {
+    if (attempt == kAttemptsToStore) {
+      return overloaded_error("the object store takes no runs of ids during the replay");
+    }
+    ids_->wait();
+    ids_->pump(*task_->dedup());
+  }
+  return ok_status();
 }
 
 Status TaskRunner::use_snapshot(const Snapshot& snapshot) {
@@ -190,6 +232,7 @@ Status TaskRunner::replay(const JournalState& journal, std::uint64_t applied_seq
       return std::move(fetched).take_status().with_context(
           "replay of " + options_.source.to_string() + " from " + std::to_string(next.value));
     }
+    MR_RETURN_IF_ERROR(store_ids_of_replay());
     if (fetched->batches.empty()) {
       return corrupt_error("replay of " + options_.source.to_string() + " ends at " +
                            std::to_string(next.value) + ", but " + std::to_string(committed.value) +

@@ -69,7 +69,7 @@ void TaskRunner::serve_running(const Result<task::SnapshotEntry>& result) {
 }
 
 void TaskRunner::become_fresh() {
-  task_ = make_task_();
+  start_fresh();
   event_count_ = 0;
 }
 
@@ -78,6 +78,7 @@ Result<RestoredRange> TaskRunner::restore_from(const task::SnapshotEntry& from,
   become_fresh();
   MR_ASSIGN_OR_RETURN(const auto snapshot, get_snapshot(*services_.objects, from));
   MR_RETURN_IF_ERROR(use_snapshot(snapshot));
+  MR_RETURN_IF_ERROR(attach_ids());
   MR_RETURN_IF_ERROR(replay(journal, from.journal_sequence, committed_offset_));
   return RestoredRange{from.next_offset, committed_offset_};
 }

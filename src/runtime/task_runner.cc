@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "runtime/id_store.h"
 #include "runtime/snapshot_writer.h"
 
 namespace millrace::runtime {
@@ -40,11 +41,22 @@ TaskRunner::TaskRunner(RunnerServices services, RunnerOptions options, TaskMaker
     : services_(services),
       options_(std::move(options)),
       make_task_(std::move(make_task)),
-      task_(make_task_()),
+      objects_(*services_.snapshots,
+               task_prefix(options_.pipeline, options_.stage, options_.source.partition)),
       outputs_(options_.outputs) {
   MR_CHECK(services_.log != nullptr && services_.objects != nullptr);
   if (services_.commits == nullptr) services_.commits = services_.log;
   MR_CHECK(services_.clock != nullptr && services_.snapshots != nullptr);
+  start_fresh();
+}
+
+void TaskRunner::start_fresh() {
+  ids_.reset();
+  task_ = make_task_();
+  if (task_->dedup() == nullptr) return;
+  task_->dedup()->set_open_ids_max(options_.dedup_open_ids_max);
+  ids_ = std::make_unique<IdStore>(this, *services_.objects, *services_.snapshots, *services_.clock,
+                                   objects_, options_.dedup_dump_ids_min);
 }
 
 TaskRunner::~TaskRunner() {
@@ -61,7 +73,8 @@ Result<bool> TaskRunner::step() {
   if (has_requests_.load()) MR_RETURN_IF_ERROR(take_requests());
   bool did_work = take_posted();
   collect_snapshot();
-  if (in_flight_.size() < kCommitsInFlightMax || outputs_.pending_bytes() < kCommitBytes) {
+  did_work |= pump_ids();
+  if (may_apply()) {
     MR_ASSIGN_OR_RETURN(const bool has_applied, apply_input());
     did_work |= has_applied;
   }
@@ -74,6 +87,23 @@ Result<bool> TaskRunner::step() {
   return did_work;
 }
 
+bool TaskRunner::pump_ids() {
+  return ids_ != nullptr && ids_->pump(*task_->dedup());
+}
+
+bool TaskRunner::may_apply() const {
+  if (in_flight_.size() >= kCommitsInFlightMax && outputs_.pending_bytes() >= kCommitBytes) {
+    return false;
+  }
+  return ids_ == nullptr || !IdStore::is_overloaded(*task_->dedup());
+}
+
+void TaskRunner::collect_garbage() {
+  auto in_use = ids_ != nullptr ? ids_->keys_in_use(*task_->dedup()) : std::set<std::string>();
+  in_use.insert(running_names_.begin(), running_names_.end());
+  objects_.collect(in_use);
+}
+
 void TaskRunner::retire_durable() {
   const auto durable = services_.commits->durable_sequence();
   bool has_retired = false;
@@ -82,7 +112,7 @@ void TaskRunner::retire_durable() {
     note_durations(oldest.append_times);
     durable_offset_ = oldest.next_offset;
     durable_settled_count_ = oldest.settled_count;
-    for (auto& key : oldest.retired_objects) services_.snapshots->remove(std::move(key));
+    for (const auto& key : oldest.retired_objects) objects_.release(key);
     has_retired |= !oldest.retired_objects.empty();
     for (auto& request : oldest.taken) request.answer->give(std::move(request.taken));
     if (oldest.trim_journal_to) {
@@ -94,7 +124,9 @@ void TaskRunner::retire_durable() {
     }
     in_flight_.pop_front();
   }
-  if (has_retired) pin();
+  if (!has_retired) return;
+  collect_garbage();
+  pin();
 }
 
 void TaskRunner::note_durations(const std::vector<WallTime>& append_times) {
@@ -255,10 +287,15 @@ SnapshotIdentity TaskRunner::snapshot_identity() const {
 }
 
 Result<task::SnapshotEntry> TaskRunner::write_snapshot() {
-  std::string state;
-  task_->snapshot(state);
-  const auto identity = snapshot_identity();
-  return put_snapshot(*services_.objects, identity, encode_snapshot(identity, state));
+  if (ids_ != nullptr) {
+    task_->dedup()->prepare_snapshot();
+    MR_RETURN_IF_ERROR(ids_->flush(*task_->dedup()));
+  }
+  std::vector<std::string> names;
+  const auto object = encode_state(names);
+  MR_ASSIGN_OR_RETURN(auto entry, put_snapshot(*services_.objects, snapshot_identity(), object));
+  objects_.keep(entry.object_key, names);
+  return entry;
 }
 
 void TaskRunner::maybe_snapshot() {
@@ -276,10 +313,12 @@ void TaskRunner::maybe_snapshot() {
                               age > 20 * last_snapshot_cost_ns_ + kReplayBudgetNs;
   const bool is_due = age >= options_.checkpoint_interval_ms * kNanosPerMilli;
   if (!is_requested && !is_replay_long && !is_due) return;
-  std::string state;
-  task_->snapshot(state);
-  const auto identity = snapshot_identity();
-  services_.snapshots->submit(this, identity, encode_snapshot(identity, state));
+  if (ids_ != nullptr) task_->dedup()->prepare_snapshot();
+  pump_ids();
+  auto object = encode_state(running_names_);
+  services_.snapshots->submit(
+      this, snapshot_identity(), std::move(object),
+      ids_ != nullptr ? ids_->pending() : std::vector<std::shared_ptr<PendingObject>>());
   is_snapshot_running_ = true;
   for (auto& request : snapshot_requests_) request.is_running = true;
   snapshot_offset_ = committed_offset_;
@@ -289,16 +328,26 @@ void TaskRunner::maybe_snapshot() {
   apply_ns_since_snapshot_ = 0;
 }
 
+std::string TaskRunner::encode_state(std::vector<std::string>& names) {
+  std::string state;
+  task_->snapshot(state);
+  names.clear();
+  if (ids_ != nullptr) names = ids_->named_keys(*task_->dedup());
+  return encode_snapshot(snapshot_identity(), names, state);
+}
+
 void TaskRunner::collect_snapshot() {
   if (!is_snapshot_running_) return;
   auto result = services_.snapshots->take_result(this);
   if (!result) return;
   is_snapshot_running_ = false;
   serve_running(*result);
+  const auto names = std::exchange(running_names_, {});
   if (!result->is_ok()) {
     snapshot_offset_ = Offset(-1);  // try again at the next interval
     return;
   }
+  objects_.keep((*result)->object_key, names);
   ++snapshots_;
   const auto now = services_.clock->wall_now();
   kept_snapshots_.push_back(**result);

@@ -19,12 +19,13 @@
 #include "runtime/journal_reader.h"
 #include "runtime/snapshot_catalog.h"
 #include "runtime/snapshot_store.h"
+#include "runtime/task_objects.h"
+#include "task/dedup.h"
 #include "task/task.h"
 
 namespace millrace::runtime {
 
-// Takes snapshot objects to the object store in the background.
-class SnapshotWriter;
+class IdStore;
 
 // What a task runner works with; all outlive it.
 struct RunnerServices {
@@ -46,6 +47,8 @@ struct RunnerOptions {
   std::string owner;  // of this process
   std::vector<task::OutputTopic> outputs;
   std::int64_t checkpoint_interval_ms = 10'000;
+  std::size_t dedup_open_ids_max = task::Dedup::kOpenIdsMax;
+  std::uint64_t dedup_dump_ids_min = std::uint64_t{1} << 20;  // see IdStore
 };
 
 // How long a stop, all tasks of a process together, or a start waits for a disk that takes nothing.
@@ -164,6 +167,10 @@ class TaskRunner {
   Status check_clean_stop(const JournalState& journal, Offset committed,
                           std::uint64_t applied_sequence) const;
   Status skip_source(Offset committed);
+  void start_fresh();
+  Status attach_ids();
+  void sweep_objects(const JournalState& journal);
+  Status store_ids_of_replay();
   Status replay(const JournalState& journal, std::uint64_t applied_sequence, Offset committed);
   Status apply_journal_entry(const task::JournalEntry& entry);
 
@@ -174,6 +181,8 @@ class TaskRunner {
   bool take_posted();
   Result<bool> apply_input();
   [[nodiscard]] bool is_commit_due() const;
+  bool pump_ids();
+  [[nodiscard]] bool may_apply() const;
   Status commit();
   void stage_commit();
   Status hand_over();
@@ -194,13 +203,17 @@ class TaskRunner {
   void become_fresh();
   [[nodiscard]] SnapshotIdentity snapshot_identity() const;
   Result<task::SnapshotEntry> write_snapshot();
+  [[nodiscard]] std::string encode_state(std::vector<std::string>& names);
+  void collect_garbage();
   void publish_report(bool is_idle);
   void pin();
 
   RunnerServices services_;
   RunnerOptions options_;
   TaskMaker make_task_;
+  TaskObjects objects_;
   std::unique_ptr<task::Task> task_;
+  std::unique_ptr<IdStore> ids_;  // null where the task has no deduplication
   task::Outputs outputs_;
   codec::RecordBatchBuilder journal_batch_;
   std::uint64_t source_incarnation_ = 0;
@@ -232,7 +245,8 @@ class TaskRunner {
   bool is_new_ = false;  // while switching: the stage has no journal yet
   task::TakenOver taken_over_;
   bool is_snapshot_running_ = false;
-  Offset snapshot_offset_{-1};  // of the newest one
+  std::vector<std::string> running_names_;  // what the running snapshot names
+  Offset snapshot_offset_{-1};              // of the newest one
   std::uint64_t snapshot_events_ = 0;
   MonotonicTime last_snapshot_time_;
   std::int64_t apply_ns_since_snapshot_ = 0;

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <set>
 #include <thread>
 
 #include "base/bytes.h"
@@ -83,6 +85,8 @@ class Machine {
     options.owner = "owner";
     options.outputs = plan->source.outputs;
     options.checkpoint_interval_ms = checkpoint_interval_ms_;
+    options.dedup_open_ids_max = open_ids_max;
+    options.dedup_dump_ids_min = dump_ids_min;
     runner = std::make_unique<TaskRunner>(storage.services(), options, [this] {
       return task::make_source_task(plan->source, 0, tables_->provider());
     });
@@ -137,6 +141,9 @@ class Machine {
   Storage storage;
   std::unique_ptr<pipeline::Pipeline> plan;
   std::unique_ptr<TaskRunner> runner;
+  // Few, so that ids are in runs mostly.
+  std::size_t open_ids_max = 5;
+  std::uint64_t dump_ids_min = 25;
 
  private:
   template <typename Crash>
@@ -213,6 +220,8 @@ void live_through_crashes(std::uint64_t seed, std::int64_t checkpoint_interval_m
   SCOPED_TRACE("seed " + std::to_string(seed));
   Random random(seed);
   Machine machine(checkpoint_interval_ms, true);
+  machine.open_ids_max = 1 + random.below(30);
+  machine.dump_ids_min = 1 + random.below(60);
   JournalArchive journal;
   machine.must_start();
   int number = 0;
@@ -249,7 +258,7 @@ void live_through_crashes(std::uint64_t seed, std::int64_t checkpoint_interval_m
 }
 
 TEST(TaskRunner, outputs_appear_exactly_once_whenever_it_dies) {
-  for (std::uint64_t seed = 1; seed <= 3; ++seed) live_through_crashes(seed, 30);
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) live_through_crashes(seed, 30);
 }
 
 TEST(TaskRunner, a_journal_without_snapshots_is_enough) {
@@ -375,7 +384,7 @@ TEST_F(TaskRunnerSnapshots, without_a_usable_one_a_whole_journal_replays_from_th
 
 TEST_F(TaskRunnerSnapshots, retired_objects_are_deleted_and_only_those) {
   run(5);
-  const auto listed = machine_.storage.objects().list("snapshots/");
+  const auto listed = machine_.storage.objects().list("snapshots/p/source/0000/0");
   ASSERT_TRUE(listed.is_ok());
   const auto keys = snapshot_keys(machine_);
   EXPECT_EQ(keys.size(), 2u);
@@ -383,6 +392,86 @@ TEST_F(TaskRunnerSnapshots, retired_objects_are_deleted_and_only_those) {
     EXPECT_TRUE(machine_.storage.objects().head(key).is_ok()) << key;
   }
   EXPECT_LE(listed->size(), 3u);  // the last one retired may still be on its way out
+}
+
+// What the kept snapshots name, and themselves.
+std::set<std::string> needed_keys(Machine& machine) {
+  const auto state = read_journal(machine.storage.log(), kJournal);
+  EXPECT_TRUE(state.is_ok());
+  std::set<std::string> keys;
+  for (const auto& entry : state->snapshots) {
+    const auto snapshot = get_snapshot(machine.storage.objects(), entry);
+    EXPECT_TRUE(snapshot.is_ok()) << snapshot.status().to_string();
+    keys.insert(entry.object_key);
+    keys.insert(snapshot->objects.begin(), snapshot->objects.end());
+  }
+  return keys;
+}
+std::set<std::string> existing_keys(Machine& machine) {
+  std::set<std::string> keys;
+  const auto listed = machine.storage.objects().list("");
+  EXPECT_TRUE(listed.is_ok());
+  for (const auto& object : *listed) keys.insert(object.key);
+  return keys;
+}
+bool has_run(const std::set<std::string>& keys) {
+  return std::ranges::any_of(
+      keys, [](const auto& key) { return key.find("/runs/") != std::string::npos; });
+}
+
+TEST_F(TaskRunnerSnapshots, objects_that_kept_snapshots_name_stay_and_a_start_sweeps_all_others) {
+  run(6);
+  const auto needed = needed_keys(machine_);
+  EXPECT_TRUE(has_run(needed));
+  for (const auto& key : needed) {
+    EXPECT_TRUE(machine_.storage.objects().head(key).is_ok()) << key;
+  }
+  for (const auto* garbage : {"runs/0", "fingerprints/0", "00000000000000000001-1-1"}) {
+    ASSERT_TRUE(machine_.storage.objects()
+                    .put("snapshots/p/source/0000/" + std::string(garbage), "x", false)
+                    .is_ok());
+  }
+  ASSERT_TRUE(machine_.storage.objects().put("snapshots/p/source/0001/x", "x", false).is_ok());
+  expect_recovered();
+  feed(machine_, random_, number_, 1);
+  machine_.snapshot();  // behind the removals, on the writer's one thread
+  const auto existing = existing_keys(machine_);
+  EXPECT_FALSE(existing.contains("snapshots/p/source/0000/runs/0"));
+  EXPECT_FALSE(existing.contains("snapshots/p/source/0000/fingerprints/0"));
+  EXPECT_FALSE(existing.contains("snapshots/p/source/0000/00000000000000000001-1-1"));
+  EXPECT_TRUE(existing.contains("snapshots/p/source/0001/x"));  // another task's
+  for (const auto& key : needed_keys(machine_)) EXPECT_TRUE(existing.contains(key)) << key;
+}
+
+TEST_F(TaskRunnerSnapshots, a_run_that_is_gone_refuses_the_snapshots_that_name_it) {
+  run(2);
+  for (const auto& key : existing_keys(machine_)) {
+    if (key.find("/runs/") == std::string::npos) continue;
+    ASSERT_TRUE(machine_.storage.objects().remove(key).is_ok());
+  }
+  expect_recovered();  // from the journal, which is whole
+  EXPECT_EQ(machine_.runner->report().replayed_records, expected_.counters.records_in);
+}
+
+TEST_F(TaskRunnerSnapshots, a_damaged_run_is_an_error_that_names_it) {
+  run(2);
+  for (const auto& key : existing_keys(machine_)) {
+    if (key.find("/runs/") != std::string::npos) damage(machine_, key);
+  }
+  machine_.must_start();
+  int number = 0;  // the same events again
+  Random random(3);
+  machine_.storage.append(kInput, random_records(random, number));
+  Status status;
+  for (int i = 0; i < 20 && status.is_ok(); ++i) {
+    auto did_work = machine_.runner->step();
+    if (!did_work.is_ok()) status = std::move(did_work).take_status();
+  }
+  if (machine_.runner->report().replayed_records == expected_.counters.records_in) {
+    GTEST_SKIP() << "the damaged runs were read at the start, and refused";
+  }
+  EXPECT_EQ(status.code(), StatusCode::corrupt);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("/runs/"));
 }
 
 TEST_F(TaskRunnerSnapshots, of_a_topic_that_was_created_again_are_refused) {

@@ -79,6 +79,8 @@ Status TaskRunner::add_switch(const task::PipelineEntry& version, EventTime merg
   // Whatever comes later is replayed from here: older snapshots and journal entries belong to
   // operators that are gone.
   if (!is_new_) {
+    MR_ASSIGN_OR_RETURN(const auto journal, read_journal(*services_.log, options_.journal));
+    sweep_objects(journal);
     committed_offset_ = position();
     MR_ASSIGN_OR_RETURN(auto entry, write_snapshot());
     std::vector<task::SnapshotEntry> named;

@@ -1,0 +1,120 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/thread.h"
+#include "base/time.h"
+#include "runtime/id_run_object.h"
+#include "runtime/snapshot_writer.h"
+#include "runtime/task_objects.h"
+#include "task/dedup.h"
+
+namespace millrace::runtime {
+
+// Keeps the sealed runs of one task's deduplication in the object store: stores them, merges those
+// of one bucket, dumps the fingerprints, all on the writer's thread. Belongs to the task's thread.
+class IdStore {
+ public:
+  // Sealed runs that are not stored yet; with more of them the task applies no input.
+  static constexpr std::size_t kUnattachedRunsMax = 16;
+  // Runs of a bucket that are merged at once.
+  static constexpr std::size_t kMergeFanIn = 8;
+
+  // `owner` identifies the task to the writer. The fingerprints are dumped when a restore would
+  // have to read more than `dump_ids_min` ids from runs, and more than a quarter of all.
+  IdStore(const void* owner, objects::ObjectStore& store, SnapshotWriter& writer,
+          const Clock& clock, TaskObjects& objects, std::uint64_t dump_ids_min);
+
+  // Readers and fingerprints for a deduplication just restored. Fails when a run is not in
+  // `existing`, the objects below the task's prefix, or one that must be read is damaged.
+  Status attach(task::Dedup& dedup, const std::vector<objects::ObjectInfo>& existing);
+
+  // Between two batches: hands over what was sealed, takes what has become of earlier work, starts
+  // more. Never waits. True when anything was done.
+  bool pump(task::Dedup& dedup);
+  [[nodiscard]] static bool is_overloaded(const task::Dedup& dedup) {
+    return dedup.unattached_runs() >= kUnattachedRunsMax;
+  }
+  // Returns when some work handed to the writer is done, or after a while.
+  void wait();
+  // Waits until all runs are stored, and the fingerprints, too, if a restore would be slow without.
+  Status flush(task::Dedup& dedup);
+
+  // What a snapshot taken now names, and what of it is still on its way.
+  [[nodiscard]] std::vector<std::string> named_keys(const task::Dedup& dedup) const;
+  [[nodiscard]] std::vector<std::shared_ptr<PendingObject>> pending() const;
+  // What must not be removed: also inputs and results of work on its way.
+  [[nodiscard]] std::set<std::string> keys_in_use(const task::Dedup& dedup) const;
+
+ private:
+  struct PendingRun {
+    task::IdRunName name;
+    std::shared_ptr<PendingObject> object;
+    bool is_submitted = false;
+  };
+  struct RunStored {
+    Hash128 content;
+    Status status;
+  };
+  struct PartStored {
+    Status status;
+  };
+  struct Merged {
+    Result<task::IdRunName> result;
+  };
+  using Event = std::variant<RunStored, PartStored, Merged>;
+  // Outlives the IdStore while the writer works for it.
+  struct Mailbox {
+    Mutex mutex;
+    Condition changed;
+    std::vector<Event> events;
+
+    void put(Event event);
+  };
+  struct Dump {
+    std::string part;  // being filled
+    std::vector<task::Dedup::DumpPart> parts;
+    std::size_t in_flight = 0;
+    bool is_encoded = false;
+    bool has_failed = false;
+  };
+
+  Status load_fingerprints(task::Dedup& dedup);
+  bool load_dump(task::Dedup& dedup);
+  void take_sealed(task::Dedup& dedup);
+  void submit_pending();
+  bool take_events(task::Dedup& dedup);
+  void take_event(task::Dedup& dedup, RunStored& event);
+  void take_event(task::Dedup& dedup, PartStored& event);
+  void take_event(task::Dedup& dedup, Merged& event);
+  void start_merge(const task::Dedup& dedup);
+  void submit_merge(std::int64_t bucket, std::vector<task::IdRunName> inputs);
+  [[nodiscard]] bool is_dump_due(const task::Dedup& dedup) const;
+  bool continue_dump(task::Dedup& dedup);
+  void submit_part();
+  void try_later();
+  [[nodiscard]] bool is_trying() const;
+  std::shared_ptr<task::IdRunReader> reader(const task::IdRunName& name);
+
+  const void* owner_;
+  objects::ObjectStore& store_;
+  SnapshotWriter& writer_;
+  const Clock& clock_;
+  TaskObjects& objects_;
+  std::uint64_t dump_ids_min_;
+  std::shared_ptr<OpenObjects> open_;
+  std::shared_ptr<Mailbox> mailbox_ = std::make_shared<Mailbox>();
+  std::vector<PendingRun> pending_;
+  std::vector<task::IdRunName> merging_;  // inputs of the merge on its way
+  std::optional<Dump> dump_;
+  std::uint64_t seen_version_ = 0;  // of the runs, when there was nothing to merge or to dump
+  MonotonicTime idle_until_;        // after a failure
+  Status last_failure_;
+};
+
+}  // namespace millrace::runtime

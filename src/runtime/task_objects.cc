@@ -1,0 +1,37 @@
+#include "runtime/task_objects.h"
+
+#include <algorithm>
+
+namespace millrace::runtime {
+
+void TaskObjects::keep(const std::string& snapshot, const std::vector<std::string>& names) {
+  kept_[snapshot] = {names.begin(), names.end()};
+  known_.insert(names.begin(), names.end());
+}
+
+void TaskObjects::release(const std::string& snapshot) {
+  kept_.erase(snapshot);
+  writer_.remove(snapshot);
+}
+
+bool TaskObjects::is_needed(const std::string& key, const std::set<std::string>& in_use) const {
+  if (in_use.contains(key) || kept_.contains(key)) return true;
+  return std::ranges::any_of(kept_, [&](const auto& kept) { return kept.second.contains(key); });
+}
+
+void TaskObjects::collect(const std::set<std::string>& in_use) {
+  std::erase_if(known_, [&](const std::string& key) {
+    if (is_needed(key, in_use)) return false;
+    writer_.remove(key);
+    return true;
+  });
+}
+
+void TaskObjects::sweep(const std::vector<objects::ObjectInfo>& existing,
+                        const std::set<std::string>& in_use) {
+  for (const auto& object : existing) {
+    if (!is_needed(object.key, in_use)) writer_.remove(object.key);
+  }
+}
+
+}  // namespace millrace::runtime

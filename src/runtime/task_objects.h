@@ -1,0 +1,43 @@
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "objects/object_store.h"
+#include "runtime/snapshot_writer.h"
+
+namespace millrace::runtime {
+
+// Which objects below one task's prefix are needed, and the removal of the others. An object is
+// needed while a snapshot that is not retired names it, or the task itself does (`in_use`).
+// Snapshots that somebody gave a name are not retired. One thread.
+class TaskObjects {
+ public:
+  TaskObjects(SnapshotWriter& writer, std::string prefix)
+      : writer_(writer), prefix_(std::move(prefix)) {}
+
+  [[nodiscard]] const std::string& prefix() const { return prefix_; }
+  // An object that exists or is about to, and may become garbage.
+  void know(std::string key) { known_.insert(std::move(key)); }
+  // A journalled snapshot and what it names.
+  void keep(const std::string& snapshot, const std::vector<std::string>& names);
+  // The snapshot's retirement is durable: its object is removed (R6).
+  void release(const std::string& snapshot);
+  // Removes what is known and not needed any more.
+  void collect(const std::set<std::string>& in_use);
+  // What a crash left behind: removes what is listed and not needed.
+  void sweep(const std::vector<objects::ObjectInfo>& existing, const std::set<std::string>& in_use);
+
+ private:
+  [[nodiscard]] bool is_needed(const std::string& key, const std::set<std::string>& in_use) const;
+
+  SnapshotWriter& writer_;
+  std::string prefix_;
+  std::set<std::string> known_;
+  std::map<std::string, std::set<std::string>> kept_;
+};
+
+}  // namespace millrace::runtime
