@@ -72,6 +72,7 @@ Status Instance::start() {
   runtime::RuntimeOptions options;
   options.parallelism = options_.parallelism;
   options.checkpoint_interval_ms = options_.checkpoint_interval_ms;
+  options.dedup_open_ids_max = static_cast<std::size_t>(options_.dedup_open_ids_max);
   MR_ASSIGN_OR_RETURN(const auto owner, random_bytes(kSecretBytes));
   options.owner =
       std::to_string(::getpid()) + "-" + std::to_string(load_little<std::uint32_t>(owner.data()));

@@ -31,6 +31,7 @@ struct InstanceOptions {
   std::uint16_t http_port = 8080;  // 0: any
   int parallelism = 2;
   std::int64_t checkpoint_interval_ms = 10'000;
+  std::int64_t dedup_open_ids_max = 131'072;
   // Of topics that are made for the pipelines.
   std::int64_t retention_ms = -1;
   std::map<std::string, std::int32_t> topic_partitions;

@@ -51,6 +51,7 @@ InstanceOptions instance_options_from(const UpOptions& up, const pipeline::Confi
       static_cast<std::uint16_t>(up.http_port >= 0 ? up.http_port : config.http_port);
   options.parallelism = up.parallelism > 0 ? up.parallelism : config.parallelism;
   options.checkpoint_interval_ms = config.checkpoint_interval_ms;
+  options.dedup_open_ids_max = config.dedup_open_ids_max;
   options.retention_ms = config.retention_days * kMsPerDay;
   for (const auto& topic : config.topics) options.topic_partitions[topic.name] = topic.partitions;
   options.lake.roll_bytes = config.buffer_size_mb << 20;

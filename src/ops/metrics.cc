@@ -181,6 +181,19 @@ std::string metrics_text(const ApiContext& context, bool is_ready) {
   });
   add_durations(text, runtime);
   add_windows(text, runtime);
+  text.family("millrace_dedup_ids", "gauge", "Ids that count as seen.");
+  each_task(runtime, [&](const std::string& labels, const runtime::TaskRunner& runner) {
+    text.sample(labels, signed_count(runner.report().task.live_ids));
+  });
+  text.family("millrace_dedup_fingerprint_bytes", "gauge",
+              "Memory of the table over the ids that are in runs.");
+  each_task(runtime, [&](const std::string& labels, const runtime::TaskRunner& runner) {
+    text.sample(labels, signed_count(runner.report().task.fingerprint_bytes));
+  });
+  text.family("millrace_dedup_runs", "gauge", "Runs of ids in the object store.");
+  each_task(runtime, [&](const std::string& labels, const runtime::TaskRunner& runner) {
+    text.sample(labels, signed_count(runner.report().task.id_runs));
+  });
   return text.take();
 }
 

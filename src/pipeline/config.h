@@ -43,6 +43,7 @@ struct Config {
 
   std::int32_t parallelism = 2;
   std::int64_t checkpoint_interval_ms = 10'000;
+  std::int64_t dedup_open_ids_max = 131'072;  // of a task; more are sealed into a run
   std::string artifact_bucket_name = "millrace-artifacts";
 
   std::int32_t broker_count = 1;

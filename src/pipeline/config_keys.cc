@@ -57,6 +57,7 @@ constexpr ConfigKey kKeys[] = {
 
     kParallelism,
     kCheckpoint,
+    {"processor.dedup_open_ids_max", Kind::integer, 1024, 1'000'000},
     kBucket,
     alias("flink.parallelism", kParallelism),
     alias("flink.checkpoint_interval_ms", kCheckpoint),

@@ -32,7 +32,8 @@ struct PipelineRunnerOptions {
   // "ticks@2": this version may begin without what it cannot take over of the one before. Says
   // nothing about any other version.
   std::set<std::string> accepted_losses;
-  std::function<void(const std::string&)> on_notice;  // sentences for the program's log
+  std::function<void(const std::string&)> on_notice;          // sentences for the program's log
+  std::size_t dedup_open_ids_max = task::Dedup::kOpenIdsMax;  // see task::Dedup
 };
 
 // A pipeline with all its tasks: creates what topics it needs, recovers every task, hands them to

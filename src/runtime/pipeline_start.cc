@@ -169,6 +169,7 @@ void PipelineRunner::make_stage(
     options.owner = options_.owner;
     options.outputs = outputs;
     options.checkpoint_interval_ms = options_.checkpoint_interval_ms;
+    options.dedup_open_ids_max = options_.dedup_open_ids_max;
     stage.tasks.push_back(std::make_unique<TaskRunner>(services_, std::move(options),
                                                        [make_task, p] { return make_task(p); }));
   }

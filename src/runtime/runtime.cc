@@ -36,9 +36,9 @@ Status Runtime::start(std::vector<std::unique_ptr<pipeline::Pipeline>> pipelines
   const RunnerServices services{&log_, &objects_, &clock_, &snapshots_, nullptr, &catalog_};
   MR_RETURN_IF_ERROR(catalog_.load());
   for (const auto& plan : plans_) {
-    const PipelineRunnerOptions options{options_.owner, options_.checkpoint_interval_ms,
+    const PipelineRunnerOptions options{options_.owner,        options_.checkpoint_interval_ms,
                                         options_.retention_ms, options_.accepted_losses,
-                                        options_.on_notice};
+                                        options_.on_notice,    options_.dedup_open_ids_max};
     runners_.push_back(std::make_unique<PipelineRunner>(services, *plan, options));
   }
   for (const auto& runner : runners_) {

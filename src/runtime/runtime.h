@@ -21,7 +21,8 @@ namespace millrace::runtime {
 struct RuntimeOptions {
   int parallelism = 2;  // worker threads; tasks of all pipelines are dealt out to them
   std::int64_t checkpoint_interval_ms = 10'000;
-  std::string owner;  // unique per process start
+  std::size_t dedup_open_ids_max = task::Dedup::kOpenIdsMax;  // see task::Dedup
+  std::string owner;                                          // unique per process start
   // As in PipelineRunnerOptions.
   std::int64_t retention_ms = -1;
   std::set<std::string> accepted_losses;
