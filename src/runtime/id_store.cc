@@ -17,6 +17,7 @@ constexpr std::size_t kDumpPartBytes = 8 << 20;
 constexpr std::size_t kDumpPartsInFlightMax = 4;
 constexpr std::uint64_t kPartSeed = 0x66696e6765727072;  // part of the name of a part of a dump
 constexpr std::int64_t kRetryNs = 1'000'000'000;
+constexpr std::int64_t kMergeRetryNs = 60 * kRetryNs;
 constexpr std::chrono::milliseconds kWait{100};
 
 // Runs of one tier are within a factor of 8 of each other.
@@ -54,7 +55,7 @@ Status IdStore::attach(task::Dedup& dedup, const std::vector<objects::ObjectInfo
   for (const auto& run : dedup.runs()) {
     const auto key = id_run_key(objects_.prefix(), run.name.content);
     const auto found = bytes_of.find(key);
-    if (run.is_attached) continue;
+    if (run.is_readable) continue;  // sealed by the restore
     if (found == bytes_of.end()) return not_found_error("it names " + key + ", which is not there");
     if (found->second != run.name.byte_count()) {
       return corrupt_error(key + " has another length than the snapshot says");
@@ -65,10 +66,11 @@ Status IdStore::attach(task::Dedup& dedup, const std::vector<objects::ObjectInfo
 }
 
 Status IdStore::load_fingerprints(task::Dedup& dedup) {
-  // Without the dump, or with half of it, everything is read from the runs.
+  // Without the dump, or with half of it, everything is read from the runs. What the restore sealed
+  // has its fingerprints.
   const bool has_dump = load_dump(dedup);
   for (const auto& run : dedup.runs()) {
-    if (has_dump && run.is_covered) continue;
+    if (!run.is_attached || (has_dump && run.is_covered)) continue;
     MR_RETURN_IF_ERROR(read_id_run(
         store_, id_run_key(objects_.prefix(), run.name.content), run.name,
         [&](std::span<const Hash128> ids) { dedup.add_fingerprints(run.name.content, ids); }));
@@ -91,7 +93,8 @@ bool IdStore::pump(task::Dedup& dedup) {
   if (is_trying()) {
     submit_pending();
     did_work |= continue_dump(dedup);
-    if (!dump_ && merging_.empty() && seen_version_ != dedup.runs_version()) {
+    const bool may_merge = merging_.empty() && clock_.monotonic_now() >= merge_not_before_;
+    if (!dump_ && may_merge && seen_version_ != dedup.runs_version()) {
       seen_version_ = dedup.runs_version();
       start_merge(dedup);
     }
@@ -100,12 +103,11 @@ bool IdStore::pump(task::Dedup& dedup) {
 }
 
 bool IdStore::is_trying() const {
-  return last_failure_.is_ok() || clock_.monotonic_now() >= idle_until_;
+  return clock_.monotonic_now() >= idle_until_;
 }
 
 void IdStore::try_later() {
   idle_until_ = clock_.monotonic_now() + kRetryNs;
-  seen_version_ = 0;
 }
 
 void IdStore::take_sealed(task::Dedup& dedup) {
@@ -164,8 +166,10 @@ void IdStore::take_event(task::Dedup&, PartStored& event) {
 void IdStore::take_event(task::Dedup& dedup, Merged& event) {
   const auto inputs = std::exchange(merging_, {});
   if (!event.result.is_ok()) {
-    last_failure_ = std::move(event.result).take_status();
-    return try_later();
+    // Of a damaged run, say: whoever looks an id up in it says so.
+    merge_not_before_ = clock_.monotonic_now() + kMergeRetryNs;
+    seen_version_ = 0;
+    return;
   }
   // Known before, so that it is garbage when the bucket has expired meanwhile.
   objects_.know(id_run_key(objects_.prefix(), event.result->content));

@@ -113,8 +113,9 @@ class IdStore {
   std::vector<task::IdRunName> merging_;  // inputs of the merge on its way
   std::optional<Dump> dump_;
   std::uint64_t seen_version_ = 0;  // of the runs, when there was nothing to merge or to dump
-  MonotonicTime idle_until_;        // after a failure
-  Status last_failure_;
+  MonotonicTime idle_until_{0};     // after a failure
+  MonotonicTime merge_not_before_{0};
+  Status last_failure_;  // to store a run or a part
 };
 
 }  // namespace millrace::runtime

@@ -237,8 +237,8 @@ std::vector<Dedup::RunState> Dedup::runs() const {
   std::vector<RunState> all;
   for (const auto& bucket : buckets_) {
     for (const auto& run : bucket.runs) {
-      all.push_back(
-          {run.name, bucket.number, &bucket == &buckets_.back(), run.is_attached, run.is_covered});
+      all.push_back({run.name, bucket.number, &bucket == &buckets_.back(), run.reader != nullptr,
+                     run.is_attached, run.is_covered});
     }
   }
   return all;

@@ -80,6 +80,7 @@ class Dedup {
     IdRunName name;
     std::int64_t bucket = 0;
     bool is_newest_bucket = false;  // it may still get runs
+    bool is_readable = false;       // from memory, or through a reader
     bool is_attached = false;
     bool is_covered = false;  // by the last dump of fingerprints
   };
