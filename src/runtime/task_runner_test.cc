@@ -453,25 +453,18 @@ TEST_F(TaskRunnerSnapshots, a_run_that_is_gone_refuses_the_snapshots_that_name_i
   EXPECT_EQ(machine_.runner->report().replayed_records, expected_.counters.records_in);
 }
 
-TEST_F(TaskRunnerSnapshots, a_damaged_run_is_an_error_that_names_it) {
+TEST_F(TaskRunnerSnapshots, a_damaged_run_refuses_the_snapshots_that_must_read_it) {
+  machine_.dump_ids_min = 1'000'000;  // no dump: a start reads every run
   run(2);
+  int damaged = 0;
   for (const auto& key : existing_keys(machine_)) {
-    if (key.find("/runs/") != std::string::npos) damage(machine_, key);
+    if (key.find("/runs/") == std::string::npos) continue;
+    damage(machine_, key);
+    ++damaged;
   }
-  machine_.must_start();
-  int number = 0;  // the same events again
-  Random random(3);
-  machine_.storage.append(kInput, random_records(random, number));
-  Status status;
-  for (int i = 0; i < 20 && status.is_ok(); ++i) {
-    auto did_work = machine_.runner->step();
-    if (!did_work.is_ok()) status = std::move(did_work).take_status();
-  }
-  if (machine_.runner->report().replayed_records == expected_.counters.records_in) {
-    GTEST_SKIP() << "the damaged runs were read at the start, and refused";
-  }
-  EXPECT_EQ(status.code(), StatusCode::corrupt);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("/runs/"));
+  ASSERT_GT(damaged, 0);
+  expect_recovered();  // from the journal, which is whole
+  EXPECT_EQ(machine_.runner->report().replayed_records, expected_.counters.records_in);
 }
 
 TEST_F(TaskRunnerSnapshots, of_a_topic_that_was_created_again_are_refused) {
