@@ -22,6 +22,8 @@ constexpr std::int64_t kFirstEventMs = 1'768'294'800'000;  // 2026-01-13T09:00:0
 constexpr std::int64_t kMinuteMs = 60'000;
 constexpr std::uint64_t kDisorderMs = 5'000;
 constexpr std::int64_t kLateByMs = 20 * kMinuteMs;
+// A partition's watermark begins with its first eleven events; nothing is late before.
+constexpr std::size_t kEventsBeforeLate = 20;
 constexpr std::size_t kRepeatableEventsMax = 1'000;  // duplicates come from the last so many
 constexpr std::array<std::string_view, 5> kSectors = {"Technology", "Energy", "Health Care",
                                                       "Financials", "Utilities"};
@@ -91,7 +93,8 @@ class Generator {
       const auto [key, value] = partition.repeatable[random_.below(partition.repeatable.size())];
       append(partition_index, key, value);
     } else {
-      const bool is_late = random_.one_in(options_.late_one_in) && has_past;
+      const bool is_late =
+          random_.one_in(options_.late_one_in) && partition.repeatable.size() >= kEventsBeforeLate;
       if (is_late) time_ms -= kLateByMs;
       const auto price_cents = static_cast<std::int64_t>(10'000 + random_.below(20'000));
       const auto volume = static_cast<std::int64_t>(1 + random_.below(900));
