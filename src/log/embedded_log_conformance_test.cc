@@ -1,11 +1,13 @@
 #include <gtest/gtest.h>
 
 #include "log/embedded_log.h"
-#include "log/fault_file_system.h"
 #include "log/log_conformance.h"
+#include "sim/fault_file_system.h"
 
 namespace millrace::log {
 namespace {
+
+using sim::FaultFileSystem;
 
 class EmbeddedHarness final : public LogHarness {
  public:

@@ -11,11 +11,13 @@
 
 #include "base/random.h"
 #include "log/embedded_log.h"
-#include "log/fault_file_system.h"
 #include "log/log_test_support.h"
+#include "sim/fault_file_system.h"
 
 namespace millrace::log {
 namespace {
+
+using sim::FaultFileSystem;
 
 struct ModelPartition {
   std::int64_t start = 0;

@@ -5,13 +5,15 @@
 #include <thread>
 
 #include "log/embedded_log.h"
-#include "log/fault_file_system.h"
 #include "log/log_state.h"
 #include "log/log_test_support.h"
 #include "log/wal_format.h"
+#include "sim/fault_file_system.h"
 
 namespace millrace::log {
 namespace {
+
+using sim::FaultFileSystem;
 
 using testing::ElementsAre;
 using testing::HasSubstr;

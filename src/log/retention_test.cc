@@ -4,11 +4,13 @@
 #include <gtest/gtest.h>
 
 #include "log/embedded_log.h"
-#include "log/fault_file_system.h"
 #include "log/log_test_support.h"
+#include "sim/fault_file_system.h"
 
 namespace millrace::log {
 namespace {
+
+using sim::FaultFileSystem;
 
 using testing::ElementsAre;
 using testing::IsEmpty;

@@ -5,11 +5,13 @@
 #include <algorithm>
 
 #include "base/random.h"
-#include "log/fault_file_system.h"
 #include "log/log_test_support.h"
+#include "sim/fault_file_system.h"
 
 namespace millrace::log {
 namespace {
+
+using sim::FaultFileSystem;
 
 constexpr const char* kFolder = "/p";
 

@@ -11,9 +11,9 @@
 #include "base/thread.h"
 #include "sys/file_system.h"
 
-namespace millrace::log {
+namespace millrace::sim {
 
-// A disk in memory that can lose what was not synced. For tests.
+// A disk in memory that can lose what was not synced. For tests and simulations.
 //
 // Every write and truncation stays in a list of its own until the file is synced; crash() keeps a
 // random part of that list, in any order of sectors, the last piece torn at any byte. A created,
@@ -60,6 +60,7 @@ class FaultFileSystem final : public sys::FileSystem {
   Status sync_folder(const std::string& path) override;
   Result<std::vector<std::string>> list(const std::string& path) override;
   Result<bool> exists(const std::string& path) override;
+  Result<bool> is_folder(const std::string& path) override;
   Status remove_tree(const std::string& path) override;
   Result<std::unique_ptr<sys::FolderLock>> lock_folder(const std::string& path) override;
 
@@ -100,4 +101,4 @@ class FaultFileSystem final : public sys::FileSystem {
   std::function<Status(std::string_view, const std::string&)> hook_;
 };
 
-}  // namespace millrace::log
+}  // namespace millrace::sim
