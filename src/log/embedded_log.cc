@@ -79,10 +79,17 @@ Status create_new(sys::FileSystem& files, const Clock& clock, const EmbeddedLogO
   // The checkpoint comes last: it is what makes the folder a log.
   MR_RETURN_IF_ERROR(
       files.write_file_atomically(checkpoint_path(options.folder), encode_checkpoint(checkpoint)));
+  return ok_status();
+}
+
+// A process that died between renaming and syncing leaves a checkpoint that this one reads and a
+// power loss may still take back, after what the one before it needs was removed.
+Status make_checkpoint_durable(sys::FileSystem& files, const std::string& folder) {
+  MR_RETURN_IF_ERROR(files.sync_folder(folder));
   // The folder's own name is durable only once its parent is synced; not every parent can be
   // opened.
-  const std::size_t slash = options.folder.find_last_of('/');
-  const std::string parent = slash == std::string::npos ? "." : options.folder.substr(0, slash);
+  const std::size_t slash = folder.find_last_of('/');
+  const std::string parent = slash == std::string::npos ? "." : folder.substr(0, slash);
   if (!parent.empty()) static_cast<void>(files.sync_folder(parent));
   return ok_status();
 }
@@ -107,6 +114,7 @@ Result<std::unique_ptr<EmbeddedLog>> EmbeddedLog::open(const EmbeddedLogOptions&
   const std::string path = checkpoint_path(options.folder);
   MR_ASSIGN_OR_RETURN(const bool is_there, files.exists(path));
   if (!is_there) MR_RETURN_IF_ERROR(create_new(files, clock, options));
+  MR_RETURN_IF_ERROR(make_checkpoint_durable(files, options.folder));
 
   MR_ASSIGN_OR_RETURN(const std::string bytes, files.read_file(path));
   auto parsed = parse_checkpoint(bytes);
