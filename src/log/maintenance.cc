@@ -14,12 +14,15 @@ std::string checkpoint_path(const std::string& folder) {
 }
 
 Status Maintenance::must_succeed(Status status) {
-  if (!status.is_ok()) hooks_.on_failure(status);
+  if (status.is_ok()) return status;
+  failure_ = status;
+  hooks_.on_failure(status);
   return status;
 }
 
 Status Maintenance::run() {
   const std::lock_guard lock(mutex_);
+  MR_RETURN_IF_ERROR(failure_);
   Snapshot snapshot = hooks_.take_snapshot();
   // What is not durable must not get into the checkpoint: a producer's retry of a lost batch would
   // be taken for a repeat.

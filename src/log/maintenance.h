@@ -41,8 +41,13 @@ class Maintenance {
       : files_(files), clock_(clock), state_(state), wal_(wal), hooks_(std::move(hooks)) {}
 
   // Everything durable is in segments and the checkpoint when it returns ok. After an error other
-  // than through on_failure (a full disk), the next run does it all again.
+  // than through on_failure (a full disk), the next run does it all again; after one through
+  // on_failure there is no next run: the checkpoint on disk may name what it would write over.
   Status run();
+
+  // Until begin_retention() nothing is deleted or compacted.
+  void hold_retention() { is_retention_held_ = true; }
+  void begin_retention() { is_retention_held_ = false; }
 
   // Whether retention or compaction would find something.
   [[nodiscard]] bool is_retention_due() const;
@@ -61,8 +66,10 @@ class Maintenance {
   LogState& state_;
   WalFiles& wal_;
   const Hooks hooks_;
-  Mutex mutex_;  // one run at a time
+  Mutex mutex_;     // one run at a time; guards the next
+  Status failure_;  // what on_failure was told
   std::atomic<std::uint64_t> segment_bytes_{0};
+  std::atomic<bool> is_retention_held_{false};
 };
 
 [[nodiscard]] std::string checkpoint_path(const std::string& folder);
