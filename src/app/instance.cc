@@ -89,6 +89,7 @@ Status Instance::start() {
   snapshot_routes_->set_runtime(runtime_.get());
   MR_RETURN_IF_ERROR(start_features());
   MR_RETURN_IF_ERROR(start_lake());
+  log_->begin_retention();
   api_->set_ready(true);
   return write_instance_file();
 }
@@ -103,6 +104,7 @@ Status Instance::open_storage() {
   MR_RETURN_IF_ERROR(files_.make_folders(log_options.folder));
   log_options.close_wait_ms = kCloseWaitMs;
   log_options.on_failure = options_.on_failure;
+  log_options.waits_with_retention = true;
   MR_ASSIGN_OR_RETURN(log_, log::EmbeddedLog::open(log_options, files_, clock_));
   for (const auto& note : log_->recovery().notes) logger_.warn(note);
   MR_ASSIGN_OR_RETURN(objects_, objects::open_directory_store(files_, folder + "/objects"));

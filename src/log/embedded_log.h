@@ -28,6 +28,9 @@ struct EmbeddedLogOptions {
   // How long close() tries to move what the WAL holds to segments while the disk is full. If that
   // fails, the WAL keeps it and the next start replays.
   std::int64_t close_wait_ms = 0;
+  // Nothing is deleted or compacted before begin_retention(): pins are not durable, and those who
+  // need something pinned come only after the log is open (R7).
+  bool waits_with_retention = false;
   // Called once, on a log thread, when a write or sync failed: nothing acknowledged is lost, but
   // the log takes no more commits and the process must end (R17).
   std::function<void(const Status&)> on_failure;
@@ -64,6 +67,8 @@ class EmbeddedLog : public Log {
   // Drains and checkpoints everything, so that the next open replays nothing; then stops. Further
   // calls give `cancelled`. The destructor alone only stops.
   virtual Status close() = 0;
+  // Everybody has pinned what they need. Idempotent.
+  virtual void begin_retention() = 0;
   // Drain, retention and compaction now, in the caller's thread; for tests and `drain`.
   virtual Status run_maintenance() = 0;
 };

@@ -42,6 +42,7 @@ EmbeddedLogImpl::EmbeddedLogImpl(const EmbeddedLogOptions& options, sys::FileSys
       Maintenance::Hooks{.take_snapshot = [this] { return take_snapshot(); },
                          .wait_durable = [this](CommitSequence to) { return wait_durable(to); },
                          .on_failure = [this](const Status& status) { fail(status); }});
+  if (options.waits_with_retention) maintenance_->hold_retention();
   writer_ = std::make_unique<WalWriter>(
       WalWriter::Options{.unsynced_bytes_max = options.unsynced_bytes_max,
                          .sync_each_commit = options.sync_each_commit,

@@ -91,6 +91,7 @@ class EmbeddedLogImpl final : public EmbeddedLog {
   [[nodiscard]] const RecoveryReport& recovery() const override { return report_; }
   [[nodiscard]] EmbeddedLogCounters counters() const override;
   Status close() override;
+  void begin_retention() override { maintenance_->begin_retention(); }
   Status run_maintenance() override;
 
  private:

@@ -40,6 +40,7 @@ Status Maintenance::write_segments(Snapshot& snapshot) {
   std::uint64_t bytes_written = 0;
   for (PartitionWork& work : snapshot.works) {
     MR_RETURN_IF_ERROR(drain_partition(files_, snapshot.checkpoint.commit, work, bytes_written));
+    if (is_retention_held_) continue;
     const Offset pin = work.partition->oldest_pin();
     apply_retention(work, now, pin);
     if (work.config.is_compacted) {
@@ -112,6 +113,7 @@ Status Maintenance::remove_dropped(const Snapshot& snapshot) {
 }
 
 bool Maintenance::is_retention_due() const {
+  if (is_retention_held_) return false;
   const WallTime now = clock_.wall_now();
   for (const auto& topic : state_.topics.all()) {
     const TopicConfig& config = topic->info.config;

@@ -175,5 +175,32 @@ TEST_F(RetentionTest, whether_anything_is_due_is_known_without_doing_it) {
   EXPECT_FALSE(is_due(0, 0, no_pin));
 }
 
+// Pins come with those who need them, some time after the log was opened.
+TEST_F(RetentionTest, waits_until_everybody_has_pinned_what_they_need) {
+  TopicConfig config;
+  config.segment_bytes = 1;
+  config.retention_ms = 1000;
+  create(config);
+  append_segment("a");
+  append_segment("b");
+  ASSERT_TRUE(log_->close().is_ok());
+  log_.reset();
+  clock_.advance_ms(5'000);
+  EmbeddedLogOptions options;
+  options.folder = "/log";
+  options.wal_file_bytes = 64 << 10;
+  options.maintenance_interval_ms = 3'600'000;
+  options.waits_with_retention = true;
+  auto opened = EmbeddedLog::open(options, files_, clock_);
+  ASSERT_TRUE(opened.is_ok());
+  log_ = std::move(opened).value();
+  ASSERT_TRUE(log_->run_maintenance().is_ok());
+  EXPECT_THAT(values(), ElementsAre("a", "b"));
+  log_->pin("somebody", kP, Offset(1));
+  log_->begin_retention();
+  ASSERT_TRUE(log_->run_maintenance().is_ok());
+  EXPECT_THAT(values(), ElementsAre("b"));
+}
+
 }  // namespace
 }  // namespace millrace::log
