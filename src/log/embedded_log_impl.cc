@@ -87,7 +87,12 @@ void EmbeddedLogImpl::on_durable(std::vector<WalItem>& items,
     durable_ = items.back().sequence.value;
   }
   durable_changed_.notify_all();
-  std::sort(partitions.begin(), partitions.end());
+  // By name rather than by address: who is woken first is then the same in every run.
+  std::sort(partitions.begin(), partitions.end(), [](const auto* a, const auto* b) {
+    return a->identity().source < b->identity().source ||
+           (a->identity().source == b->identity().source &&
+            a->identity().topic_id < b->identity().topic_id);
+  });
   partitions.erase(std::unique(partitions.begin(), partitions.end()), partitions.end());
   for (const PartitionLog* partition : partitions) partition->listeners().notify();
   for (const WalItem& item : items) {
