@@ -268,18 +268,8 @@ Status Delivery::append(std::vector<LakeEvent> events, log::Commit commit) {
   std::string bytes;
   batch.finish(bytes);
   commit.appends.push_back({options_.journal.topic, options_.journal.partition, std::move(bytes)});
-  while (true) {
-    // A commit that was refused is left as it was.
-    auto appended = services_.log->commit(std::move(commit));  // NOLINT(bugprone-use-after-move)
-    if (appended.is_ok()) {
-      MR_RETURN_IF_ERROR(services_.log->wait_durable(appended->sequence));
-      break;
-    }
-    if (appended.status().code() != StatusCode::overloaded) {
-      return std::move(appended).take_status();
-    }
-    MR_RETURN_IF_ERROR(services_.log->wait_durable(services_.log->durable_sequence() + 1));
-  }
+  MR_ASSIGN_OR_RETURN(const auto appended, log::commit_patiently(*services_.log, commit));
+  MR_RETURN_IF_ERROR(services_.log->wait_durable(appended.sequence));
   for (const auto& entry : entries) {
     const auto status = state_.take(entry);
     MR_CHECK(status.is_ok());

@@ -136,9 +136,11 @@ Result<std::unique_ptr<EmbeddedLog>> EmbeddedLog::open(const EmbeddedLogOptions&
                       recover_wal(files, *wal, checkpoint.log_id, checkpoint.wal, visit, report));
   MR_RETURN_IF_ERROR(remove_wal_below(files, wal->folder(), checkpoint.wal.position.file));
   MR_RETURN_IF_ERROR(state->remove_unknown_folders());
-  return std::unique_ptr<EmbeddedLog>(std::make_unique<EmbeddedLogImpl>(
-      options, files, clock, std::move(state), std::move(wal), std::move(recovered.current),
-      recovered.end, std::move(report)));
+  auto log = std::make_unique<EmbeddedLogImpl>(options, files, clock, std::move(state),
+                                               std::move(wal), std::move(recovered.current),
+                                               recovered.end, std::move(report));
+  log->make_room();
+  return std::unique_ptr<EmbeddedLog>(std::move(log));
 }
 
 }  // namespace millrace::log

@@ -222,6 +222,10 @@ Status EmbeddedLogImpl::run_last_maintenance() {
   return status;
 }
 
+void EmbeddedLogImpl::make_room() {
+  if (wal_->live_count() >= kWalFilesMax) static_cast<void>(run_maintenance_once());
+}
+
 Status EmbeddedLogImpl::run_maintenance() {
   if (is_closed_) return cancelled_error("the log is closed");
   return run_maintenance_once();

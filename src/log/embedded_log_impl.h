@@ -59,6 +59,10 @@ class EmbeddedLogImpl final : public EmbeddedLog {
                   std::shared_ptr<WalFile> current, WalEnd end, RecoveryReport report);
   ~EmbeddedLogImpl() override;
 
+  // Drains if a crash left so many WAL files that nothing could be committed before that: a start
+  // that gave up over it would find them again, for ever. A failure shows at the first commit.
+  void make_room();
+
   Result<TopicInfo> create_topic(const std::string& name, const TopicConfig& config) override;
   Status delete_topic(const std::string& name) override;
   Status alter_topic(const std::string& name, const TopicConfig& config) override;

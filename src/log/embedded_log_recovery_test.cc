@@ -467,5 +467,59 @@ TEST_F(RecoveryTest, too_much_unsynced_is_overloaded_and_passes) {
   EXPECT_TRUE(append("a").is_ok());
 }
 
+// The process that made the log died between renaming the checkpoint and syncing its folder.
+TEST_F(RecoveryTest, a_checkpoint_found_at_start_is_made_durable_before_it_counts) {
+  files_.set_hook([](std::string_view operation, const std::string& path) {
+    const bool is_it = operation == "sync_folder" && path == "/data/log";
+    return is_it ? io_error("the process dies here") : ok_status();
+  });
+  EXPECT_EQ(try_open().code(), StatusCode::io);
+  files_.set_hook(nullptr);
+  files_.kill();
+  files_.restart();
+  open_new();
+  ASSERT_TRUE(append("a").is_ok());
+  for (int power_loss = 0; power_loss < 20; ++power_loss) {
+    files_.crash();
+    log_.reset();
+    files_.restart();
+    open();
+    EXPECT_THAT(values(), ElementsAre("a"));
+  }
+}
+
+TEST_F(RecoveryTest, nothing_is_written_after_a_checkpoint_whose_fate_is_unknown) {
+  open_new();
+  ASSERT_TRUE(append("a").is_ok());
+  files_.set_hook([](std::string_view operation, const std::string& path) {
+    const bool is_it = operation == "sync_folder" && path == "/data/log";
+    return is_it ? io_error("the disk fails here") : ok_status();
+  });
+  EXPECT_EQ(log_->run_maintenance().code(), StatusCode::io);
+  EXPECT_EQ(failures_, 1);
+  bool has_written = false;
+  files_.set_hook([&](std::string_view operation, const std::string&) {
+    has_written |= operation == "create" || operation == "write" || operation == "truncate";
+    return ok_status();
+  });
+  EXPECT_EQ(log_->run_maintenance().code(), StatusCode::io);
+  EXPECT_FALSE(has_written);
+  files_.set_hook(nullptr);
+  kill_and_open();
+  EXPECT_THAT(values(), ElementsAre("a"));
+}
+
+// Each start would otherwise give up before the drain, which a moment later would have helped.
+TEST_F(RecoveryTest, a_full_write_ahead_log_has_room_right_after_the_start) {
+  open_new();
+  const std::string large(6'000, 'x');
+  int count = 0;
+  while (append(large).is_ok()) ++count;
+  EXPECT_GT(count, 8);
+  kill_and_open();
+  Commit commit = commit_of(append_to(kP, make_batch(std::vector<std::string>{large})));
+  EXPECT_TRUE(log_->commit(std::move(commit)).is_ok());
+}
+
 }  // namespace
 }  // namespace millrace::log

@@ -196,7 +196,12 @@ class Log : public CommitPort {
   virtual void remove_listener(std::uint64_t id) = 0;
 };
 
-// Commits one batch and waits until it is durable; the base offset it got.
+// Commits, again and again while the log is `overloaded`, for a few seconds: what stands in the way
+// is mostly gone by then (writes on their way, a drain). `overloaded` after that, and the commit is
+// as it was.
+Result<Appended> commit_patiently(CommitPort& port, Commit& commit);
+
+// Commits one batch, patiently, and waits until it is durable; the base offset it got.
 Result<Offset> append_and_wait(Log& log, AppendBatch batch);
 
 }  // namespace millrace::log

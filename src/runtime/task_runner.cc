@@ -254,11 +254,15 @@ Status TaskRunner::hand_over() {
     }
     return std::move(appended).take_status();
   }
-  stalled_->ready.sequence = appended->sequence;
+  take_over(*appended);
+  return ok_status();
+}
+
+void TaskRunner::take_over(const log::Appended& appended) {
+  stalled_->ready.sequence = appended.sequence;
   in_flight_.push_back(std::move(stalled_->ready));
   stalled_.reset();
   ++commits_;
-  return ok_status();
 }
 
 // Commits and waits until it is durable; an error where a step would try again for ever.

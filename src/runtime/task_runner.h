@@ -189,6 +189,8 @@ class TaskRunner {
   Status commit_and_wait(DiskPatience& patience);
   Status finish_commits(DiskPatience& patience);
   Status finish_snapshot(DiskPatience& patience);
+  // The log has taken the stalled commit.
+  void take_over(const log::Appended& appended);
   void add_entry(task::JournalEvent event, WallTime wall_time);
   void maybe_snapshot();
   void collect_snapshot();
