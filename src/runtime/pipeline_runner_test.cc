@@ -87,6 +87,26 @@ TEST_F(PipelineRunnerTest, a_higher_version_takes_over_from_a_clean_stop_only) {
   EXPECT_EQ(runner_->stages()[0].tasks[0]->report().task.counters.records_in, 1u);
 }
 
+// Whether a crash comes before the first commit of a task or after it.
+TEST_F(PipelineRunnerTest, a_version_is_in_every_journal_before_it_is_registered) {
+  const auto version_in_force = [&](std::int32_t partition) {
+    std::int32_t version = 0;
+    for (const auto& record : storage_.records({"millrace.p.source.journal", partition})) {
+      const auto entry = task::decode_journal_entry(*record.value);
+      EXPECT_TRUE(entry.is_ok());
+      const auto* pipeline = std::get_if<task::PipelineEntry>(&entry->event);
+      if (pipeline != nullptr) version = pipeline->version;
+    }
+    return version;
+  };
+  must_start(text_of(1));
+  ASSERT_TRUE(runner_->finish().is_ok());
+  EXPECT_EQ(version_in_force(0), 1);
+  must_start(text_of(2));  // no task takes a step
+  EXPECT_EQ(version_in_force(0), 2);
+  EXPECT_EQ(version_in_force(1), 2);
+}
+
 TEST_F(PipelineRunnerTest, an_idle_partition_follows_the_slowest_busy_one) {
   must_start(text_of(1));
   const auto base = EventTime(1'000'000 * kMinute);

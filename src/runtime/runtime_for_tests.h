@@ -34,8 +34,12 @@ class Storage {
 
   [[nodiscard]] log::EmbeddedLog& log() { return *log_; }
   [[nodiscard]] RunnerServices services() {
-    return {log_.get(), objects_.get(), &clock_, snapshots_.get(), nullptr, nullptr};
+    return {log_.get(), objects_in_place_ ? objects_in_place_ : objects_.get(),
+            &clock_,    snapshots_.get(),
+            nullptr,    nullptr};
   }
+  // What services() hands out in place of the objects; null: nothing.
+  void put_in_place_of_objects(objects::ObjectStore* store) { objects_in_place_ = store; }
   [[nodiscard]] objects::ObjectStore& objects() { return *objects_; }
   [[nodiscard]] const std::string& folder() const { return folder_; }
 
@@ -137,6 +141,7 @@ class Storage {
   int lives_ = 0;
   std::unique_ptr<log::EmbeddedLog> log_;
   std::unique_ptr<objects::ObjectStore> objects_;
+  objects::ObjectStore* objects_in_place_ = nullptr;
   std::unique_ptr<SnapshotWriter> snapshots_;
 };
 

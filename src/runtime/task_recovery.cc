@@ -13,6 +13,12 @@ constexpr std::size_t kFetchBytes = 1 << 20;
 // Waits for the object store, each of a tenth of a second at most.
 constexpr int kAttemptsToStore = 600;
 
+// Whether the object may still be whole, and only the way to it is not.
+bool may_pass(const Status& status) {
+  return status.code() == StatusCode::io || status.code() == StatusCode::overloaded ||
+         status.code() == StatusCode::disconnected;
+}
+
 }  // namespace
 
 Result<JournalState> TaskRunner::open_journal() {
@@ -110,21 +116,31 @@ Status TaskRunner::restore_snapshot(const JournalState& journal, Offset committe
     if (status.is_ok()) status = attach_ids();
     if (status.is_ok()) {
       applied_sequence = it->journal_sequence;
-      snapshot_offset_ = it->next_offset;
+      snapshot_offset_ = restored_offset_ = it->next_offset;
       return ok_status();
     }
+    ++refused_snapshot_count_;
+    is_store_away_ |= !snapshot.is_ok() && may_pass(status);
     why += " " + it->object_key + ": " + std::string(status.message()) + ";";
     start_fresh();  // a restore that failed half-way left anything
   }
-  // Without a snapshot the journal must reach back to the task's first entry.
-  if (journal.is_whole()) {
+  // Without a snapshot journal and source must reach back to where the task began. Once there are
+  // snapshots, retention may have taken that part of the source (R7).
+  MR_ASSIGN_OR_RETURN(const auto offsets, services_.log->offsets(options_.source));
+  const bool reaches_back = !journal.entries.empty() && journal.entries.front().sequence == 1 &&
+                            offsets.start <= *journal.start();
+  if (reaches_back) {
     start_offset_ = *journal.start();
     task_->start_at(start_offset_);
     return ok_status();
   }
-  return corrupt_error("no usable snapshot for " + options_.stage + " partition " +
-                       std::to_string(options_.source.partition) +
-                       ", and its journal does not reach back to the beginning:" + why);
+  const auto task = options_.stage + " partition " + std::to_string(options_.source.partition);
+  if (is_store_away_) {
+    return io_error("no snapshot of " + task +
+                    " can be read; start again when the object store answers:" + why);
+  }
+  return corrupt_error("no usable snapshot for " + task +
+                       ", and journal and source do not reach back to its beginning:" + why);
 }
 
 Status TaskRunner::attach_ids() {

@@ -248,6 +248,7 @@ Status TaskRunner::hand_over() {
   MR_CHECK(stalled_.has_value());
   auto appended = services_.commits->commit(std::move(stalled_->commit));
   if (!appended.is_ok()) {
+    ++stalled_commits_;
     if (appended.status().code() == StatusCode::overloaded) {
       stalled_reason_ = appended.status().message();
       return ok_status();
@@ -386,8 +387,15 @@ void TaskRunner::publish_report(bool is_idle) {
   const auto now = services_.clock->monotonic_now();
   if (!is_idle && now - last_report_time_ < kReportIntervalNs) return;
   last_report_time_ = now;
-  RunnerReport report{task_->report(), durable_offset_,   commits_,
-                      snapshots_,      replayed_records_, last_input_time_};
+  RunnerReport report{task_->report(),
+                      durable_offset_,
+                      commits_,
+                      snapshots_,
+                      replayed_records_,
+                      restored_offset_,
+                      refused_snapshot_count_,
+                      stalled_commits_,
+                      last_input_time_};
   report.task.next_offset = position();
   {
     const std::lock_guard lock(mutex_);

@@ -62,8 +62,11 @@ struct RunnerReport {
   Offset durable_offset;  // committed and synced
   std::uint64_t commits = 0;
   std::uint64_t snapshots = 0;
-  std::uint64_t replayed_records = 0;  // at the last start
-  WallTime last_input_time;            // when the task last applied input
+  std::uint64_t replayed_records = 0;   // at the last start
+  Offset restored_offset{-1};           // of the snapshot it restored then; -1: there was none
+  std::uint64_t refused_snapshots = 0;  // tried before that one and not usable
+  std::uint64_t stalled_commits = 0;    // that the log did not take at once
+  WallTime last_input_time;             // when the task last applied input
 };
 
 // A snapshot that was taken because somebody asked; retention leaves it as long as the hold lives.
@@ -260,6 +263,10 @@ class TaskRunner {
   std::uint64_t replayed_records_ = 0;
   std::string refused_snapshots_;       // by the last recovery, and why
   std::vector<WallTime> append_times_;  // of batches applied and not yet in a commit
+  std::uint64_t refused_snapshot_count_ = 0;
+  bool is_store_away_ = false;  // at least one of them may only not have been readable then
+  Offset restored_offset_{-1};
+  std::uint64_t stalled_commits_ = 0;
   WallTime last_input_time_;
   MonotonicTime last_report_time_;
 

@@ -382,6 +382,51 @@ TEST_F(TaskRunnerSnapshots, without_a_usable_one_a_whole_journal_replays_from_th
   EXPECT_EQ(machine_.runner->report().replayed_records, expected_.counters.records_in);
 }
 
+class AwayStore final : public objects::ObjectStore {
+ public:
+  Status put(const std::string&, std::string_view, bool) override { return away(); }
+  Result<std::string> get(const std::string&) override { return away(); }
+  Result<objects::ObjectInfo> head(const std::string&) override { return away(); }
+  Status remove(const std::string&) override { return away(); }
+  Result<std::vector<objects::ObjectInfo>> list(const std::string&) override { return away(); }
+  Result<std::string> start_upload(const std::string&) override { return away(); }
+  Result<objects::UploadPart> put_part(const std::string&, const std::string&, int,
+                                       std::string_view) override {
+    return away();
+  }
+  Status complete_upload(const std::string&, const std::string&,
+                         const std::vector<objects::UploadPart>&, bool) override {
+    return away();
+  }
+  Status abort_upload(const std::string&, const std::string&) override { return away(); }
+
+ private:
+  static Status away() { return overloaded_error("503 Slow Down"); }
+};
+
+// The objects are whole; only nobody hands them out at the moment.
+TEST_F(TaskRunnerSnapshots, a_store_that_does_not_answer_is_no_damage) {
+  run(4);
+  AwayStore away;
+  machine_.storage.put_in_place_of_objects(&away);
+  const auto status = machine_.start();
+  EXPECT_EQ(status.code(), StatusCode::io) << status.to_string();
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr("start again when the object store answers"));
+  machine_.drop();
+  machine_.storage.put_in_place_of_objects(nullptr);
+  expect_recovered();
+}
+
+TEST_F(TaskRunnerSnapshots, a_whole_journal_cannot_help_when_retention_took_its_input) {
+  run(2);
+  for (const auto& key : snapshot_keys(machine_)) damage(machine_, key);
+  ASSERT_TRUE(machine_.storage.log().delete_records(kInput, Offset(1)).is_ok());
+  const auto status = machine_.start();
+  EXPECT_EQ(status.code(), StatusCode::corrupt) << status.to_string();
+  EXPECT_THAT(std::string(status.message()), HasSubstr("no usable snapshot"));
+}
+
 TEST_F(TaskRunnerSnapshots, retired_objects_are_deleted_and_only_those) {
   run(5);
   const auto listed = machine_.storage.objects().list("snapshots/p/source/0000/0");

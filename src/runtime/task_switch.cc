@@ -59,6 +59,10 @@ Status TaskRunner::check_clean_stop(const JournalState& journal, Offset committe
   const bool is_clean = !has_input && (snapshot_offset_ == committed ||
                                        (journal_start_ && start_offset_ == committed));
   if (is_clean) return ok_status();
+  if (is_store_away_) {
+    return io_error("a snapshot cannot be read; start again when the object store answers:" +
+                    refused_snapshots_);
+  }
   std::string why = refused_snapshots_.empty() ? "" : ". Unusable snapshots:" + refused_snapshots_;
   return invalid_error("the version before did not stop cleanly: its state is that of offset " +
                        std::to_string(position().value) + ", committed is " +
