@@ -76,6 +76,8 @@ Status create_new(sys::FileSystem& files, const Clock& clock, const EmbeddedLogO
   WalFiles wal(files, wal_folder(options), checkpoint.log_id, options.wal_file_bytes);
   auto first = wal.prepare(1);
   if (!first.is_ok()) return std::move(first).take_status();
+  // The names of the folders in it, which the checkpoint presumes.
+  MR_RETURN_IF_ERROR(files.sync_folder(options.folder));
   // The checkpoint comes last: it is what makes the folder a log.
   MR_RETURN_IF_ERROR(
       files.write_file_atomically(checkpoint_path(options.folder), encode_checkpoint(checkpoint)));

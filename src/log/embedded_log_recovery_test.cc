@@ -521,5 +521,26 @@ TEST_F(RecoveryTest, a_full_write_ahead_log_has_room_right_after_the_start) {
   EXPECT_TRUE(log_->commit(std::move(commit)).is_ok());
 }
 
+TEST(FirstStart, a_power_loss_at_any_step_leaves_a_folder_that_starts) {
+  const ManualClock clock;
+  EmbeddedLogOptions options;
+  options.folder = "/data/log";
+  options.wal_file_bytes = 16 << 10;
+  for (std::uint64_t step = 1; step < 30; ++step) {
+    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+      FaultFileSystem files(seed);
+      ASSERT_TRUE(files.make_folders("/data").is_ok());
+      ASSERT_TRUE(files.sync_folder("/").is_ok());
+      files.die_after(step);
+      static_cast<void>(EmbeddedLog::open(options, files, clock));
+      files.crash();
+      files.restart();
+      const auto opened = EmbeddedLog::open(options, files, clock);
+      EXPECT_TRUE(opened.is_ok()) << "step " << step << ", seed " << seed << ": "
+                                  << opened.status().to_string();
+    }
+  }
+}
+
 }  // namespace
 }  // namespace millrace::log
