@@ -1,6 +1,7 @@
 #include "runtime/journal_reader.h"
 
 #include <algorithm>
+#include <functional>
 
 #include "codec/record_batch.h"
 
@@ -8,56 +9,111 @@ namespace millrace::runtime {
 namespace {
 
 constexpr std::size_t kFetchBytes = 1 << 20;
+// Between two attempts a task would have to retire a snapshot.
+constexpr int kAttemptsMax = 5;
 
-Status take_entry(task::JournalEntry entry, JournalState& state) {
-  if (!state.entries.empty() && entry.sequence != state.entries.back().sequence + 1) {
-    return corrupt_error("entry " + std::to_string(entry.sequence) + " follows entry " +
-                         std::to_string(state.entries.back().sequence));
+using TakeEntry = std::function<void(task::JournalEntry&&)>;
+
+class JournalScan {
+ public:
+  JournalScan(const log::Log& log, const TopicPartition& journal) : log_(log), journal_(journal) {}
+
+  // Gives every entry from the start to what is durable now; the end of that.
+  Result<Offset> run(const TakeEntry& take) {
+    const std::string where = "journal " + journal_.to_string();
+    MR_ASSIGN_OR_RETURN(const auto offsets, log_.offsets(journal_));
+    for (Offset next = offsets.start; next < offsets.high_watermark;) {
+      auto fetched = log_.fetch(journal_, next, kFetchBytes, log::Visibility::durable);
+      if (!fetched.is_ok()) return std::move(fetched).take_status().with_context(where);
+      if (fetched->batches.empty()) break;
+      for (const auto& batch : fetched->batches) {
+        auto status = take_batch(batch, next, take);
+        if (!status.is_ok()) return std::move(status).with_context(where);
+        next = batch.next_offset;
+      }
+    }
+    return std::max(offsets.high_watermark, offsets.start);
   }
-  state.next_sequence = entry.sequence + 1;
-  if (std::holds_alternative<task::PipelineEntry>(entry.event)) ++state.pipeline_versions;
-  if (std::holds_alternative<task::PositionEntry>(entry.event)) state.last_position = entry;
-  if (const auto* snapshot = std::get_if<task::SnapshotEntry>(&entry.event)) {
-    state.snapshots.push_back(*snapshot);
+
+ private:
+  Status take_batch(const log::FetchedBatch& batch, Offset from, const TakeEntry& take) {
+    MR_RETURN_IF_ERROR(reader_.open(batch.bytes.view()));
+    while (const RecordView* record = reader_.next()) {
+      if (record->offset < from) continue;
+      if (!record->value) return corrupt_error("entry without a value");
+      MR_ASSIGN_OR_RETURN(auto entry, task::decode_journal_entry(*record->value));
+      if (previous_ != 0 && entry.sequence != previous_ + 1) {
+        return corrupt_error("entry " + std::to_string(entry.sequence) + " follows entry " +
+                             std::to_string(previous_));
+      }
+      previous_ = entry.sequence;
+      take(std::move(entry));
+    }
+    return reader_.status();
   }
-  if (const auto* retired = std::get_if<task::SnapshotRetiredEntry>(&entry.event)) {
-    std::erase_if(state.snapshots,
+
+  const log::Log& log_;
+  const TopicPartition& journal_;
+  codec::BatchReader reader_;
+  std::uint64_t previous_ = 0;
+};
+
+void note_snapshots(const task::JournalEvent& event, std::vector<task::SnapshotEntry>& snapshots) {
+  if (const auto* snapshot = std::get_if<task::SnapshotEntry>(&event)) {
+    snapshots.push_back(*snapshot);
+  }
+  if (const auto* retired = std::get_if<task::SnapshotRetiredEntry>(&event)) {
+    std::erase_if(snapshots,
                   [&](const auto& known) { return known.object_key == retired->object_key; });
   }
-  state.entries.push_back(std::move(entry));
-  return ok_status();
 }
 
-Status take_batch(const log::FetchedBatch& batch, Offset from, codec::BatchReader& reader,
-                  JournalState& state) {
-  MR_RETURN_IF_ERROR(reader.open(batch.bytes.view()));
-  while (const RecordView* record = reader.next()) {
-    if (record->offset < from) continue;
-    if (!record->value) return corrupt_error("entry without a value");
-    MR_ASSIGN_OR_RETURN(auto entry, task::decode_journal_entry(*record->value));
-    MR_RETURN_IF_ERROR(take_entry(std::move(entry), state));
+// A running task deletes its journal's beginning when it retires a snapshot, perhaps between two
+// fetches of a reader.
+template <typename State, typename Take>
+Result<State> read_retrying(const log::Log& log, const TopicPartition& journal, Take&& take) {
+  for (int attempt = 1;; ++attempt) {
+    State state;
+    const auto end = JournalScan(log, journal).run([&](task::JournalEntry&& entry) {
+      take(std::move(entry), state);
+    });
+    if (end.is_ok()) {
+      if constexpr (requires { state.end; }) state.end = *end;
+      return state;
+    }
+    if (end.status().code() != StatusCode::out_of_range || attempt >= kAttemptsMax) {
+      return end.status();
+    }
   }
-  return reader.status();
 }
 
 }  // namespace
 
 Result<JournalState> read_journal(const log::Log& log, const TopicPartition& journal) {
-  const std::string where = "journal " + journal.to_string();
-  JournalState state;
-  MR_ASSIGN_OR_RETURN(const auto offsets, log.offsets(journal));
-  codec::BatchReader reader;
-  for (Offset next = offsets.start; next < offsets.high_watermark;) {
-    auto fetched = log.fetch(journal, next, kFetchBytes, log::Visibility::durable);
-    if (!fetched.is_ok()) return std::move(fetched).take_status().with_context(where);
-    if (fetched->batches.empty()) break;
-    for (const auto& batch : fetched->batches) {
-      auto status = take_batch(batch, next, reader, state);
-      if (!status.is_ok()) return std::move(status).with_context(where);
-      next = batch.next_offset;
-    }
-  }
-  return state;
+  return read_retrying<JournalState>(log, journal,
+                                     [](task::JournalEntry&& entry, JournalState& state) {
+                                       state.next_sequence = entry.sequence + 1;
+                                       if (std::holds_alternative<task::PipelineEntry>(entry.event))
+                                         ++state.pipeline_versions;
+                                       if (std::holds_alternative<task::PositionEntry>(entry.event))
+                                         state.last_position = entry;
+                                       note_snapshots(entry.event, state.snapshots);
+                                       state.entries.push_back(std::move(entry));
+                                     });
+}
+
+Result<JournalSummary> summarize_journal(const log::Log& log, const TopicPartition& journal) {
+  return read_retrying<JournalSummary>(
+      log, journal, [](task::JournalEntry&& entry, JournalSummary& summary) {
+        if (!summary.first) summary.first = entry;
+        note_snapshots(entry.event, summary.snapshots);
+        if (std::holds_alternative<task::PositionEntry>(entry.event)) {
+          summary.last_position = std::move(entry);
+        } else if (task::is_task_input(entry.event) ||
+                   std::holds_alternative<task::PipelineEntry>(entry.event)) {
+          summary.decisions.push_back(std::move(entry));
+        }
+      });
 }
 
 }  // namespace millrace::runtime

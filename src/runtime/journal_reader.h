@@ -36,4 +36,17 @@ struct JournalState {
 // their sequence.
 Result<JournalState> read_journal(const log::Log& log, const TopicPartition& journal);
 
+// What a replay beside the running task needs of its journal. Positions are not kept, so that a
+// long journal takes little memory.
+struct JournalSummary {
+  std::vector<task::JournalEntry> decisions;  // task inputs and pipeline versions, in order
+  std::vector<task::SnapshotEntry> snapshots;
+  std::optional<task::JournalEntry> first;          // the oldest entry that is still there
+  std::optional<task::JournalEntry> last_position;  // the last commit
+  Offset end;                                       // of what was read
+};
+
+// As read_journal. A running task may cut its journal's beginning meanwhile; then it is read again.
+Result<JournalSummary> summarize_journal(const log::Log& log, const TopicPartition& journal);
+
 }  // namespace millrace::runtime

@@ -87,6 +87,8 @@ class PipelineRunner {
   // Any thread.
   [[nodiscard]] const pipeline::Pipeline& plan() const { return plan_; }
   [[nodiscard]] const std::vector<Stage>& stages() const { return stages_; }
+  // Finds the table versions that tasks see. The runner outlives it.
+  [[nodiscard]] task::TableProvider table_provider() { return tables_.provider(); }
 
  private:
   Status check_topics() const;

@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "runtime/id_store.h"
+#include "runtime/snapshot_check.h"
 #include "runtime/task_runner.h"
 
 // How a task runner comes back: newest usable snapshot, then the log up to the committed position.
@@ -182,34 +183,13 @@ Status TaskRunner::store_ids_of_replay() {
 
 Status TaskRunner::use_snapshot(const Snapshot& snapshot) {
   const auto& identity = snapshot.identity;
-  if (identity.pipeline != options_.pipeline || identity.stage != options_.stage ||
-      identity.partition != options_.source.partition) {
-    return corrupt_error("it is of another task");
-  }
   // Kept for its name only: what came since was made by other operators.
   if (identity.journal_sequence < version_sequence_) {
     return invalid_error("it is of an earlier version of the pipeline");
   }
   MR_RETURN_IF_ERROR(check_source(options_.source.topic, identity.source_incarnation));
-  if (identity.source_partition_count != options_.source_partition_count) {
-    return invalid_error("topic " + options_.source.topic + " had " +
-                         std::to_string(identity.source_partition_count) +
-                         " partitions then and has " +
-                         std::to_string(options_.source_partition_count));
-  }
-  // The batch before the snapshot must still be the same one, where retention has left it (R7).
-  if (identity.last_batch_offset.value >= 0) {
-    const auto fetched = services_.log->fetch(options_.source, identity.last_batch_offset, 1,
-                                              log::Visibility::durable);
-    if (fetched.is_ok() && !fetched->batches.empty() &&
-        fetched->batches.front().base_offset == identity.last_batch_offset) {
-      MR_ASSIGN_OR_RETURN(const auto header,
-                          codec::parse_batch_header(fetched->batches.front().bytes.view()));
-      if (header.crc != identity.last_batch_crc) {
-        return corrupt_error("the log holds other records before its offset");
-      }
-    }
-  }
+  MR_RETURN_IF_ERROR(
+      check_snapshot_identity(*services_.log, options_, source_incarnation_, identity));
   if (is_switching_) {
     MR_ASSIGN_OR_RETURN(taken_over_, task_->take_over(snapshot.state));
   } else {

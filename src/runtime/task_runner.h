@@ -126,6 +126,8 @@ class TaskRunner {
   // Whether everything posted so far was applied and is durable.
   [[nodiscard]] bool has_settled() const { return posted_count_.load() == settled_count_.load(); }
   [[nodiscard]] const RunnerOptions& options() const { return options_; }
+  // Makes a task as the runner's own, for replays beside it. Any thread.
+  [[nodiscard]] const TaskMaker& task_maker() const { return make_task_; }
 
   // Any thread: asks for a snapshot of what is committed soon after, answered when it is journalled
   // and durable.
