@@ -43,6 +43,8 @@ struct Parsed {
   ConsumeOptions consume;
   ServerOptions server;
   DlqOptions dlq;
+  AuditOptions audit;
+  TraceOptions trace;
   FeatureOptions features;
   SnapshotOptions snapshot;
   PipelineFileOptions pipeline;
@@ -183,6 +185,58 @@ void add_topics(CLI::App& app, Parsed& parsed) {
   verb->add_flag("--internal", parsed.with_internal, "also journals and other internal topics");
   add_server(*verb, parsed.server);
   verb->callback([&] { parsed.status = run_topics(parsed.server, parsed.with_internal); });
+}
+
+void add_audit(CLI::App& app, Parsed& parsed) {
+  auto& options = parsed.audit;
+  auto* verb = add_verb(app, "audit");
+  auto* replay = verb->add_option("--replay", options.replay_range,
+                                  "replay the input offsets A..B and compare the outputs "
+                                  "(everything reachable)")
+                     ->type_name("[A..B]")
+                     ->expected(0, 1);
+  verb->add_option("--pipeline", options.pipeline, "replay only this pipeline")
+      ->type_name("NAME")
+      ->needs(replay);
+  verb->add_option("--stage", options.stage,
+                   "replay only this stage: source, or the name of a merged window")
+      ->type_name("NAME")
+      ->needs(replay);
+  verb->add_option("--partition", options.partition, "replay only this partition of the input")
+      ->type_name("N")
+      ->check(CLI::Range(0, 1'000'000).description(""))
+      ->needs(replay);
+  add_server(*verb, options.server);
+  verb->callback([&parsed, &options, replay] {
+    options.is_replay = replay->count() > 0;
+    parsed.status = run_audit(options);
+  });
+}
+
+void add_trace(CLI::App& app, Parsed& parsed) {
+  auto& options = parsed.trace;
+  auto* verb = add_verb(app, "trace");
+  verb->add_option("event", options.event_id, "id of the event, as its deduplication sees it")
+      ->type_name("EVENT_ID");
+  verb->add_option("--pipeline", options.pipeline, "only this pipeline")->type_name("NAME");
+  auto* topic = verb->add_option("--topic", options.topic, "source topic of a record to explain")
+                    ->type_name("TOPIC");
+  auto* partition = verb->add_option("--partition", options.partition, "its partition")
+                        ->type_name("N")
+                        ->check(CLI::Range(0, 1'000'000).description(""));
+  auto* offset = verb->add_option("--offset", options.offset, "its offset")
+                     ->type_name("N")
+                     ->check(CLI::NonNegativeNumber.description(""));
+  offset->needs(topic)->needs(partition);
+  verb->add_option("--since", options.since,
+                   "look only at what came after this time, as 2024-05-01T12:00:00Z")
+      ->type_name("TIME");
+  verb->add_option("--max-scan", options.scan_max,
+                   "how many of a topic's newest records to look through (1000000)")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber.description(""));
+  add_server(*verb, options.server);
+  verb->callback([&parsed, &options] { parsed.status = run_trace(options); });
 }
 
 void add_dlq(CLI::App& app, Parsed& parsed) {
@@ -328,7 +382,8 @@ int run_command_line(int argc, char** argv) {
   add_produce(app, parsed);
   add_consume(app, parsed);
   add_plain(app, "drain", parsed, run_drain);
-  add_plain(app, "audit", parsed, run_audit);
+  add_audit(app, parsed);
+  add_trace(app, parsed);
   add_dlq(app, parsed);
   add_pipeline(app, parsed);
   add_config(app, parsed);

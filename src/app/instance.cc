@@ -154,6 +154,7 @@ Status Instance::check_accepted(
 Status Instance::serve() {
   ops::ApiContext context;
   context.log = log_.get();
+  context.objects = objects_.get();
   context.runtime = runtime_.get();
   context.clock = &clock_;
   context.version = options_.version;

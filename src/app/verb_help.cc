@@ -88,8 +88,30 @@ constexpr VerbHelp kHelp[] = {
      "journals' positions;\n"
      "files in the lake tile the log. It runs beside the pipelines and blocks nobody. Exit status "
      "3 if anything\n"
-     "differs, with the offset or window named.",
-     "  millrace drain && millrace audit"},
+     "differs, with the offset or window named.\n"
+     "--replay proves each record instead of counting: a shadow of each task is restored from the "
+     "newest snapshot\n"
+     "at or below A, fed the input again, and every output of the input offsets A <= o < B "
+     "compared byte for byte\n"
+     "with the topics. It reaches back as far as snapshots are kept; without a range it takes all "
+     "of that.",
+     "  millrace drain && millrace audit\n"
+     "  millrace audit --replay\n"
+     "  millrace audit --replay 120000..121000 --pipeline ticks --partition 2\n"
+     "  millrace audit --replay 0..500 --pipeline orders --stage orders_5m --partition 0"},
+    {"trace", "Show what happened to one event",
+     "Finds every record with the event's id among a topic's newest and shows what each stage did "
+     "with it: the\n"
+     "schema, each rule's value, its time, whether it was a duplicate and of which record, the "
+     "computed fields, the\n"
+     "windows that counted it or were closed, and what is stored because of it: row or dead "
+     "letter, the results it\n"
+     "went into with their revisions, the file in the lake, the feature record. A record without "
+     "a readable id is\n"
+     "named by its place. Exit status 1 if nothing is found.",
+     "  millrace trace 7f3c21d0-52\n"
+     "  millrace trace ORD-000017 --pipeline orders --max-scan 10000000\n"
+     "  millrace trace --topic input_topic --partition 2 --offset 1734"},
     {"dlq", "Look at dead letters",
      "Dead letters are records that a stage refused, with the original, the cause and the stage.",
      ""},
@@ -136,10 +158,12 @@ constexpr VerbHelp kHelp[] = {
     {"lake list", "List delivered files",
      "Lists every file with the half-open range of source offsets it belongs to.",
      "  millrace lake list"},
-    {"lake verify", "Check that files tile the log",
-     "Checks for every sink and partition that the ranges follow each other without hole or "
-     "overlap, and that no\n"
-     "range has more rows than offsets. Exit status 3 if not.",
+    {"lake verify", "Read every file and check that they tile the log",
+     "Checks for every sink and partition that the ranges in its journal follow each other without "
+     "hole or overlap\n"
+     "and agree with the group's offset, that every file is there with its bytes and rows, and "
+     "that there is no file\n"
+     "beside them. It reads every file. Exit status 3 if not, with the file named.",
      "  millrace lake verify"},
     {"features", "Read the feature store", "A feature group keeps the newest record of each id.",
      ""},

@@ -63,6 +63,26 @@ struct DlqOptions {
   std::string letter;      // TOPIC/PARTITION/OFFSET, for `show`
 };
 
+struct AuditOptions {
+  ServerOptions server;
+  bool is_replay = false;
+  std::string replay_range;     // A..B; empty: everything reachable
+  std::string pipeline;         // empty: all
+  std::string stage;            // empty: the source for a range, else all
+  std::int32_t partition = -1;  // -1: all
+};
+
+struct TraceOptions {
+  ServerOptions server;
+  std::string event_id;
+  std::string pipeline;         // empty: all
+  std::string topic;            // with partition and offset: that record
+  std::int32_t partition = -1;  // -1: all
+  std::int64_t offset = -1;
+  std::string since;                  // RFC 3339; empty: no bound
+  std::int64_t scan_max = 1'000'000;  // records of the source topic, newest first
+};
+
 struct FeatureOptions {
   ServerOptions server;
   std::string group;
@@ -94,7 +114,8 @@ int run_status(const ServerOptions& options);
 int run_topics(const ServerOptions& options, bool with_internal);
 int run_groups(const ServerOptions& options);
 int run_drain(const ServerOptions& options);
-int run_audit(const ServerOptions& options);
+int run_audit(const AuditOptions& options);
+int run_trace(const TraceOptions& options);
 int run_dlq_list(const DlqOptions& options);
 int run_dlq_count(const DlqOptions& options);
 int run_dlq_show(const DlqOptions& options);

@@ -151,6 +151,10 @@ class BatchReader {
   [[nodiscard]] const BatchHeader& header() const { return header_; }
   // nullptr at the end or after an error.
   const RecordView* next();
+  // The records not yet read, as they are stored: for a search for bytes before reading them.
+  [[nodiscard]] std::string_view unread_bytes() const {
+    return {at_, static_cast<std::size_t>(end_ - at_)};
+  }
   [[nodiscard]] const Status& status() const { return status_; }
   // Bytes readable from `at`, a position in a record's key, value or headers, for padded parsers.
   [[nodiscard]] std::size_t readable_bytes_from(const char* at) const;

@@ -6,13 +6,14 @@
 #include "codec/foreign_batch.h"
 #include "http/error_response.h"
 #include "millrace_ops_embedded.h"
-#include "ops/audit.h"
+#include "ops/audit_routes.h"
 #include "ops/batches_body.h"
 #include "ops/durable_answers.h"
 #include "ops/job_thread.h"
 #include "ops/long_polls.h"
 #include "ops/metrics.h"
 #include "ops/status_report.h"
+#include "ops/trace_routes.h"
 
 namespace millrace::ops {
 namespace {
@@ -22,7 +23,6 @@ using Json = nlohmann::ordered_json;
 constexpr std::int64_t kFetchBytesMax = 16 << 20;
 constexpr std::int64_t kFetchBytesDefault = 1 << 20;
 constexpr std::int64_t kPollWaitMsMax = 60'000;
-constexpr int kAuditsWaitingMax = 4;
 // The batches of one request are checked on the server's thread, others wait meanwhile.
 constexpr std::size_t kRequestPlainBytesMax = 64 << 20;
 
@@ -58,7 +58,8 @@ class Api::Impl {
     add_topics();
     add_batches();
     add_control();
-    add_audit();
+    audits_.add_routes(router_);
+    traces_.add_routes(router_);
     for (auto* extension : context_.extensions) extension->add_routes(router_);
   }
   ~Impl() { is_ready_.store(false); }  // ends a running audit
@@ -71,7 +72,6 @@ class Api::Impl {
   void add_topics();
   void add_batches();
   void add_control();
-  void add_audit();
   void get_batches(const http::Request& request, const http::Responder& respond);
   void post_batches(const http::Request& request, const http::Responder& respond);
   Result<log::Commit> commit_of(const http::Request& request,
@@ -88,9 +88,9 @@ class Api::Impl {
   http::Router router_;
   DurableAnswers answers_;
   LongPolls polls_;
-  std::atomic<int> audits_waiting_{0};
   JobThread jobs_;
-  JobThread audits_;  // of their own: they take long
+  AuditRoutes audits_{context_, is_ready_};
+  TraceRoutes traces_{context_, is_ready_};
 };
 
 void Api::Impl::add_pages() {
@@ -274,24 +274,6 @@ void Api::Impl::add_control() {
         if (!status.is_ok()) return respond(http::error_response(status));
       }
       respond(json_response({{"pipelines", pipelines}}));
-    });
-  });
-}
-
-void Api::Impl::add_audit() {
-  router_.add("GET /api/v1/audit", [this](http::Request&, http::Responder respond) {
-    if (!is_ready_.load()) {
-      return respond(http::error_response(cancelled_error("pipelines are being restored")));
-    }
-    if (audits_waiting_.fetch_add(1) >= kAuditsWaitingMax) {
-      --audits_waiting_;
-      return respond(http::error_response(overloaded_error("several audits run already")));
-    }
-    audits_.run([this, respond = std::move(respond)] {
-      const auto checks = run_audit(context_, [this] { return !is_ready_.load(); });
-      --audits_waiting_;
-      respond(checks.is_ok() ? json_response(audit_json(*checks))
-                             : http::error_response(checks.status()));
     });
   });
 }

@@ -3,12 +3,16 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "base/time.h"
 #include "http/router.h"
 #include "log/embedded_log.h"
+#include "model/value.h"
+#include "objects/object_store.h"
 #include "runtime/runtime.h"
 
 namespace millrace::ops {
@@ -19,6 +23,16 @@ struct AuditCheck {
   std::string pipeline;  // empty: of no single one
   bool is_ok = false;
   std::string detail;  // what was counted; or what is wrong, and where
+};
+
+// What left for a topic because of a traced event, for extensions to say what became of it.
+struct TracedOutput {
+  const pipeline::Pipeline* plan = nullptr;
+  TopicPartition at;
+  Offset offset;
+  std::span<const Value> row;  // of an enriched event, over the plan's layout
+  std::string_view key;        // of a window's result
+  std::string_view json;       // of a window's result
 };
 
 // A part of the process that adds its own routes, metrics and checks (lake, features): so that ops
@@ -33,11 +47,17 @@ class ApiExtension {
   // Whether what the part has made durable is exact. On the audits' thread, while everything runs:
   // it must not block writers.
   virtual void append_audit(std::vector<AuditCheck>& checks) { (void)checks; }
+  // Adds to the array `effects` what the part holds of the output. On the traces' thread.
+  virtual void append_trace(const TracedOutput& output, nlohmann::ordered_json& effects) {
+    (void)output;
+    (void)effects;
+  }
 };
 
 // What the API shows; everything outlives it.
 struct ApiContext {
   log::EmbeddedLog* log = nullptr;
+  objects::ObjectStore* objects = nullptr;
   runtime::Runtime* runtime = nullptr;
   const Clock* clock = nullptr;
   std::string version;

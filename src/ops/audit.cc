@@ -8,15 +8,17 @@
 namespace millrace::ops {
 
 Result<std::vector<AuditCheck>> run_audit(const ApiContext& context,
-                                          const IsCancelled& is_cancelled) {
+                                          const IsCancelled& is_cancelled, JobProgress& progress) {
   std::vector<AuditCheck> checks;
   for (const auto& pipeline : context.runtime->pipelines()) {
+    progress.begin("audit of " + pipeline->plan().name, 0);
     PipelineAudit audit(*context.log, *pipeline, *context.clock, is_cancelled);
     auto status = audit.run(checks);
     if (!status.is_ok()) return std::move(status).with_context(pipeline->plan().name);
   }
   for (auto* extension : context.extensions) {
     if (is_cancelled()) return cancelled_error("the audit was cancelled");
+    progress.begin("audit of the lake and the feature store", 0);
     extension->append_audit(checks);
   }
   return checks;

@@ -6,6 +6,7 @@
 #include "base/status.h"
 #include "ops/api.h"
 #include "ops/audit_scan.h"
+#include "ops/job_progress.h"
 
 namespace millrace::ops {
 
@@ -21,7 +22,7 @@ namespace millrace::ops {
 // amount of memory; a task is judged at the position it had when the audit began. An error only
 // when the audit itself cannot go on (unreadable log, `cancelled`).
 Result<std::vector<AuditCheck>> run_audit(const ApiContext& context,
-                                          const IsCancelled& is_cancelled);
+                                          const IsCancelled& is_cancelled, JobProgress& progress);
 
 // {"exact":true,"checks":[{"check","pipeline","ok","detail"}]}
 nlohmann::ordered_json audit_json(const std::vector<AuditCheck>& checks);

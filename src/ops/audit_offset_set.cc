@@ -59,4 +59,14 @@ std::optional<Offset> first_in_neither(const OffsetSet& a, const OffsetSet& b) {
   return OffsetSet::find(a, b, [](std::uint64_t x, std::uint64_t y) { return ~(x | y); });
 }
 
+std::vector<Offset> lowest_in_neither(const OffsetSet& a, const OffsetSet& b, std::size_t count) {
+  std::vector<Offset> found;
+  auto next = count == 0 ? std::nullopt : first_in_neither(a, b);
+  if (!next) return found;
+  for (auto offset = *next; offset < a.next() && found.size() < count; ++offset) {
+    if (!a.contains(offset) && !b.contains(offset)) found.push_back(offset);
+  }
+  return found;
+}
+
 }  // namespace millrace::ops

@@ -53,5 +53,7 @@ class OffsetSet {
 std::optional<Offset> first_common(const OffsetSet& a, const OffsetSet& b);
 std::optional<Offset> first_only_in(const OffsetSet& a, const OffsetSet& b);
 std::optional<Offset> first_in_neither(const OffsetSet& a, const OffsetSet& b);
+// The lowest `count` offsets that are in none of the two.
+std::vector<Offset> lowest_in_neither(const OffsetSet& a, const OffsetSet& b, std::size_t count);
 
 }  // namespace millrace::ops

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/check.h"
+#include "ops/audit_features.h"
 #include "ops/audit_rows.h"
 #include "ops/audit_windows.h"
 #include "runtime/journal_reader.h"
@@ -82,6 +83,7 @@ Status PipelineAudit::run(std::vector<AuditCheck>& checks) {
   MR_RETURN_IF_ERROR(check_rows());
   check_merging();
   MR_RETURN_IF_ERROR(check_windows());
+  MR_RETURN_IF_ERROR(check_features());
   return is_cancelled_() ? cancelled_error("the audit was cancelled") : ok_status();
 }
 
@@ -154,6 +156,7 @@ void PipelineAudit::check_conservation() {
                      " counted and " + std::to_string(window.late) + " late");
       }
       if (s > 0) continue;  // a merging task refuses nothing
+      check_panes(counters, where, findings);
       records += counters.records_in;
       std::uint64_t letters = 0;
       for (const auto count : counters.dead_letters) letters += count;
@@ -172,6 +175,20 @@ void PipelineAudit::check_conservation() {
           "late");
 }
 
+void PipelineAudit::check_panes(const task::TaskCounters& counters, const std::string& where,
+                                Findings& findings) const {
+  for (std::size_t w = 0; w < counters.windows.size(); ++w) {
+    const auto& window = plan_.source.windows[w];
+    const auto panes = static_cast<std::uint64_t>(window.length_us / window.every_us);
+    const auto expected = (counters.passed - counters.windows[w].failed) * panes;
+    if (counters.windows[w].in == expected) continue;
+    findings.add(where + ": window " + window.name + " took " +
+                 std::to_string(counters.windows[w].in) + " events, but " +
+                 std::to_string(counters.passed) + " passed, which is " + std::to_string(expected) +
+                 " with " + std::to_string(panes) + " panes each");
+  }
+}
+
 Status PipelineAudit::check_rows() {
   std::vector<AuditedTask> tasks;
   for (std::size_t p = 0; p < begin_.front().size(); ++p) {
@@ -183,7 +200,9 @@ Status PipelineAudit::check_rows() {
   auto found = counted(report.offsets, "source offset") + " in " +
                counted(tasks.size(), "partition") + ": " + counted(report.rows, "row") + ", " +
                counted(report.dead_letters, "dead letter");
-  if (report.dropped > 0) found += ", " + std::to_string(report.dropped) + " without a trace";
+  if (report.dropped > 0)
+    found += ", " + std::to_string(report.dropped) +
+             " duplicates dropped, by the tasks' counters (audit --replay proves each)";
   if (report.window_letters > 0) {
     found += "; " + counted(report.window_letters, "more dead letter") + " of windows";
   }
@@ -293,6 +312,36 @@ Status PipelineAudit::check_window_topic(const std::string& topic) {
       counted(report.windows, "window") + " with " + counted(results, "result") + " in " + topic +
           ", revisions without hole or repeat",
       report.notes);
+  return ok_status();
+}
+
+Status PipelineAudit::check_features() {
+  Findings findings;
+  std::vector<std::string> notes;
+  std::uint64_t records = 0;
+  bool has_any = false;
+  for (std::size_t w = 0; w < plan_.source.windows.size(); ++w) {
+    const auto stage = stage_of(w);
+    const auto& local =
+        stage == 0 ? plan_.source.windows[w].local : plan_.merges[stage - 1].window.local;
+    const auto& outputs = stage == 0 ? plan_.source.outputs : plan_.merges[stage - 1].outputs;
+    if (!local || !local->feature_output) continue;
+    has_any = true;
+    AuditedFeature audited{outputs[local->results_output].topic,
+                           outputs[*local->feature_output].topic,
+                           pipeline_.stages()[stage].source_topic,
+                           {}};
+    for (const auto& report : begin_[stage]) audited.source_next.push_back(report.task.next_offset);
+    MR_ASSIGN_OR_RETURN(const auto report,
+                        audit_features(log_, audited, plan_.name, is_cancelled_));
+    records += report.records;
+    notes.insert(notes.end(), report.notes.begin(), report.notes.end());
+    if (!report.findings.empty()) findings.add(report.findings.text());
+  }
+  if (has_any) {
+    add("features", findings, counted(records, "result") + " also in the feature group's topic",
+        notes);
+  }
   return ok_status();
 }
 

@@ -34,6 +34,11 @@ class PipelineAudit {
   void check_merging();
   Status check_windows();
   Status check_window_topic(const std::string& topic);
+  Status check_features();
+  // In the source stage every event that passed is in each of its panes counted or late, or in
+  // none for want of a key.
+  void check_panes(const task::TaskCounters& counters, const std::string& where,
+                   Findings& findings) const;
   // Results that left so far, of a window of the plan.
   [[nodiscard]] static std::uint64_t results_of(const Reports& reports, std::size_t window,
                                                 std::size_t stage);

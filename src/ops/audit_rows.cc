@@ -11,6 +11,7 @@
 namespace millrace::ops {
 namespace {
 
+constexpr std::size_t kMissingShown = 5;
 // Bits of all sets together: 64 MiB.
 constexpr std::int64_t kOffsetsPerPass = std::int64_t{512} << 20;
 
@@ -23,7 +24,7 @@ struct Tally {
   std::vector<std::uint64_t> late;    // dead letters per window
   std::vector<std::uint64_t> failed;  // the same, whose key could not be computed
   std::uint64_t missing = 0;          // offsets without row or letter, by the first enriched topic
-  std::optional<Offset> first_missing;
+  std::vector<Offset> first_missing;  // the lowest kMissingShown
 };
 
 // The part of one source partition that a pass looks at.
@@ -48,6 +49,16 @@ std::optional<ErrorType> type_named(std::string_view name) {
     if (task::to_string(static_cast<ErrorType>(i)) == name) return static_cast<ErrorType>(i);
   }
   return std::nullopt;
+}
+
+// ", the first are 3, 17"
+std::string first_text(const std::vector<Offset>& offsets) {
+  std::string text;
+  for (const auto offset : offsets) {
+    text += (text.empty() ? "" : ", ") + std::to_string(offset.value);
+  }
+  if (text.empty()) return text;
+  return (offsets.size() == 1 ? ", the first is " : ", the first are ") + text;
 }
 
 class RowsAudit {
@@ -280,7 +291,9 @@ void RowsAudit::end_pass() {
     // Never below zero: an offset that is in both was found above.
     tally.missing +=
         slice.letters.span() - std::min(slice.letters.span(), rows.count() + slice.letters.count());
-    if (!tally.first_missing) tally.first_missing = first_in_neither(rows, slice.letters);
+    const auto more =
+        lowest_in_neither(rows, slice.letters, kMissingShown - tally.first_missing.size());
+    tally.first_missing.insert(tally.first_missing.end(), more.begin(), more.end());
     for (std::size_t w = 0; w < slice.late.size(); ++w) {
       const auto wrong = slice.rows.empty() ? first_common(slice.late[w], slice.letters)
                                             : first_only_in(slice.late[w], rows);
@@ -310,9 +323,9 @@ void RowsAudit::compare_counters() {
     if (partition.range.is_whole ? missing != untraced : missing > untraced) {
       report_.findings.add(
           where + ": " + std::to_string(missing) + " offsets have neither row nor dead letter" +
-          (tally.first_missing ? ", the first is " + std::to_string(tally.first_missing->value)
-                               : "") +
-          "; the task counts " + std::to_string(untraced) + " that leave none");
+          first_text(tally.first_missing) + "; the task counts " + std::to_string(untraced) +
+          " that leave none" +
+          (untraced > 0 ? "; audit --replay tells which of them should have left something" : ""));
     }
     report_.dropped += missing;
     if (!partition.range.is_whole) continue;

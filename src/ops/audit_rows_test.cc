@@ -84,7 +84,7 @@ TEST_F(AuditRows, a_missing_row_is_found) {
   refuse(2, "SCHEMA_INVALID", "schema");
   refuse(5, "LATE_EVENT", "window w");
   EXPECT_THAT(audit().findings.text(),
-              HasSubstr("in/0: 2 offsets have neither row nor dead letter, the first is 1"));
+              HasSubstr("in/0: 2 offsets have neither row nor dead letter, the first are 1, 4"));
 }
 
 TEST_F(AuditRows, a_repeated_row_is_found) {

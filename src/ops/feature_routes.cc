@@ -1,6 +1,8 @@
 #include "ops/feature_routes.h"
 
+#include <algorithm>
 #include <functional>
+#include <nlohmann/json.hpp>
 
 #include "base/time_text.h"
 #include "codec/json.h"
@@ -40,6 +42,22 @@ std::string record_body(const std::string& group, const features::FeatureRecord&
   // It was parsed when it was applied, so it is one JSON object.
   body += record.json;
   return body + "}\n";
+}
+
+// Whether results of that topic also go to the group.
+bool is_fed_by(const pipeline::Pipeline& plan, const pipeline::FeatureSink& sink,
+               const std::string& results_topic) {
+  const auto feeds = [&](const task::Window& window,
+                         const std::vector<task::OutputTopic>& outputs) {
+    return window.local && window.local->feature_output &&
+           outputs[window.local->results_output].topic == results_topic &&
+           outputs[*window.local->feature_output].topic == sink.topic;
+  };
+  for (const auto& window : plan.source.windows) {
+    if (feeds(window, plan.source.outputs)) return true;
+  }
+  return std::any_of(plan.merges.begin(), plan.merges.end(),
+                     [&](const auto& merge) { return feeds(merge.window, merge.outputs); });
 }
 
 void append_family(std::string& text, const std::vector<FeatureGroupReport>& groups,
@@ -116,6 +134,30 @@ void FeatureRoutes::append_metrics(std::string& text) const {
 Status FeatureRoutes::after_drain() {
   auto* service = service_.load();
   return service == nullptr ? ok_status() : service->wait_until_all_applied();
+}
+
+void FeatureRoutes::append_trace(const TracedOutput& output, nlohmann::ordered_json& effects) {
+  const auto* service = service_.load();
+  if (service == nullptr || output.json.empty()) return;
+  const auto result = nlohmann::ordered_json::parse(output.json, nullptr, false);
+  for (const auto& sink : output.plan->features) {
+    if (!result.is_object() || !is_fed_by(*output.plan, sink, output.at.topic)) continue;
+    const auto id = result.value(sink.record_id, nlohmann::ordered_json());
+    nlohmann::ordered_json effect{
+        {"kind", "feature"}, {"feature_group", sink.group}, {"record_id", id}};
+    if (!id.is_string()) continue;
+    const auto record = service->get(sink.group, id.get<std::string>());
+    if (!record.is_ok()) {
+      effect["state"] = std::string(record.status().message());
+    } else if (!*record) {
+      effect["state"] = "waiting";
+    } else {
+      effect["state"] = (*record)->json == output.json ? "current" : "superseded";
+      effect["event_time"] = format_event_time((*record)->event_time);
+      effect["revision"] = (*record)->revision;
+    }
+    effects.push_back(std::move(effect));
+  }
 }
 
 void FeatureRoutes::append_audit(std::vector<AuditCheck>& checks) {

@@ -24,6 +24,8 @@ class FeatureRoutes final : public ApiExtension {
   void append_metrics(std::string& text) const override;
   Status after_drain() override;
   void append_audit(std::vector<AuditCheck>& checks) override;
+  // Whether the store holds a window's result, or a newer record of its id.
+  void append_trace(const TracedOutput& output, nlohmann::ordered_json& effects) override;
 
  private:
   void list(const http::Responder& respond) const;

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "http/error_response.h"
+#include "lake/partition_path.h"
 
 namespace millrace::ops {
 namespace {
@@ -36,6 +37,18 @@ Json file_json(const lake::LakeFile& file) {
           {"rows", file.rows},
           {"bytes", file.bytes},
           {"state", std::string(to_string(file.state))}};
+}
+
+// "/year=2012/month=06/", or "/" without partition_by and where the row has no folder.
+std::string folder_of(const pipeline::Pipeline& plan, const pipeline::LakeSink& sink,
+                      std::span<const Value> row) {
+  lake::WriterConfig config;
+  config.partition_by = sink.partition_by;
+  config.event_time_slot = sink.event_time_slot;
+  config.layout = plan.source.layout;
+  lake::PartitionPath path(config);
+  const auto folder = path.folder_of(row);
+  return folder.is_ok() && !folder->empty() ? "/" + std::string(*folder) + "/" : "/";
 }
 
 void append_family(std::string& text, const std::vector<DeliveryReport>& reports,
@@ -118,6 +131,34 @@ void LakeRoutes::append_audit(std::vector<AuditCheck>& checks) {
     checks.push_back(
         {"lake " + check.name + " of " + check.sink + "/" + std::to_string(check.partition), "",
          check.is_ok, check.detail});
+  }
+}
+
+void LakeRoutes::append_trace(const TracedOutput& output, Json& effects) {
+  const auto* service = service_.load();
+  if (service == nullptr || output.row.empty()) return;
+  for (const auto& sink : output.plan->lakes) {
+    if (sink.topic != output.at.topic) continue;
+    Json effect{{"kind", "lake"}, {"sink", sink.name}, {"state", "waiting"}};
+    const auto files = service->list(sink.name);
+    if (!files.is_ok()) {
+      effect["state"] = std::string(files.status().message());
+      effects.push_back(std::move(effect));
+      continue;
+    }
+    const auto folder = folder_of(*output.plan, sink, output.row);
+    Json candidates = Json::array();
+    for (const auto& file : *files) {
+      const bool is_in_range = file.partition == output.at.partition &&
+                               file.first_offset <= output.offset &&
+                               output.offset < file.next_offset;
+      if (!is_in_range || file.path.find(folder) == std::string::npos) continue;
+      effect["state"] = std::string(to_string(file.state));
+      candidates.push_back(file_json(file));
+    }
+    // More than one only where a range had so many rows of one folder that they were split.
+    effect["files"] = candidates;
+    effects.push_back(std::move(effect));
   }
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,8 @@ class LakeRoutes final : public ApiExtension {
   void append_metrics(std::string& text) const override;
   Status after_drain() override;
   void append_audit(std::vector<AuditCheck>& checks) override;
+  // The file with an enriched event, or that it waits to be delivered.
+  void append_trace(const TracedOutput& output, nlohmann::ordered_json& effects) override;
 
  private:
   void list(const http::Request& request, const http::Responder& respond) const;
