@@ -1,13 +1,13 @@
 """Every verb against a real instance: what it prints as JSON, and its exit status."""
 
 import json
-import struct
 import subprocess
 import sys
 
 import pytest
 
 from compare import ORDERS, TICKS, expect
+from forging import forged_batch, post_batch
 from harness import BINARY, wait_until
 from oracle import perturb
 from workspace import ROOT
@@ -283,46 +283,6 @@ def test_a_file_is_checked_against_an_instance_and_its_folder(small, workspace):
 
 
 # --- the audit ---
-
-
-def crc32c(data: bytes) -> int:
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
-    return crc ^ 0xFFFFFFFF
-
-
-def varint(number: int) -> bytes:
-    zigzag, out = number << 1 ^ number >> 63, bytearray()
-    while zigzag > 127:
-        out.append(zigzag & 127 | 128)
-        zigzag >>= 7
-    out.append(zigzag)
-    return bytes(out)
-
-
-def forged_batch(partition: int, value: bytes, headers: dict[str, str]) -> bytes:
-    """A request body with one record, as Kafka's documentation describes batches."""
-    record = b"\0" + varint(0) + varint(0) + varint(-1) + varint(len(value)) + value
-    record += varint(len(headers))
-    for name, text in headers.items():
-        record += varint(len(name)) + name.encode() + varint(len(text)) + text.encode()
-    body = struct.pack(">hiqqqhii", 0, 0, 1, 1, -1, -1, -1, 1) + varint(len(record)) + record
-    batch = struct.pack(">iBI", -1, 2, crc32c(body)) + body
-    return struct.pack("<Iq", partition, 0) + struct.pack(">qi", 0, len(batch)) + batch
-
-
-def post_batch(run, topic: str, body: bytes) -> None:
-    import urllib.request
-
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{run.http_port}/api/v1/topics/{topic}/batches", data=body,
-        headers={"content-type": "application/vnd.millrace.batches"},
-    )  # fmt: skip
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        assert answer.status == 200
 
 
 def test_an_undisturbed_instance_audits_exactly(small):

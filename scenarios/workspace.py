@@ -109,6 +109,12 @@ class Workspace:
     def pipeline(self, name: str) -> PipelineFile:
         return PipelineFile(self.folder / "pipelines" / f"{name}.yaml")
 
+    def set_checkpoint_interval(self, ms: int) -> None:
+        """How often tasks snapshot, from the next start on."""
+        for path in (self.folder / "project_config.json", self.folder / "config" / "dev.json"):
+            pattern = r'("checkpoint_interval_ms":\s*)\d+'
+            path.write_text(re.sub(pattern, rf"\g<1>{ms}", path.read_text()))
+
     def sectors(self) -> dict[str, str]:
         """ticker -> sector, from the table the ticks pipeline looks into; empty without one."""
         for path in self.folder.rglob("sectors.csv"):
