@@ -108,6 +108,7 @@ Status OccurrenceTrace::follow_windows() {
       TracedPane pane;
       pane.start_us = start;
       pane.is_late = panes.size() < late;
+      pane.is_refused = letter != nullptr && late == 0;
       panes.push_back(std::move(pane));
     }
     MR_RETURN_IF_ERROR(outputs_.follow(w, window.key, panes));
@@ -199,8 +200,10 @@ Json OccurrenceTrace::steps(const std::string& first_occurrence) const {
 Json OccurrenceTrace::pane_json(const task::Window& window, const TracedPane& pane) const {
   Json out{{"start", format_event_time(EventTime(pane.start_us))},
            {"end", format_event_time(EventTime(pane.start_us + window.length_us))},
-           {"decision", pane.is_late ? "late" : "counted"}};
-  if (pane.is_late) return out;
+           {"decision", pane.is_refused ? "refused"
+                        : pane.is_late  ? "late"
+                                        : "counted"}};
+  if (!pane.is_counted()) return out;
   if (pane.partial) out["partial"] = place_json(*pane.partial);
   Json results = Json::array();
   for (const auto& result : pane.results) {

@@ -72,7 +72,7 @@ Status OutputTrace::follow(std::size_t window, const std::string& key,
   const auto& planned = plan_.source.windows[window];
   std::vector<TracedPane*> wanted;
   for (auto& pane : panes) {
-    if (!pane.is_late) wanted.push_back(&pane);
+    if (pane.is_counted()) wanted.push_back(&pane);
   }
   if (wanted.empty()) return ok_status();
   if (planned.local) {
@@ -111,7 +111,7 @@ Status OutputTrace::find_partials(std::size_t window, const std::string& key,
   MR_ASSIGN_OR_RETURN(auto from, reader(at, record_.at));
   MR_RETURN_IF_ERROR(from.seek(record_.offset));
   auto missing = std::count_if(panes.begin(), panes.end(),
-                               [](const TracedPane& pane) { return !pane.is_late; });
+                               [](const TracedPane& pane) { return pane.is_counted(); });
   for (std::int64_t read = 0; read < kResultsScanMax; ++read) {
     if (read % kCancelledEvery == 0 && is_cancelled_()) {
       return cancelled_error("the trace was cancelled");
@@ -125,7 +125,7 @@ Status OutputTrace::find_partials(std::size_t window, const std::string& key,
     const auto* partial = std::get_if<task::PartialView>(&content);
     if (partial == nullptr) continue;
     for (auto& pane : panes) {
-      if (pane.is_late || pane.start_us != partial->pane_start_us) continue;
+      if (!pane.is_counted() || pane.start_us != partial->pane_start_us) continue;
       if (pane.partial && sent->source > record_.offset) continue;
       if (!pane.partial) --missing;
       pane.partial = traced(at, sent->record);

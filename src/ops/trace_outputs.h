@@ -25,8 +25,11 @@ struct TracedRecord {
 struct TracedPane {
   static constexpr std::size_t kResultsMax = 20;
 
+  [[nodiscard]] bool is_counted() const { return !is_late && !is_refused; }
+
   std::int64_t start_us = 0;
   bool is_late = false;
+  bool is_refused = false;              // the window took the event into no pane
   std::optional<TracedRecord> partial;  // of windows that are merged
   std::vector<TracedRecord> results;    // revisions with the event in them: the first kResultsMax
   std::uint64_t result_count = 0;
@@ -46,7 +49,8 @@ class OutputTrace {
 
   Result<std::vector<TracedRecord>> rows();     // one per enriched topic, as far as they are there
   Result<std::vector<TracedRecord>> letters();  // of row stages and windows
-  // Fills in the panes of one window of the source plan; late ones are left as they are.
+  // Fills in the panes of one window of the source plan; those that did not count the event
+  // are left as they are.
   Status follow(std::size_t window, const std::string& key, std::vector<TracedPane>& panes);
 
  private:
