@@ -25,7 +25,46 @@ int tier_of(const task::IdRunName& run) {
   return static_cast<int>(std::bit_width(run.id_count)) / 3;
 }
 
+bool load_dump(objects::ObjectStore& store, const std::string& prefix, task::Dedup& dedup) {
+  for (const auto& part : dedup.dump_parts()) {
+    const auto bytes = store.get(fingerprints_key(prefix, part.content));
+    if (!bytes.is_ok() || hash128(*bytes, kPartSeed) != part.content) return false;
+    if (!dedup.load_dump_part(*bytes).is_ok()) return false;
+  }
+  return true;
+}
+
+Status load_fingerprints(objects::ObjectStore& store, const std::string& prefix,
+                         task::Dedup& dedup) {
+  // Without the dump, or with half of it, everything is read from the runs.
+  const bool has_dump = load_dump(store, prefix, dedup);
+  for (const auto& run : dedup.runs()) {
+    if (!run.is_attached || (has_dump && run.is_covered)) continue;
+    MR_RETURN_IF_ERROR(read_id_run(
+        store, id_run_key(prefix, run.name.content), run.name,
+        [&](std::span<const Hash128> ids) { dedup.add_fingerprints(run.name.content, ids); }));
+  }
+  return ok_status();
+}
+
 }  // namespace
+
+Status attach_ids(objects::ObjectStore& store, const std::string& prefix,
+                  const std::shared_ptr<OpenObjects>& open, task::Dedup& dedup,
+                  const std::vector<objects::ObjectInfo>& existing) {
+  std::map<std::string, std::uint64_t> bytes_of;
+  for (const auto& object : existing) bytes_of.emplace(object.key, object.bytes);
+  for (const auto& run : dedup.runs()) {
+    const auto key = id_run_key(prefix, run.name.content);
+    const auto found = bytes_of.find(key);
+    if (found == bytes_of.end()) return not_found_error("it names " + key + ", which is not there");
+    if (found->second != run.name.byte_count()) {
+      return corrupt_error(key + " has another length than the snapshot says");
+    }
+    MR_CHECK(dedup.attach_run(run.name.content, std::make_shared<StoredRun>(open, key, run.name)));
+  }
+  return load_fingerprints(store, prefix, dedup);
+}
 
 void IdStore::Mailbox::put(Event event) {
   {
@@ -50,41 +89,7 @@ std::shared_ptr<task::IdRunReader> IdStore::reader(const task::IdRunName& name) 
 }
 
 Status IdStore::attach(task::Dedup& dedup, const std::vector<objects::ObjectInfo>& existing) {
-  std::map<std::string, std::uint64_t> bytes_of;
-  for (const auto& object : existing) bytes_of.emplace(object.key, object.bytes);
-  for (const auto& run : dedup.runs()) {
-    const auto key = id_run_key(objects_.prefix(), run.name.content);
-    const auto found = bytes_of.find(key);
-    if (run.is_readable) continue;  // sealed by the restore
-    if (found == bytes_of.end()) return not_found_error("it names " + key + ", which is not there");
-    if (found->second != run.name.byte_count()) {
-      return corrupt_error(key + " has another length than the snapshot says");
-    }
-    MR_CHECK(dedup.attach_run(run.name.content, reader(run.name)));
-  }
-  return load_fingerprints(dedup);
-}
-
-Status IdStore::load_fingerprints(task::Dedup& dedup) {
-  // Without the dump, or with half of it, everything is read from the runs. What the restore sealed
-  // has its fingerprints.
-  const bool has_dump = load_dump(dedup);
-  for (const auto& run : dedup.runs()) {
-    if (!run.is_attached || (has_dump && run.is_covered)) continue;
-    MR_RETURN_IF_ERROR(read_id_run(
-        store_, id_run_key(objects_.prefix(), run.name.content), run.name,
-        [&](std::span<const Hash128> ids) { dedup.add_fingerprints(run.name.content, ids); }));
-  }
-  return ok_status();
-}
-
-bool IdStore::load_dump(task::Dedup& dedup) {
-  for (const auto& part : dedup.dump_parts()) {
-    const auto bytes = store_.get(fingerprints_key(objects_.prefix(), part.content));
-    if (!bytes.is_ok() || hash128(*bytes, kPartSeed) != part.content) return false;
-    if (!dedup.load_dump_part(*bytes).is_ok()) return false;
-  }
-  return true;
+  return attach_ids(store_, objects_.prefix(), open_, dedup, existing);
 }
 
 bool IdStore::pump(task::Dedup& dedup) {

@@ -16,6 +16,12 @@
 
 namespace millrace::runtime {
 
+// Readers and fingerprints for a deduplication just restored, whose runs stand below `prefix`.
+// Fails when a run is not in `existing`, the objects there, or one that must be read is damaged.
+Status attach_ids(objects::ObjectStore& store, const std::string& prefix,
+                  const std::shared_ptr<OpenObjects>& open, task::Dedup& dedup,
+                  const std::vector<objects::ObjectInfo>& existing);
+
 // Keeps the sealed runs of one task's deduplication in the object store: stores them, merges those
 // of one bucket, dumps the fingerprints, all on the writer's thread. Belongs to the task's thread.
 class IdStore {
@@ -30,8 +36,7 @@ class IdStore {
   IdStore(const void* owner, objects::ObjectStore& store, SnapshotWriter& writer,
           const Clock& clock, TaskObjects& objects, std::uint64_t dump_ids_min);
 
-  // Readers and fingerprints for a deduplication just restored. Fails when a run is not in
-  // `existing`, the objects below the task's prefix, or one that must be read is damaged.
+  // attach_ids() with this task's prefix.
   Status attach(task::Dedup& dedup, const std::vector<objects::ObjectInfo>& existing);
 
   // Between two batches: hands over what was sealed, takes what has become of earlier work, starts
@@ -84,8 +89,6 @@ class IdStore {
     bool has_failed = false;
   };
 
-  Status load_fingerprints(task::Dedup& dedup);
-  bool load_dump(task::Dedup& dedup);
   void take_sealed(task::Dedup& dedup);
   void submit_pending();
   bool take_events(task::Dedup& dedup);

@@ -1,10 +1,14 @@
 #include "runtime/task_replay.h"
 
 #include <algorithm>
+#include <limits>
+#include <memory>
 
 #include "base/check.h"
 #include "pipeline/pipeline.h"
+#include "runtime/id_store.h"
 #include "runtime/snapshot_check.h"
+#include "task/dedup.h"
 
 namespace millrace::runtime {
 namespace {
@@ -232,7 +236,15 @@ Status TaskReplay::use(const Base& base) {
   MR_ASSIGN_OR_RETURN(const auto snapshot, get_snapshot(*subject_.objects, *base.snapshot));
   MR_RETURN_IF_ERROR(
       check_snapshot_identity(*subject_.log, task, topic.incarnation, snapshot.identity));
-  return task_->restore(snapshot.state);
+  MR_RETURN_IF_ERROR(task_->restore(snapshot.state));
+  auto* dedup = task_->dedup();
+  if (dedup == nullptr) return ok_status();
+  // What the shadow would seal nobody stores.
+  dedup->set_open_ids_max(std::numeric_limits<std::size_t>::max());
+  const auto prefix = task_prefix(task.pipeline, task.stage, task.source.partition);
+  MR_ASSIGN_OR_RETURN(const auto existing, subject_.objects->list(prefix));
+  const auto open = std::make_shared<OpenObjects>(*subject_.objects);
+  return attach_ids(*subject_.objects, prefix, open, *dedup, existing);
 }
 
 Result<bool> TaskReplay::step() {
