@@ -137,6 +137,11 @@ class Feed {
 };
 
 std::string snapshot_of(Ids& ids) {
+  ids.dedup.prepare_snapshot();
+  while (ids.dedup.unattached_runs() > 0) {
+    ids.keeper.pump(ids.dedup);
+    ids.keeper.wait();
+  }
   std::string state;
   Encoder to(state);
   ids.dedup.snapshot(to);
@@ -155,12 +160,12 @@ double restore_seconds(Store& store, const std::string& state) {
   return static_cast<double>(store.clock.monotonic_now() - started) / 1e9;
 }
 
-double megabytes_of(Store& store) {
-  const auto listed = store.objects->list(kPrefix);
-  MR_CHECK(listed.is_ok());
+// Of the objects that are needed.
+double disk_bytes_of(Ids& ids) {
   double bytes = 0;
-  for (const auto& object : *listed) bytes += static_cast<double>(object.bytes);
-  return bytes / 1e6;
+  for (const auto& run : ids.dedup.runs()) bytes += static_cast<double>(run.name.byte_count());
+  for (const auto& part : ids.dedup.dump_parts()) bytes += static_cast<double>(part.bytes);
+  return bytes;
 }
 
 void run(const std::string& folder, std::int64_t live) {
@@ -194,12 +199,8 @@ void run(const std::string& folder, std::int64_t live) {
       "             memory %.2f B/id resident, %.2f B/id fingerprints; %llu runs, "
       "disk %.1f B/id\n",
       resident / live_ids, static_cast<double>(counts.fingerprint_bytes) / live_ids,
-      static_cast<unsigned long long>(counts.runs), megabytes_of(store) * 1e6 / live_ids);
+      static_cast<unsigned long long>(counts.runs), disk_bytes_of(*ids) / live_ids);
   const auto uncovered = ids->dedup.uncovered_ids();
-  while (ids->dedup.unattached_runs() > 0) {
-    ids->keeper.wait();
-    ids->keeper.pump(ids->dedup);
-  }
   const auto killed = snapshot_of(*ids);
   const auto stop_started = store.clock.monotonic_now();
   MR_CHECK(ids->keeper.flush(ids->dedup).is_ok());

@@ -137,7 +137,9 @@ Result<std::pair<task::IdRunName, std::string>> merge_id_runs(objects::ObjectSto
     MR_ASSIGN_OR_RETURN(auto cursor, open_cursor(store, input));
     cursors.push_back(std::move(cursor));
   }
-  task::IdRunEncoder encoder(bucket);
+  std::uint64_t id_count = 0;
+  for (const auto& input : inputs) id_count += input.name.id_count;
+  task::IdRunEncoder encoder(bucket, id_count);
   while (!cursors.empty()) {
     auto smallest = cursors.begin();
     for (auto it = smallest + 1; it != cursors.end(); ++it) {

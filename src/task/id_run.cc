@@ -51,6 +51,10 @@ void sort_ids(std::vector<Hash128>& ids) {
   ids = std::move(sorted);
 }
 
+IdRunEncoder::IdRunEncoder(std::int64_t bucket, std::uint64_t id_count_max) : bucket_(bucket) {
+  bytes_.reserve(IdRunName{{}, id_count_max}.byte_count());
+}
+
 void IdRunEncoder::add(const Hash128& id) {
   if (id_count_ > 0 && id == last_) return;
   MR_CHECK(id_count_ == 0 || is_before(last_, id));
@@ -161,7 +165,7 @@ bool is_in_block(std::string_view block, std::size_t id_count, const Hash128& id
 }
 
 SealedRun::SealedRun(std::int64_t bucket, std::span<const Hash128> ids) {
-  IdRunEncoder encoder(bucket);
+  IdRunEncoder encoder(bucket, ids.size());
   for (const auto& id : ids) encoder.add(id);
   std::tie(name_, bytes_) = encoder.finish();
   auto index = IdRunIndex::parse(name_, std::string_view(bytes_).substr(name_.index_position()));

@@ -47,7 +47,8 @@ struct IdRunName {
 // Writes a run from ids in ascending order.
 class IdRunEncoder {
  public:
-  explicit IdRunEncoder(std::int64_t bucket) : bucket_(bucket) {}
+  // `id_count_max`: to get the memory at once.
+  IdRunEncoder(std::int64_t bucket, std::uint64_t id_count_max);
 
   // Ignores an id equal to the last one.
   void add(const Hash128& id);

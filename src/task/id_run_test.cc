@@ -22,7 +22,7 @@ std::vector<Hash128> random_ids(Random& random, std::size_t count, std::uint64_t
 }
 
 TEST(IdRun, has_the_bytes_of_its_format) {
-  IdRunEncoder encoder(-2);
+  IdRunEncoder encoder(-2, 2);
   encoder.add({0x1112131415161718, 0x0102030405060708});
   encoder.add({0x2122232425262728, 0x0102030405060709});
   const auto [name, bytes] = encoder.finish();
