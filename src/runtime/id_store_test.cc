@@ -216,31 +216,6 @@ TEST(IdStore, a_restore_reads_only_what_the_dump_does_not_cover) {
   task.expect_known(0, 4'450, 0);
 }
 
-TEST(IdStore, what_a_restore_of_inline_ids_seals_is_stored_like_other_runs) {
-  ToyStore store;
-  Task task(store);
-  std::string bytes;
-  Encoder to(bytes);
-  const auto append = [&](const Hash128& hash) {
-    to.u64(hash.low);
-    to.u64(hash.high);
-  };
-  append(hash128("dedup 24000", kSecret));
-  to.varint(1);
-  to.zigzag(0);
-  to.varint(250);
-  for (int i = 0; i < 250; ++i) append(task.dedup.hash_of(std::to_string(i)));
-  task.dedup.set_open_ids_max(100);
-  Decoder from(bytes);
-  ASSERT_TRUE(task.dedup.restore_inline_ids(from).is_ok());
-  ASSERT_TRUE(task.ids.attach(task.dedup, {}).is_ok());
-  task.expect_known(0, 250, 0);
-  task.settle();
-  EXPECT_EQ(task.dedup.unattached_runs(), 0u);
-  EXPECT_EQ(store.objects.size(), 2u);
-  task.expect_known(0, 250, 0);
-}
-
 TEST(IdStore, a_missing_or_cut_run_refuses_the_restore) {
   ToyStore store;
   Task task(store);

@@ -100,7 +100,8 @@ TEST_F(PipelineRunnerTest, a_version_is_in_every_journal_before_it_is_registered
     return version;
   };
   must_start(text_of(1));
-  ASSERT_TRUE(runner_->finish().is_ok());
+  DiskPatience patience;
+  ASSERT_TRUE(runner_->finish(patience).is_ok());
   EXPECT_EQ(version_in_force(0), 1);
   must_start(text_of(2));  // no task takes a step
   EXPECT_EQ(version_in_force(0), 2);

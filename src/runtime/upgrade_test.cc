@@ -39,7 +39,10 @@ std::string merged_window(const std::string& name, const std::string& more = "")
 
 class UpgradeTest : public PipelineRunnerTest {
  protected:
-  void stop() { ASSERT_TRUE(runner_->finish().is_ok()); }
+  void stop() {
+    DiskPatience patience;
+    ASSERT_TRUE(runner_->finish(patience).is_ok());
+  }
   void feed(std::int32_t partition, std::int64_t minute, const std::string& key) {
     append(partition, kBase + minute * kMinute, key);
     settle();
