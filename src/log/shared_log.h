@@ -63,13 +63,18 @@ class AssignmentHandler {
   virtual void lost(const std::vector<TopicPartition>& partitions) = 0;
 };
 
-// A member of one consumer group, with cooperative rebalances. One thread.
+// A member of one consumer group, with cooperative rebalances. poll() belongs to one thread, the
+// other methods to any.
 class GroupMember {
  public:
-  virtual ~GroupMember() = default;  // leaves the group
+  virtual ~GroupMember() = default;  // leaves the group, unless it has an instance id
 
-  // Answers the coordinator; to be called often within the session time-out. Never waits for long.
+  // Answers the coordinator; to be called often within the session time-out. Never waits for long,
+  // apart from the handler.
   virtual Status poll(AssignmentHandler& handler) = 0;
+  // A generation is seen here only once the handler has been told what the one before it lost; what
+  // is revoked with a generation is still this member's under it until `revoked` returns.
+  // Generation -1: not in the group.
   [[nodiscard]] virtual GroupMembership membership() const = 0;
   // The offset the group has committed, with its metadata; nullopt when there is none.
   // `overloaded` while a transaction that carries an offset of the partition is open: ask again

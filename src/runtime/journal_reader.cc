@@ -1,6 +1,7 @@
 #include "runtime/journal_reader.h"
 
 #include <algorithm>
+#include <charconv>
 #include <functional>
 
 #include "codec/record_batch.h"
@@ -88,6 +89,24 @@ Result<State> read_retrying(const log::Log& log, const TopicPartition& journal, 
 }
 
 }  // namespace
+
+Result<PositionMetadata> parse_position_metadata(std::string_view text) {
+  PositionMetadata out;
+  const auto first = text.find('/');
+  const auto second = first == std::string_view::npos ? first : text.find('/', first + 1);
+  const auto number = [](std::string_view digits, std::uint64_t& to) {
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), to);
+    return error == std::errc() && end == digits.data() + digits.size() && !digits.empty();
+  };
+  if (second == std::string_view::npos || !number(text.substr(0, first), out.commit_sequence) ||
+      !number(text.substr(first + 1, second - first - 1), out.journal_sequence)) {
+    return corrupt_error("the group's metadata is \"" + std::string(text) +
+                         "\", not commit sequence/journal sequence/owner: somebody else commits "
+                         "offsets of this group");
+  }
+  out.owner = text.substr(second + 1);
+  return out;
+}
 
 Result<JournalState> read_journal(const log::Log& log, const TopicPartition& journal) {
   return read_retrying<JournalState>(log, journal,

@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/status.h"
@@ -31,6 +32,15 @@ struct JournalState {
     return entries.front().at;
   }
 };
+
+// What a commit writes into the group's offset beside it: "commit sequence/journal sequence/owner".
+struct PositionMetadata {
+  std::uint64_t commit_sequence = 0;
+  std::uint64_t journal_sequence = 0;
+  std::string owner;
+};
+// `corrupt` for anything else.
+Result<PositionMetadata> parse_position_metadata(std::string_view text);
 
 // Reads the whole partition up to what is durable. `corrupt` on unreadable entries or a gap in
 // their sequence.

@@ -56,13 +56,15 @@ Status TaskRunner::check_source(const std::string& topic, std::uint64_t incarnat
   return invalid_error("topic " + topic + " was deleted and created again since");
 }
 
-Status TaskRunner::recover(const std::vector<task::JournalEvent>& first_events) {
+Status TaskRunner::recover(const std::vector<task::JournalEvent>& first_events,
+                           const std::optional<log::GroupOffset>& by_group) {
   MR_ASSIGN_OR_RETURN(const auto journal, open_journal());
+  if (options_.is_log_shared) MR_RETURN_IF_ERROR(check_shared_offset(journal, by_group));
   if (!journal.last_position) return start_new(first_events);
   const auto& position = std::get<task::PositionEntry>(journal.last_position->event);
   commit_sequence_ = position.commit_sequence;
   const auto committed = journal.last_position->at;
-  MR_RETURN_IF_ERROR(check_group_offset(committed));
+  if (!options_.is_log_shared) MR_RETURN_IF_ERROR(check_group_offset(committed));
   kept_snapshots_ = journal.snapshots;
   std::uint64_t applied_sequence = 0;
   MR_RETURN_IF_ERROR(restore_snapshot(journal, committed, applied_sequence));
@@ -105,6 +107,35 @@ Status TaskRunner::check_group_offset(Offset committed) {
         "to take the journal's");
   }
   return ok_status();  // the next commit writes it again (R1)
+}
+
+// R1 and R3. A commit is atomic, but becomes visible partition by partition: the journal may show
+// less than the group's offset for a while, never more, as the offset was fetched first and nobody
+// else may commit any more.
+Status TaskRunner::check_shared_offset(const JournalState& journal,
+                                       const std::optional<log::GroupOffset>& committed) {
+  if (!committed) {
+    must_claim_ = true;  // a missing one is restored from the journal
+    return ok_status();
+  }
+  MR_ASSIGN_OR_RETURN(const auto known, parse_position_metadata(committed->metadata));
+  const auto where = "group " + options_.group + " has commit " +
+                     std::to_string(known.commit_sequence) + " of " + options_.source.to_string();
+  if (journal.next_sequence <= known.journal_sequence) {
+    return overloaded_error(where + ", which its journal does not show yet");
+  }
+  const auto* position = journal.last_position
+                             ? &std::get<task::PositionEntry>(journal.last_position->event)
+                             : nullptr;
+  if (position != nullptr && position->commit_sequence == known.commit_sequence &&
+      position->owner == known.owner && journal.last_position->sequence == known.journal_sequence &&
+      journal.last_position->at == committed->next_offset) {
+    must_claim_ = known.owner != options_.owner;
+    return ok_status();
+  }
+  return fenced_error(where + ", offset " + std::to_string(committed->next_offset.value) +
+                      ", which is not the last one of its journal; somebody moved the group's "
+                      "offset: set it back, or remove it to take the journal's");
 }
 
 Status TaskRunner::restore_snapshot(const JournalState& journal, Offset committed,

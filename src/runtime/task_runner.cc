@@ -71,6 +71,7 @@ Result<bool> TaskRunner::step() {
     return !stalled_;
   }
   if (has_requests_.load()) MR_RETURN_IF_ERROR(take_requests());
+  if (is_releasing_) return step_release();
   bool did_work = take_posted();
   collect_snapshot();
   did_work |= pump_ids();
@@ -102,6 +103,13 @@ void TaskRunner::collect_garbage() {
   auto in_use = ids_ != nullptr ? ids_->keys_in_use(*task_->dedup()) : std::set<std::string>();
   in_use.insert(running_names_.begin(), running_names_.end());
   objects_.collect(in_use);
+}
+
+Result<bool> TaskRunner::step_release() {
+  if (has_release_commit_) return false;
+  has_release_commit_ = true;
+  MR_RETURN_IF_ERROR(commit());
+  return true;
 }
 
 void TaskRunner::retire_durable() {
@@ -185,9 +193,14 @@ void TaskRunner::add_entry(task::JournalEvent event, WallTime wall_time) {
 
 Result<bool> TaskRunner::apply_input() {
   const auto from = position();
-  MR_ASSIGN_OR_RETURN(const auto fetched, services_.log->fetch(options_.source, from, kFetchBytes,
-                                                               log::Visibility::appended));
-  if (fetched.batches.empty()) return false;
+  const auto visibility =
+      options_.is_log_shared ? log::Visibility::durable : log::Visibility::appended;
+  MR_ASSIGN_OR_RETURN(const auto fetched,
+                      services_.log->fetch(options_.source, from, kFetchBytes, visibility));
+  if (fetched.batches.empty()) {
+    consumed_offset_ = options_.is_log_shared ? fetched.offsets.high_watermark : from;
+    return false;
+  }
   const auto started = services_.clock->monotonic_now();
   for (const auto& batch : fetched.batches) {
     MR_RETURN_IF_ERROR(task_->apply(batch.bytes.view(), batch.append_time, outputs_));
@@ -205,7 +218,7 @@ Result<bool> TaskRunner::apply_input() {
 bool TaskRunner::is_commit_due() const {
   if (stalled_ || in_flight_.size() >= kCommitsInFlightMax) return false;
   const bool has_something =
-      !outputs_.empty() || has_pending_entries_ || position() > committed_offset_;
+      !outputs_.empty() || has_pending_entries_ || position() > committed_offset_ || must_claim_;
   if (!has_something) return false;
   return in_flight_.empty() || outputs_.pending_bytes() >= kCommitBytes;
 }
@@ -219,7 +232,10 @@ Status TaskRunner::commit() {
 void TaskRunner::stage_commit() {
   MR_CHECK(!stalled_);
   const auto now = services_.clock->wall_now();
-  add_entry(task::PositionEntry{++commit_sequence_, options_.owner}, now);
+  must_claim_ = false;
+  auto owner = options_.owner;
+  if (is_releasing_) owner += kReleasedMark;
+  add_entry(task::PositionEntry{++commit_sequence_, owner}, now);
   auto& [commit, ready] = stalled_.emplace(Stalled{});
   for (auto& batch : outputs_.take()) {
     commit.appends.push_back(
@@ -235,9 +251,9 @@ void TaskRunner::stage_commit() {
   ready.retired_objects = std::exchange(retired_objects_, {});
   ready.trim_journal_to = std::exchange(trim_journal_to_, std::nullopt);
   ready.taken = std::exchange(taken_requests_, {});
-  commit.offsets.push_back({options_.group, options_.source, ready.next_offset,
-                            std::to_string(commit_sequence_) + "/" +
-                                std::to_string(journal_sequence_) + "/" + options_.owner});
+  commit.offsets.push_back(
+      {options_.group, options_.source, ready.next_offset,
+       std::to_string(commit_sequence_) + "/" + std::to_string(journal_sequence_) + "/" + owner});
   has_pending_entries_ = false;
   committed_offset_ = ready.next_offset;
 }
@@ -389,6 +405,7 @@ void TaskRunner::publish_report(bool is_idle) {
   last_report_time_ = now;
   RunnerReport report{task_->report(),
                       durable_offset_,
+                      std::max(position(), consumed_offset_),
                       commits_,
                       snapshots_,
                       replayed_records_,

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/histogram.h"
@@ -49,6 +50,9 @@ struct RunnerOptions {
   std::int64_t checkpoint_interval_ms = 10'000;
   std::size_t dedup_open_ids_max = task::Dedup::kOpenIdsMax;
   std::uint64_t dedup_dump_ids_min = std::uint64_t{1} << 20;  // see IdStore
+  // Several processes share the log (log/shared_log.h): only what is durable is applied, the group
+  // knows the position as well as the journal, and the journal may come later.
+  bool is_log_shared = false;
 };
 
 // How long a stop, all tasks of a process together, or a start waits for a disk that takes nothing.
@@ -56,10 +60,17 @@ struct DiskPatience {
   std::int64_t wait_ms_left = 10'000;
 };
 
+// In a position's owner and in the group's metadata: its owner gave the task up with this commit,
+// and has nothing of it on its way any more (R5).
+inline constexpr std::string_view kReleasedMark = "/released";
+
 // What others see of a runner. A copy as of its last step.
 struct RunnerReport {
   task::TaskReport task;
   Offset durable_offset;  // committed and synced
+  // All that readers may see below it has been applied: at the end of a log this is the end, though
+  // it may end in something that is no record (R13).
+  Offset consumed_offset;
   std::uint64_t commits = 0;
   std::uint64_t snapshots = 0;
   std::uint64_t replayed_records = 0;   // at the last start
@@ -97,7 +108,10 @@ class TaskRunner {
   // Restores the newest usable snapshot and replays up to the committed position, outputs
   // suppressed. A task without a journal starts at the beginning of its source, with `first_events`
   // journalled.
-  Status recover(const std::vector<task::JournalEvent>& first_events);
+  // On a shared log `by_group` is what the group has, fetched with require_stable before (R3).
+  // `overloaded` while the journal does not show that commit yet: begin again, with a new runner.
+  Status recover(const std::vector<task::JournalEvent>& first_events,
+                 const std::optional<log::GroupOffset>& by_group = std::nullopt);
 
   // Instead of recover(), to go over to another version of the pipeline, together with all its
   // other tasks in one commit. prepare_switch() restores what the new plan can use of the state and
@@ -117,6 +131,14 @@ class TaskRunner {
   // replays nothing. Tries again while the disk is full and the patience lasts; an error after that
   // has lost nothing, the next start replays from the last commit.
   Status finish(DiskPatience& patience);
+
+  // Nothing more is applied, and one commit more, carrying kReleasedMark, is made by the next
+  // steps.
+  void release() { is_releasing_ = true; }
+  // Whether that commit is durable.
+  [[nodiscard]] bool has_released() const {
+    return has_release_commit_ && !stalled_ && in_flight_.empty();
+  }
 
   // Any thread: a decision from outside, journalled and applied at one of the next steps.
   void post(task::JournalEvent event);
@@ -166,6 +188,9 @@ class TaskRunner {
   Status start_new(const std::vector<task::JournalEvent>& first_events);
   [[nodiscard]] Status check_source(const std::string& topic, std::uint64_t incarnation) const;
   Status check_group_offset(Offset committed);
+  Status check_shared_offset(const JournalState& journal,
+                             const std::optional<log::GroupOffset>& committed);
+  Result<bool> step_release();
   Status restore_snapshot(const JournalState& journal, Offset committed,
                           std::uint64_t& applied_sequence);
   Status use_snapshot(const Snapshot& snapshot);
@@ -224,6 +249,11 @@ class TaskRunner {
   task::Outputs outputs_;
   codec::RecordBatchBuilder journal_batch_;
   std::uint64_t source_incarnation_ = 0;
+
+  bool is_releasing_ = false;
+  bool has_release_commit_ = false;
+  bool must_claim_ = false;  // a commit is due though there may be nothing new
+  Offset consumed_offset_;
 
   std::uint64_t commit_sequence_ = 0;
   std::uint64_t journal_sequence_ = 0;  // of the last entry
