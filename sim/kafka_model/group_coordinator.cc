@@ -57,6 +57,12 @@ void GroupCoordinator::assign(Group& group) {
   }
 }
 
+bool GroupCoordinator::has_unowned(const Group& group) {
+  std::size_t owned = 0;
+  for (const auto& [id, member] : group.members) owned += member.assignment.size();
+  return owned < group.partitions.size();
+}
+
 ErrorCode GroupCoordinator::check_member(const Group& group, const Identity& identity) {
   if (!group.members.contains(identity.member_id)) return ErrorCode::unknown_member_id;
   if (group.generation != identity.generation) return ErrorCode::illegal_generation;
@@ -85,6 +91,8 @@ ErrorCode GroupCoordinator::join(Identity& identity, const std::string& instance
       member.has_joined = group.is_rebalancing;
       member.join_number = identity.join_number;
       group.members[identity.member_id] = std::move(member);
+      // What the old process was to set free, and died before: nobody else would ask for a round.
+      if (has_unowned(group)) begin_round(group, now_ns);
       end_round_if_complete(group, now_ns);
       return ErrorCode::none;
     }

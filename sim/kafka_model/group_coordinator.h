@@ -87,6 +87,7 @@ class GroupCoordinator {
   static void begin_round(Group& group, std::int64_t now_ns);
   static void end_round_if_complete(Group& group, std::int64_t now_ns);
   static void assign(Group& group);
+  static bool has_unowned(const Group& group);
   static ErrorCode check_member(const Group& group, const Identity& identity);
 
   std::map<std::string, Group> groups_;

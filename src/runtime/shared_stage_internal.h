@@ -40,9 +40,9 @@ struct SharedStage::OwnedTask {
   MonotonicTime assigned_at;
   MonotonicTime recovered_at;
   std::int64_t pause_ms = 0;
-  // Once per assignment: two slots that took over each other's partitions would otherwise fence each
-  // other for ever. What was open is ended by the first time; nothing of this task's can be begun
-  // under an older generation.
+  // Once per assignment: two slots that took over each other's partitions would otherwise fence
+  // each other for ever. What was open is ended by the first time; nothing of this task's can be
+  // begun under an older generation.
   std::set<std::string> fenced_owners;
 };
 
