@@ -84,7 +84,9 @@ def main():
     parser.add_argument("--build", default="ninja -C build/bench", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
 
-    known = {path.stem: path for path in sorted(MUTANTS.glob("*.patch"))}
+    known = {
+        path.stem: path for path in sorted(MUTANTS.glob("*.patch")) if path.stem[:2] != "k_"
+    }
     names = arguments.names or list(known)
     for name in names:
         if name not in known:
