@@ -22,7 +22,8 @@ constexpr const char* kSchema = R"({
 
 std::unique_ptr<Pipeline> plan_of(const std::string& window) {
   return build_or_fail(options_for(
-      "pipeline: p\nversion: 1\nsource: { topic: in, key: k, event_time: t, partitions: 2 }\n"
+      "pipeline: p\nversion: 1\nsource: { topic: in, key: k, event_time: t, partitions: 2, "
+      "jump_confirmations: 0 }\n"
       "validate: { schema: s.json }\nwindows:\n  - { name: w, emit_to: agg, " +
           window + " }\nsinks: [{ topic: out }]\ndead_letters: { topic: dlq }\n",
       {{"s.json", kSchema}}));

@@ -20,7 +20,8 @@ struct Text {
 
   [[nodiscard]] std::string str() const {
     auto text = "pipeline: p\nversion: " + std::to_string(version) +
-                "\nsource: { topic: in, key: k, event_time: t, out_of_orderness: 0s, partitions: " +
+                "\nsource: { topic: in, key: k, event_time: t, out_of_orderness: 0s, "
+                "jump_confirmations: 0, partitions: " +
                 std::to_string(partitions) + " }\nvalidate: { schema: s.json }\n" + more +
                 "sinks: [{ topic: out }]\nwindows:\n";
     for (const auto& window : windows) text += "  - { " + window + " }\n";
