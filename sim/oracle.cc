@@ -16,13 +16,12 @@ std::int64_t floor_to(std::int64_t value, std::int64_t step) {
   return down;
 }
 
-// R12.
+// R12; the beginning is a jump from nothing.
 class WatermarkOracle {
  public:
   [[nodiscard]] std::optional<std::int64_t> now() const { return now_; }
 
   void see(std::int64_t time_us) {
-    if (!largest_ && !now_) return believe(time_us);
     const std::int64_t reference = std::max(largest_.value_or(INT64_MIN), now_.value_or(INT64_MIN));
     if (time_us <= reference + kMaxJumpUs) {
       far_ahead_.clear();

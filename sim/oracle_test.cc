@@ -28,6 +28,8 @@ class OracleTest : public testing::Test {
     journal_.push_back({journal_.size() + 1, Offset(static_cast<std::int64_t>(records_.size())),
                         WallTime(0), std::move(event)});
   }
+  // As if three events at the start had been believed.
+  void begin() { journal(task::WatermarkEntry{EventTime((kStartMs - 50) * 1000)}); }
   Expectation expected() { return expect({&profile_, &events_, true, &records_, journal_}); }
 
   static constexpr std::int64_t kStartMs = 1'000'000'000'000;
@@ -48,6 +50,7 @@ TEST(Oracle, means_are_rounded_half_to_even_at_the_fourth_digit) {
 
 // Windows of 200 ms, 50 ms out of order, 300 ms late.
 TEST_F(OracleTest, a_window_fires_past_its_end_and_is_revised_until_it_closes) {
+  begin();
   add("1", 0, 100);
   add("2", 100, 300);
   EXPECT_TRUE(expected().results.empty());
@@ -66,7 +69,16 @@ TEST_F(OracleTest, a_window_fires_past_its_end_and_is_revised_until_it_closes) {
   EXPECT_EQ(expected().results.size(), 4u);
 }
 
+TEST_F(OracleTest, there_is_no_watermark_before_three_events) {
+  add("1", 20'000);
+  add("2", 100);
+  EXPECT_FALSE(expected().has_watermark);
+  add("3", 200);
+  EXPECT_EQ(expected().watermark_us, (kStartMs + 100 - 50) * 1000);
+}
+
 TEST_F(OracleTest, one_event_far_ahead_moves_nothing_and_three_do) {
+  begin();
   add("1", 0);
   add("2", 20'000);
   EXPECT_EQ(expected().watermark_us, (kStartMs - 50) * 1000);

@@ -152,7 +152,7 @@ Status TaskRunner::restore_snapshot(const JournalState& journal, Offset committe
       return ok_status();
     }
     ++refused_snapshot_count_;
-    is_store_away_ |= !snapshot.is_ok() && may_pass(status);
+    is_store_away_ |= may_pass(status);
     why += " " + it->object_key + ": " + std::string(status.message()) + ";";
     start_fresh();  // a restore that failed half-way left anything
   }
