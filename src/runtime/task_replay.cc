@@ -1,7 +1,6 @@
 #include "runtime/task_replay.h"
 
 #include <algorithm>
-#include <limits>
 #include <memory>
 
 #include "base/check.h"
@@ -240,7 +239,7 @@ Status TaskReplay::use(const Base& base) {
   auto* dedup = task_->dedup();
   if (dedup == nullptr) return ok_status();
   // What the shadow would seal nobody stores.
-  dedup->set_open_ids_max(std::numeric_limits<std::size_t>::max());
+  dedup->set_open_ids_max(task::OpenIds::kIdsMax);
   const auto prefix = task_prefix(task.pipeline, task.stage, task.source.partition);
   MR_ASSIGN_OR_RETURN(const auto existing, subject_.objects->list(prefix));
   const auto open = std::make_shared<OpenObjects>(*subject_.objects);
