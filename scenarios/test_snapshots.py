@@ -1,6 +1,7 @@
 """Named snapshots: what a name keeps, and that going back to one changes no result."""
 
 from compare import TICKS, expect, final_windows
+from harness import wait_until
 
 
 def snapshots_of(run) -> list[dict]:
@@ -75,5 +76,5 @@ def test_a_name_of_an_earlier_version_stays_and_is_not_restored(instance, worksp
     run.cli("snapshot", "delete", "one")
     assert run.terminate() == 0
     run.start()
-    assert not objects & objects_in(run), "what no name holds must go"
+    wait_until(lambda: not objects & objects_in(run), "what no name holds must go")
     assert run.terminate() == 0

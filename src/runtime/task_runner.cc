@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <mutex>
 #include <utility>
 
@@ -380,21 +381,23 @@ bool TaskRunner::is_named(const task::SnapshotEntry& entry) const {
   return services_.catalog != nullptr && services_.catalog->protects(entry.object_key);
 }
 
-// All but the newest ones, those with a name excepted.
+// All but the newest ones; those of an earlier version are of no use any more. A name keeps either.
 void TaskRunner::retire_snapshots(WallTime now) {
-  const auto is_protected = [this](const task::SnapshotEntry& entry) { return is_named(entry); };
-  auto plain = static_cast<std::size_t>(kept_snapshots_.size()) -
-               static_cast<std::size_t>(
-                   std::count_if(kept_snapshots_.begin(), kept_snapshots_.end(), is_protected));
-  for (auto it = kept_snapshots_.begin(); plain > kSnapshotsKept;) {
-    if (is_protected(*it)) {
-      ++it;
+  std::size_t newer = 0;  // usable ones without a name
+  std::vector<task::SnapshotEntry> kept;
+  for (auto it = kept_snapshots_.rbegin(); it != kept_snapshots_.rend(); ++it) {
+    const bool is_usable = it->journal_sequence >= version_sequence_;
+    if (is_named(*it) || (is_usable && newer++ < kSnapshotsKept)) {
+      kept.push_back(std::move(*it));
       continue;
     }
     retired_objects_.push_back(it->object_key);
     add_entry(task::SnapshotRetiredEntry{it->object_key}, now);
-    it = kept_snapshots_.erase(it);
-    --plain;
+  }
+  const bool has_retired = kept.size() < kept_snapshots_.size();
+  kept_snapshots_.assign(std::make_move_iterator(kept.rbegin()),
+                         std::make_move_iterator(kept.rend()));
+  if (has_retired && !kept_snapshots_.empty()) {
     trim_journal_to_ = kept_snapshots_.front().journal_sequence;
   }
 }
