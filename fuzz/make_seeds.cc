@@ -157,7 +157,7 @@ void add_states(Corpus& corpus) {
     runtime::SnapshotIdentity identity;
     identity.pipeline = "p";
     identity.stage = "source";
-    const auto object = runtime::encode_snapshot(identity, state);
+    const auto object = runtime::encode_snapshot(identity, {}, state);
     constexpr std::size_t kCrcBytes = 4;  // the target makes it right again
     corpus.add("snapshot_fuzz", std::string(1, '\0') + object.substr(0, object.size() - kCrcBytes));
     codec::RecordBatchBuilder builder;

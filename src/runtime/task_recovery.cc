@@ -72,6 +72,8 @@ Status TaskRunner::recover(const std::vector<task::JournalEvent>& first_events,
   pin();
   MR_RETURN_IF_ERROR(replay(journal, applied_sequence, committed));
   committed_offset_ = durable_offset_ = committed;
+  // A name may have gone since the last snapshot.
+  if (services_.catalog != nullptr) request_retirement();
   publish_report(true);
   return ok_status();
 }

@@ -245,8 +245,8 @@ class TaskRunner {
   std::atomic<std::uint64_t> settled_count_{0};
   std::vector<SnapshotRequest> snapshot_requests_;
   std::vector<TakenRequest> taken_requests_;  // to go with the next commit
-  std::atomic<bool> has_requests_{true};  // at first: a name may have gone since the last snapshot
-  mutable Mutex mutex_;                   // guards what follows
+  std::atomic<bool> has_requests_{false};
+  mutable Mutex mutex_;  // guards what follows
   std::vector<task::JournalEvent> posted_;
   std::vector<SnapshotRequest> asked_snapshots_;
   std::vector<RestoreRequest> asked_restores_;
