@@ -145,11 +145,17 @@ TEST_F(AuditReplay, what_no_snapshot_reaches_is_refused_with_the_earliest_offset
     world_->drain();
   }
   ASSERT_GE(world_->task(0, 0).report().snapshots, 3U);
-  auto refused = replay("0..5", "source", 0);
-  ASSERT_FALSE(refused.is_ok());
-  EXPECT_EQ(refused.status().code(), StatusCode::out_of_range);
-  const std::string message(refused.status().message());
-  EXPECT_THAT(message, HasSubstr("offset 0 of in/0 cannot be replayed"));
+  // The oldest snapshot kept may be of the very end; then there is nothing behind it yet.
+  std::string message;
+  do {
+    world_->feed(6);
+    world_->drain();
+    const auto refused = replay("0..5", "source", 0);
+    ASSERT_FALSE(refused.is_ok());
+    EXPECT_EQ(refused.status().code(), StatusCode::out_of_range);
+    message = refused.status().message();
+    EXPECT_THAT(message, HasSubstr("offset 0 of in/0 cannot be replayed"));
+  } while (message.find("the earliest possible is") == std::string::npos);
   const auto named = message.rfind(' ');
   must_replay(message.substr(named + 1) + "..", "source", 0);
   must_replay();
