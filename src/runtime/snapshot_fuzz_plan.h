@@ -18,7 +18,7 @@ dedup: { id: id, ttl: 1h }
 windows:
   - { name: w, key: k, tumbling: 1m, allowed_lateness: 1m, emit_to: out,
       aggregates: { n: count(), low: min(x), total: sum(x), mean: avg(x), last: last(x) } }
-  - { name: all, sliding: 2m, every: 1m, emit_to: totals, aggregates: { n: count() } }
+  - { name: all, sliding: { size: 2m, every: 1m }, emit_to: totals, aggregates: { n: count() } }
 )yaml";
 inline constexpr const char* kFuzzSchema = R"({"type":"object","properties":{
   "id":{"type":"string"},"k":{"type":"string"},"t":{"type":"string","format":"date-time"},
