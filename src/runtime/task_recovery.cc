@@ -161,9 +161,7 @@ Status TaskRunner::restore_snapshot(const JournalState& journal, Offset committe
   // Without a snapshot journal and source must reach back to where the task began. Once there are
   // snapshots, retention may have taken that part of the source (R7).
   MR_ASSIGN_OR_RETURN(const auto offsets, services_.log->offsets(options_.source));
-  const bool reaches_back = !journal.entries.empty() && journal.entries.front().sequence == 1 &&
-                            offsets.start <= *journal.start();
-  if (reaches_back) {
+  if (journal.is_whole() && offsets.start <= *journal.start()) {
     start_offset_ = *journal.start();
     task_->start_at(start_offset_);
     return ok_status();
