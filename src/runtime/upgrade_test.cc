@@ -53,6 +53,13 @@ class UpgradeTest : public PipelineRunnerTest {
     for (const auto& topic : storage_.log().topics()) names.push_back(topic.name);
     return names;
   }
+  void damage_snapshots() {
+    const auto objects = storage_.objects().list("snapshots/");
+    ASSERT_TRUE(objects.is_ok() && !objects->empty());
+    for (const auto& object : *objects) {
+      ASSERT_TRUE(storage_.objects().put(object.key, "damaged", false).is_ok());
+    }
+  }
   std::vector<std::string> values(const std::string& topic) {
     std::vector<std::string> out;
     for (std::int32_t p = 0; p < 2; ++p) {
@@ -216,11 +223,24 @@ TEST_F(UpgradeTest, without_its_snapshot_a_new_version_does_not_replay_what_the_
   const Text next{2, "", {local_window("a"), local_window("c")}};
   must_start(next.str());
   runner_.reset();
-  const auto objects = storage_.objects().list("snapshots/");
-  ASSERT_TRUE(objects.is_ok() && !objects->empty());
-  for (const auto& object : *objects) {
-    ASSERT_TRUE(storage_.objects().put(object.key, "damaged", false).is_ok());
+  damage_snapshots();
+  EXPECT_THAT(message(start(next.str())), HasSubstr("no usable snapshot"));
+}
+
+TEST_F(UpgradeTest, nor_does_it_where_the_journal_was_kept_whole) {
+  must_start(Text{1, "", {local_window("a")}}.str());
+  for (std::int32_t p = 0; p < 2; ++p) {
+    storage_.log().pin("test", {"millrace.p.source.journal", p}, Offset(0));
   }
+  feed(0, 1, "x");
+  stop();
+  const Text next{2, "", {local_window("a"), local_window("c")}};
+  must_start(next.str());
+  runner_.reset();
+  damage_snapshots();
+  const auto journal = read_journal(storage_.log(), {"millrace.p.source.journal", 0});
+  ASSERT_TRUE(journal.is_ok());
+  ASSERT_EQ(journal->entries.front().sequence, 1u);
   EXPECT_THAT(message(start(next.str())), HasSubstr("no usable snapshot"));
 }
 
