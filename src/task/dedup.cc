@@ -41,6 +41,13 @@ std::int64_t Dedup::bucket_of(EventTime watermark) const {
   return quotient - (watermark.value % bucket_us_ < 0 ? 1 : 0);
 }
 
+// Whether its end, and when its ids expire, are numbers.
+bool Dedup::is_in_range(std::int64_t bucket_number) const {
+  const auto farthest = kNever / 2 / bucket_us_;
+  return bucket_number == kBeforeWatermark ||
+         (-farthest <= bucket_number && bucket_number <= farthest);
+}
+
 std::int64_t Dedup::end_of(const Bucket& bucket) const {
   return (bucket.number + 1) * bucket_us_;
 }

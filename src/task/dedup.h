@@ -136,6 +136,7 @@ class Dedup {
   // Of what the ids in a snapshot depend on. Tells nothing about the secret.
   [[nodiscard]] Hash128 definition_hash() const;
   [[nodiscard]] std::int64_t bucket_of(EventTime watermark) const;
+  [[nodiscard]] bool is_in_range(std::int64_t bucket_number) const;
   [[nodiscard]] std::int64_t end_of(const Bucket& bucket) const;
   void expire(EventTime watermark);
   void find_next_expiry();

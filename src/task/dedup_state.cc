@@ -123,6 +123,7 @@ Status Dedup::restore(Decoder& from) {
 
 Status Dedup::restore_bucket(Decoder& from) {
   auto& bucket = add_bucket(from.zigzag());
+  if (!is_in_range(bucket.number)) return corrupt_error("snapshot: no bucket of ids is that far");
   if (buckets_.size() > 1 && buckets_[buckets_.size() - 2].number >= bucket.number) {
     return corrupt_error("snapshot: buckets of ids do not ascend");
   }
