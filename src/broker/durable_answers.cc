@@ -8,7 +8,9 @@ namespace millrace::broker {
 
 DurableAnswers::DurableAnswers(log::CommitPort& log) : log_(log), thread_([this] { run(); }) {}
 
-DurableAnswers::~DurableAnswers() { stop(); }
+DurableAnswers::~DurableAnswers() {
+  stop();
+}
 
 void DurableAnswers::after(log::CommitSequence sequence, Then then) {
   if (sequence <= log_.durable_sequence()) return then(ok_status());

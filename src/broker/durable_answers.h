@@ -10,7 +10,8 @@
 namespace millrace::broker {
 
 // Runs what has to wait until a commit is durable, so that no thread blocks for a single answer:
-// one thread waits for the oldest commit that anybody asked about and answers all that are durable then.
+// one thread waits for the oldest commit that anybody asked about, and answers all that are durable
+// then.
 //
 // Threads: every method from any thread.
 class DurableAnswers {
