@@ -1,5 +1,6 @@
 #include "runtime/snapshot_store.h"
 
+#include <charconv>
 #include <cinttypes>
 #include <cstdio>
 
@@ -13,6 +14,7 @@ constexpr std::uint32_t kMagic = 0x53524d4c;  // "LMRS"
 constexpr std::uint8_t kFormatVersion = 2;
 constexpr std::uint8_t kWithoutObjects = 1;                 // the version before
 constexpr std::uint64_t kContentSeed = 0x736e617073686f74;  // part of the object's name
+constexpr std::size_t kOffsetDigits = 20;
 
 }  // namespace
 
@@ -83,6 +85,19 @@ std::string snapshot_key(const SnapshotIdentity& identity, const Hash128& conten
   std::snprintf(name, sizeof name, "%020" PRId64 "-%012" PRIu64 "-%016" PRIx64,
                 identity.next_offset.value, identity.journal_sequence, content.low);
   return task_prefix(identity.pipeline, identity.stage, identity.partition) + name;
+}
+
+std::optional<std::uint64_t> snapshot_journal_sequence(std::string_view key) {
+  const auto name = key.substr(key.rfind('/') + 1);
+  const auto begin = name.find('-') + 1;
+  const auto end = name.rfind('-');
+  if (begin != kOffsetDigits + 1 || end <= begin || end == std::string_view::npos) {
+    return std::nullopt;
+  }
+  std::uint64_t out = 0;
+  const auto [stopped, error] = std::from_chars(name.data() + begin, name.data() + end, out);
+  if (error != std::errc() || stopped != name.data() + end) return std::nullopt;
+  return out;
 }
 
 Hash128 snapshot_content_hash(std::string_view object) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,6 +42,8 @@ std::string task_prefix(const std::string& pipeline, const std::string& stage,
                         std::int32_t partition);
 // "snapshots/ticks/source/0003/00000000000000011419-000000000042-<hash>"
 std::string snapshot_key(const SnapshotIdentity& identity, const Hash128& content);
+// The journal sequence in a snapshot's key; nothing for any other key.
+std::optional<std::uint64_t> snapshot_journal_sequence(std::string_view key);
 Hash128 snapshot_content_hash(std::string_view object);
 
 // Stores the object under its key; storing the same one again is fine. The entry to journal.

@@ -28,8 +28,10 @@ void TaskObjects::collect(const std::set<std::string>& in_use) {
 }
 
 void TaskObjects::sweep(const std::vector<objects::ObjectInfo>& existing,
-                        const std::set<std::string>& in_use) {
+                        const std::set<std::string>& in_use, std::uint64_t journal_sequence) {
   for (const auto& object : existing) {
+    const auto made_at = snapshot_journal_sequence(object.key);
+    if (made_at && *made_at >= journal_sequence) continue;
     if (!is_needed(object.key, in_use)) writer_.remove(object.key);
   }
 }

@@ -28,8 +28,12 @@ class TaskObjects {
   void release(const std::string& snapshot);
   // Removes what is known and not needed any more.
   void collect(const std::set<std::string>& in_use);
-  // What a crash left behind: removes what is listed and not needed.
-  void sweep(const std::vector<objects::ObjectInfo>& existing, const std::set<std::string>& in_use);
+  // What a crash left behind: removes what is listed and not needed. Snapshots of
+  // `journal_sequence`, the journal's last one, and later ones stay: this life may make the same
+  // one again, and its name comes from its content, so that a removal on its way would take the new
+  // one.
+  void sweep(const std::vector<objects::ObjectInfo>& existing, const std::set<std::string>& in_use,
+             std::uint64_t journal_sequence);
 
  private:
   [[nodiscard]] bool is_needed(const std::string& key, const std::set<std::string>& in_use) const;

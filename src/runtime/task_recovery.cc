@@ -195,7 +195,9 @@ void TaskRunner::sweep_objects(const JournalState& journal) {
   const auto in_use =
       ids_ != nullptr ? ids_->keys_in_use(*task_->dedup()) : std::set<std::string>();
   const auto existing = services_.objects->list(objects_.prefix());
-  if (is_complete && existing.is_ok()) objects_.sweep(*existing, in_use);
+  if (is_complete && existing.is_ok()) {
+    objects_.sweep(*existing, in_use, journal.next_sequence - 1);
+  }
 }
 
 // A replay seals, too: as fast as the runs can be stored.

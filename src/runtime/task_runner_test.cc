@@ -477,6 +477,12 @@ TEST_F(TaskRunnerSnapshots, objects_that_kept_snapshots_name_stay_and_a_start_sw
                     .is_ok());
   }
   ASSERT_TRUE(machine_.storage.objects().put("snapshots/p/source/0001/x", "x", false).is_ok());
+  // What a life that was cut off made of the state it ended with, the next one may make again.
+  const auto state = read_journal(machine_.storage.log(), kJournal);
+  ASSERT_TRUE(state.is_ok());
+  const auto repeatable = "snapshots/p/source/0000/00000000000000000009-" +
+                          std::to_string(state->next_sequence - 1) + "-2";
+  ASSERT_TRUE(machine_.storage.objects().put(repeatable, "x", false).is_ok());
   expect_recovered();
   feed(machine_, random_, number_, 1);
   machine_.snapshot();  // behind the removals, on the writer's one thread
@@ -484,6 +490,7 @@ TEST_F(TaskRunnerSnapshots, objects_that_kept_snapshots_name_stay_and_a_start_sw
   EXPECT_FALSE(existing.contains("snapshots/p/source/0000/runs/0"));
   EXPECT_FALSE(existing.contains("snapshots/p/source/0000/fingerprints/0"));
   EXPECT_FALSE(existing.contains("snapshots/p/source/0000/00000000000000000001-1-1"));
+  EXPECT_TRUE(existing.contains(repeatable));
   EXPECT_TRUE(existing.contains("snapshots/p/source/0001/x"));  // another task's
   for (const auto& key : needed_keys(machine_)) EXPECT_TRUE(existing.contains(key)) << key;
 }
