@@ -55,6 +55,8 @@ class Decoder {
 
   [[nodiscard]] bool is_at_end() const { return in_.empty(); }
   [[nodiscard]] bool has_failed() const { return has_failed_; }
+  // What was read cannot be: everything from here on fails.
+  void fail() { has_failed_ = true; }
   [[nodiscard]] std::size_t remaining_bytes() const { return in_.size(); }
   // `corrupt` with `what` if any read failed, or if bytes are left over.
   Status finish(std::string_view what) const;

@@ -122,8 +122,9 @@ Status Dedup::restore(Decoder& from) {
 }
 
 Status Dedup::restore_bucket(Decoder& from) {
-  auto& bucket = add_bucket(from.zigzag());
-  if (!is_in_range(bucket.number)) return corrupt_error("snapshot: no bucket of ids is that far");
+  const auto number = from.zigzag();
+  if (!is_in_range(number)) return corrupt_error("snapshot: no bucket of ids is that far");
+  auto& bucket = add_bucket(number);
   if (buckets_.size() > 1 && buckets_[buckets_.size() - 2].number >= bucket.number) {
     return corrupt_error("snapshot: buckets of ids do not ascend");
   }

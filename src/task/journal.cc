@@ -1,6 +1,7 @@
 #include "task/journal.h"
 
 #include "base/coding.h"
+#include "task/watermark.h"
 
 namespace millrace::task {
 namespace {
@@ -91,7 +92,7 @@ bool decode_event(std::uint8_t type, Decoder& from, JournalEvent& event) {
       return true;
     }
     case EventType::watermark:
-      event = WatermarkEntry{EventTime(from.zigzag())};
+      event = WatermarkEntry{decode_event_time(from)};
       return true;
     case EventType::table_version: {
       TableVersionEntry table;

@@ -6,6 +6,7 @@
 #include "codec/record_batch.h"
 #include "task/partial.h"
 #include "task/source_task.h"
+#include "task/watermark.h"
 #include "task/window_results.h"
 #include "task/window_state.h"
 
@@ -186,7 +187,7 @@ Status MergeTask::restore_state(Decoder& from, TakenOver* taken_over) {
   if (from.varint() != upstream_.size()) {
     return invalid_error("the snapshot is of another number of source partitions");
   }
-  for (auto& watermark : upstream_) watermark = EventTime(from.zigzag());
+  for (auto& watermark : upstream_) watermark = decode_event_time(from);
   watermark_ = *std::min_element(upstream_.begin(), upstream_.end());
   const auto records_in = from.varint();
   const auto letters = from.varint();

@@ -1,6 +1,7 @@
 #include "task/partial.h"
 
 #include "base/coding.h"
+#include "task/watermark.h"
 
 namespace millrace::task {
 namespace {
@@ -30,7 +31,7 @@ Result<RepartitionRecord> decode_repartition_record(std::string_view bytes, cons
   if (type == RecordType::watermark) {
     UpstreamWatermark watermark;
     watermark.upstream_partition = static_cast<std::int32_t>(from.zigzag());
-    watermark.watermark = EventTime(from.zigzag());
+    watermark.watermark = decode_event_time(from);
     MR_RETURN_IF_ERROR(from.finish("upstream watermark"));
     return RepartitionRecord(watermark);
   }

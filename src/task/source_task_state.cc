@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/coding.h"
 #include "task/source_task_internal.h"
+#include "task/watermark.h"
 
 namespace millrace::task {
 namespace {
@@ -61,7 +62,7 @@ Status SourceTask::restore_state(Decoder& from, TakenOver* taken_over) {
   if (from.u32() != kSnapshotMagic) return corrupt_error("not a snapshot of a source task");
   next_offset_ = Offset(from.zigzag());
   watermark_.restore(from);
-  sent_watermark_ = EventTime(from.zigzag());
+  sent_watermark_ = decode_event_time(from);
   MR_RETURN_IF_ERROR(restore_tables(from, taken_over != nullptr));
   MR_RETURN_IF_ERROR(restore_windows(from, taken_over));
   counters_.records_in = from.varint();

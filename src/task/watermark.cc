@@ -3,6 +3,19 @@
 #include <algorithm>
 
 namespace millrace::task {
+namespace {
+
+constexpr std::int64_t kEventTimeUsMax = std::int64_t{1} << 60;
+
+}  // namespace
+
+EventTime decode_event_time(Decoder& from) {
+  const EventTime out(from.zigzag());
+  if (out != kNoWatermark && (out.value > kEventTimeUsMax || out.value < -kEventTimeUsMax)) {
+    from.fail();
+  }
+  return out;
+}
 
 bool Watermark::observe(EventTime event_time) {
   // After an advance from outside (idle, drain) the clock may stand ahead of the events.
@@ -47,10 +60,11 @@ void Watermark::snapshot(Encoder& to) const {
 }
 
 void Watermark::restore(Decoder& from) {
-  current_ = EventTime(from.zigzag());
-  largest_ = EventTime(from.zigzag());
+  current_ = decode_event_time(from);
+  largest_ = decode_event_time(from);
   jump_count_ = static_cast<std::int32_t>(from.zigzag());
-  jump_smallest_ = EventTime(from.zigzag());
+  jump_smallest_ = decode_event_time(from);
+  if (jump_count_ < 0) from.fail();
 }
 
 }  // namespace millrace::task

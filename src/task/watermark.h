@@ -10,6 +10,10 @@ namespace millrace::task {
 
 inline constexpr EventTime kNoWatermark{std::numeric_limits<std::int64_t>::min()};
 
+// Reads an event time or kNoWatermark. Fails on what no event can have, more than 36,000 years from
+// 1970: with any other, sums of it and of a few durations are numbers.
+EventTime decode_event_time(Decoder& from);
+
 struct WatermarkConfig {
   std::int64_t out_of_orderness_us = 0;
   std::int64_t max_jump_us = 86'400'000'000;

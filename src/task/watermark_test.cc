@@ -189,5 +189,21 @@ TEST(Watermark, agrees_with_a_list_of_all_events_across_snapshots) {
   }
 }
 
+TEST(Watermark, a_time_that_no_event_can_have_is_refused) {
+  constexpr std::int64_t kLimit = 1'152'921'504'606'846'976;  // 2^60
+  for (const auto [value, is_good] : {std::pair(kLimit, true),
+                                      {-kLimit, true},
+                                      {kLimit + 1, false},
+                                      {-kLimit - 1, false},
+                                      {std::numeric_limits<std::int64_t>::max(), false},
+                                      {kNoWatermark.value, true}}) {
+    std::string bytes;
+    Encoder(bytes).zigzag(value);
+    Decoder from(bytes);
+    EXPECT_EQ(decode_event_time(from), EventTime(value));
+    EXPECT_EQ(from.finish("time").is_ok(), is_good) << value;
+  }
+}
+
 }  // namespace
 }  // namespace millrace::task

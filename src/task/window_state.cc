@@ -2,6 +2,8 @@
 
 #include <string>
 
+#include "task/watermark.h"
+
 namespace millrace::task {
 
 void encode_window_state(Encoder& to, const Window& window, const PaneSet& panes,
@@ -23,7 +25,7 @@ void encode_window_state(Encoder& to, const Window& window, const PaneSet& panes
 WindowState decode_window_state(Decoder& from) {
   WindowState state;
   state.name = from.bytes();
-  state.begins_at = EventTime(from.zigzag());
+  state.begins_at = decode_event_time(from);
   state.open_keys = from.varint();
   state.content = from.bytes();
   Decoder head(state.content);  // both stand first in what PaneSet::snapshot() writes
