@@ -37,7 +37,7 @@ Result<RepartitionRecord> decode_repartition_record(std::string_view bytes, cons
   }
   if (type != RecordType::partial) return corrupt_error("repartition record: unknown type");
   PartialView partial;
-  partial.pane_start_us = from.zigzag();
+  partial.pane_start_us = decode_pane_start(from, window);
   partial.state.key = from.bytes();
   for (const auto& call : window.aggregates) {
     if (!partial.state.aggregates.emplace_back(call.kind).decode(from)) {

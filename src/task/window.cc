@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/hash.h"
+#include "task/watermark.h"
 
 namespace millrace::task {
 namespace {
@@ -16,6 +17,12 @@ std::int64_t floor_to(std::int64_t value, std::int64_t step) {
 }
 
 }  // namespace
+
+std::int64_t decode_pane_start(Decoder& from, const Window& window) {
+  const auto start = decode_event_time(from);
+  if (start == kNoWatermark || start.value % window.every_us != 0) from.fail();
+  return start.value;
+}
 
 std::uint64_t definition_hash(const Window& window) {
   std::string text;
@@ -131,7 +138,8 @@ Status PaneSet::restore(Decoder& from) {
   open_keys_ = 0;
   const auto pane_count = from.varint();
   for (std::uint64_t p = 0; p < pane_count && !from.has_failed(); ++p) {
-    const auto start = from.zigzag();
+    const auto start = decode_pane_start(from, *window_);
+    if (from.has_failed()) break;  // finish() says so
     auto& restored = pane(start);
     restored.is_fired = from.boolean();
     const auto key_count = from.varint();

@@ -46,6 +46,9 @@ struct Pane {
       index;  // key -> position in keys
 };
 
+// Reads where a pane starts. Fails where none does.
+std::int64_t decode_pane_start(Decoder& from, const Window& window);
+
 // The open panes of one window definition, by start. A pane fires when the watermark passes its
 // end, is kept for allowed lateness while events revise it, then closes. Pure bookkeeping: what a
 // firing does is up to the caller. Bounded by Window::open_keys_max keys over all panes: the caller
