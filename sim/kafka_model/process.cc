@@ -11,13 +11,6 @@ constexpr std::int64_t kMillisecond = 1'000'000;
 constexpr std::int64_t kRequestTimeoutNs = 400 * kMillisecond;
 constexpr std::int64_t kSliceNs = 200 * kMillisecond;  // how soon a sleeper notices its death
 
-void wait_ns(std::int64_t ns) {
-  Mutex mutex;
-  Condition never_notified;
-  std::unique_lock lock(mutex);
-  never_notified.wait_for(lock, std::chrono::nanoseconds(ns));
-}
-
 }  // namespace
 
 std::int64_t Process::now_ns() const {
@@ -30,13 +23,15 @@ void Process::freeze(std::int64_t for_ns) {
 
 void Process::pass_gate() {
   while (!is_dead_ && now_ns() < frozen_until_ns_) {
-    wait_ns(std::min(kSliceNs, std::max<std::int64_t>(1, frozen_until_ns_ - now_ns())));
+    pause_for(std::chrono::nanoseconds(
+        std::min(kSliceNs, std::max<std::int64_t>(1, frozen_until_ns_ - now_ns()))));
   }
 }
 
 void Process::sleep_ns(std::int64_t ns) {
   const auto until = now_ns() + ns;
-  while (!is_dead_ && now_ns() < until) wait_ns(std::min(kSliceNs, until - now_ns()));
+  while (!is_dead_ && now_ns() < until)
+    pause_for(std::chrono::nanoseconds(std::min(kSliceNs, until - now_ns())));
   pass_gate();
 }
 

@@ -103,6 +103,13 @@ bool Condition::wait_for_predicate(std::unique_lock<Mutex>& lock, std::chrono::n
   return outcome;
 }
 
+void pause_for(std::chrono::nanoseconds duration) {
+  Mutex mutex;
+  Condition never;
+  std::unique_lock lock(mutex);
+  never.wait_for(lock, duration, [] { return false; });
+}
+
 Thread::Thread(std::function<void()> body) {
   if (auto* scheduler = ThreadScheduler::current()) {
     simulated_ = scheduler->start_thread(std::move(body));

@@ -113,6 +113,9 @@ class Condition {
   std::condition_variable condition_;
 };
 
+// For retries of what nobody announces; whoever can wait for a Condition does.
+void pause_for(std::chrono::nanoseconds duration);
+
 // Must be joined before it is destroyed, as std::thread.
 class Thread {
  public:

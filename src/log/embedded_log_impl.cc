@@ -211,12 +211,9 @@ Status EmbeddedLogImpl::run_maintenance_once() {
 // Counts its own waits, so that it ends whatever the clock does.
 Status EmbeddedLogImpl::run_last_maintenance() {
   Status status = run_maintenance_once();
-  Mutex mutex;
-  Condition never;
-  std::unique_lock lock(mutex);
   for (std::int64_t left = options_.close_wait_ms;
        left > 0 && status.code() == StatusCode::io && !has_failed_; left -= kCloseRetryMs) {
-    never.wait_for(lock, std::chrono::milliseconds(kCloseRetryMs), [] { return false; });
+    pause_for(std::chrono::milliseconds(kCloseRetryMs));
     status = run_maintenance_once();
   }
   return status;

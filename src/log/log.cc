@@ -12,15 +12,12 @@ namespace millrace::log {
 Result<Appended> commit_patiently(CommitPort& port, Commit& commit) {
   constexpr int kAttemptsMax = 500;
   constexpr std::chrono::milliseconds kPause{10};
-  Mutex mutex;
-  Condition never_notified;
   for (int attempt = 1;; ++attempt) {
     // A commit that was refused is left as it was.
     auto appended = port.commit(std::move(commit));  // NOLINT(bugprone-use-after-move)
     const bool is_overloaded = appended.status().code() == StatusCode::overloaded;
     if (!is_overloaded || attempt == kAttemptsMax) return appended;
-    std::unique_lock lock(mutex);
-    never_notified.wait_for(lock, kPause);
+    pause_for(kPause);
   }
 }
 

@@ -12,6 +12,7 @@
 #include "ops/job_thread.h"
 #include "ops/long_polls.h"
 #include "ops/metrics.h"
+#include "ops/responses.h"
 #include "ops/status_report.h"
 #include "ops/trace_routes.h"
 
@@ -25,13 +26,6 @@ constexpr std::int64_t kFetchBytesDefault = 1 << 20;
 constexpr std::int64_t kPollWaitMsMax = 60'000;
 // The batches of one request are checked on the server's thread, others wait meanwhile.
 constexpr std::size_t kRequestPlainBytesMax = 64 << 20;
-
-http::Response json_response(const Json& body) {
-  return {200,
-          "application/json",
-          {},
-          body.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"};
-}
 
 // The log can fail only once (R17): the process is about to end, and whoever sends should go on
 // with the next one. A batch that became durable all the same is then found to be a repeat.
@@ -259,7 +253,7 @@ void Api::Impl::post_batches(const http::Request& request, const http::Responder
 void Api::Impl::add_control() {
   router_.add("POST /api/v1/drain", [this](http::Request&, http::Responder respond) {
     if (!is_ready_.load()) {
-      return respond(http::error_response(cancelled_error("pipelines are being restored")));
+      return respond(not_ready_response());
     }
     jobs_.run([this, respond = std::move(respond)] {
       Json pipelines = Json::array();

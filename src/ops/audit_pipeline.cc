@@ -2,11 +2,10 @@
 
 #include <algorithm>
 #include <chrono>
-#include <condition_variable>
-#include <mutex>
 #include <set>
 
 #include "base/check.h"
+#include "base/thread.h"
 #include "ops/audit_features.h"
 #include "ops/audit_rows.h"
 #include "ops/audit_windows.h"
@@ -50,12 +49,9 @@ PipelineAudit::Reports PipelineAudit::reports() const {
 
 bool PipelineAudit::wait_until(const std::function<bool()>& is_done) const {
   const auto give_up = clock_.monotonic_now() + kSettleNs;
-  std::mutex mutex;
-  std::condition_variable never_notified;
-  std::unique_lock lock(mutex);
   while (!is_done()) {
     if (is_cancelled_() || clock_.monotonic_now() >= give_up) return false;
-    never_notified.wait_for(lock, kPollInterval);
+    pause_for(kPollInterval);
   }
   return true;
 }

@@ -5,6 +5,7 @@
 #include "http/error_response.h"
 #include "ops/audit.h"
 #include "ops/audit_replay.h"
+#include "ops/responses.h"
 
 namespace millrace::ops {
 namespace {
@@ -13,13 +14,6 @@ using Json = nlohmann::ordered_json;
 
 constexpr int kWaitingMax = 4;
 constexpr std::int64_t kPartitionMax = 1'000'000;
-
-http::Response json_response(const Json& body) {
-  return {200,
-          "application/json",
-          {},
-          body.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"};
-}
 
 Result<ReplayRequest> replay_request(const http::Query& query) {
   ReplayRequest request;
@@ -51,7 +45,7 @@ void AuditRoutes::add_routes(http::Router& router) {
 
 void AuditRoutes::run(const http::Responder& respond, std::function<http::Response()> job) {
   if (!is_ready_.load()) {
-    return respond(http::error_response(cancelled_error("pipelines are being restored")));
+    return respond(not_ready_response());
   }
   if (waiting_.fetch_add(1) >= kWaitingMax) {
     --waiting_;

@@ -7,15 +7,12 @@
 #include "base/time_text.h"
 #include "codec/json.h"
 #include "http/error_response.h"
+#include "ops/responses.h"
 
 namespace millrace::ops {
 namespace {
 
 using features::FeatureGroupReport;
-
-http::Response not_ready() {
-  return http::error_response(cancelled_error("pipelines are being restored"));
-}
 
 std::string list_body(const std::vector<FeatureGroupReport>& groups) {
   std::string body = "{\"groups\":[";
@@ -82,13 +79,13 @@ void FeatureRoutes::add_routes(http::Router& router) {
 
 void FeatureRoutes::list(const http::Responder& respond) const {
   const auto* service = service_.load();
-  if (service == nullptr) return respond(not_ready());
+  if (service == nullptr) return respond(not_ready_response());
   respond({200, "application/json", {}, list_body(service->groups())});
 }
 
 void FeatureRoutes::get(const http::Request& request, const http::Responder& respond) const {
   const auto* service = service_.load();
-  if (service == nullptr) return respond(not_ready());
+  if (service == nullptr) return respond(not_ready_response());
   const auto& group = request.parameter("group");
   const auto id = request.query.find("id");
   if (!id) {

@@ -6,23 +6,13 @@
 
 #include "http/error_response.h"
 #include "lake/partition_path.h"
+#include "ops/responses.h"
 
 namespace millrace::ops {
 namespace {
 
 using Json = nlohmann::ordered_json;
 using lake::DeliveryReport;
-
-http::Response json_response(const Json& body) {
-  return {200,
-          "application/json",
-          {},
-          body.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"};
-}
-
-http::Response not_ready() {
-  return http::error_response(cancelled_error("pipelines are being restored"));
-}
 
 std::string sink_of(const http::Request& request) {
   return std::string(request.query.find("sink").value_or(""));
@@ -76,7 +66,7 @@ void LakeRoutes::add_routes(http::Router& router) {
 
 void LakeRoutes::list(const http::Request& request, const http::Responder& respond) const {
   const auto* service = service_.load();
-  if (service == nullptr) return respond(not_ready());
+  if (service == nullptr) return respond(not_ready_response());
   const auto files = service->list(sink_of(request));
   if (!files.is_ok()) return respond(http::error_response(files.status()));
   Json listed = Json::array();
@@ -86,7 +76,7 @@ void LakeRoutes::list(const http::Request& request, const http::Responder& respo
 
 void LakeRoutes::verify(const http::Request& request, const http::Responder& respond) const {
   const auto* service = service_.load();
-  if (service == nullptr) return respond(not_ready());
+  if (service == nullptr) return respond(not_ready_response());
   Json checks = Json::array();
   bool is_exact = true;
   for (const auto& check : service->verify(sink_of(request))) {

@@ -5,6 +5,7 @@
 
 #include "base/time_text.h"
 #include "http/error_response.h"
+#include "ops/responses.h"
 #include "ops/trace.h"
 
 namespace millrace::ops {
@@ -14,13 +15,6 @@ using Json = nlohmann::ordered_json;
 
 constexpr int kWaitingMax = 16;
 constexpr std::int64_t kPartitionMax = 1'000'000;
-
-http::Response json_response(const Json& body) {
-  return {200,
-          "application/json",
-          {},
-          body.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"};
-}
 
 Result<TraceRequest> trace_request(const http::Query& query) {
   constexpr auto kMax = std::numeric_limits<std::int64_t>::max();
@@ -61,7 +55,7 @@ void TraceRoutes::add_routes(http::Router& router) {
 
 void TraceRoutes::trace(const http::Request& request, const http::Responder& respond) {
   if (!is_ready_.load()) {
-    return respond(http::error_response(cancelled_error("pipelines are being restored")));
+    return respond(not_ready_response());
   }
   const auto wanted = trace_request(request.query);
   if (!wanted.is_ok()) return respond(http::error_response(wanted.status()));

@@ -14,12 +14,9 @@ constexpr std::int64_t kLiveFeedMs = 3'600'000;  // R13: newer events make a fee
 // Polls until `is_done`; false when cancelled first.
 bool wait_until(const std::function<bool()>& is_done, const std::function<bool()>& is_cancelled) {
   constexpr std::chrono::milliseconds kPollInterval{2};
-  Mutex mutex;
-  Condition never_notified;
-  std::unique_lock lock(mutex);
   while (!is_done()) {
     if (is_cancelled()) return false;
-    never_notified.wait_for(lock, kPollInterval);
+    pause_for(kPollInterval);
   }
   return true;
 }

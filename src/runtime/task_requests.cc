@@ -68,14 +68,9 @@ void TaskRunner::serve_running(const Result<task::SnapshotEntry>& result) {
   std::erase_if(snapshot_requests_, [](const auto& request) { return request.is_running; });
 }
 
-void TaskRunner::become_fresh() {
-  start_fresh();
-  event_count_ = 0;
-}
-
 Result<RestoredRange> TaskRunner::restore_from(const task::SnapshotEntry& from,
                                                const JournalState& journal) {
-  become_fresh();
+  start_fresh();
   MR_ASSIGN_OR_RETURN(const auto snapshot, get_snapshot(*services_.objects, from));
   MR_RETURN_IF_ERROR(use_snapshot(snapshot));
   MR_RETURN_IF_ERROR(attach_ids());
@@ -99,7 +94,7 @@ Status TaskRunner::restore_again(RestoreRequest request) {
   auto restored = restore_from(request.from, journal);
   outputs_.set_suppressed(false);
   if (!restored.is_ok()) {
-    become_fresh();
+    start_fresh();
     std::uint64_t applied_sequence = 0;
     MR_RETURN_IF_ERROR(restore_snapshot(journal, committed_offset_, applied_sequence));
     MR_RETURN_IF_ERROR(replay(journal, applied_sequence, committed_offset_));

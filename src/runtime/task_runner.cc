@@ -29,10 +29,7 @@ constexpr std::int64_t kNanosPerMilli = 1'000'000;
 bool wait_a_moment(DiskPatience& patience) {
   if (patience.wait_ms_left <= 0) return false;
   patience.wait_ms_left -= kDiskRetryMs;
-  Mutex mutex;
-  Condition never;
-  std::unique_lock lock(mutex);
-  never.wait_for(lock, std::chrono::milliseconds(kDiskRetryMs), [] { return false; });
+  pause_for(std::chrono::milliseconds(kDiskRetryMs));
   return true;
 }
 
@@ -54,6 +51,7 @@ TaskRunner::TaskRunner(RunnerServices services, RunnerOptions options, TaskMaker
 void TaskRunner::start_fresh() {
   ids_.reset();
   task_ = make_task_();
+  event_count_ = 0;
   if (task_->dedup() == nullptr) return;
   task_->dedup()->set_open_ids_max(options_.dedup_open_ids_max);
   ids_ = std::make_unique<IdStore>(this, *services_.objects, *services_.snapshots, *services_.clock,
@@ -272,12 +270,12 @@ Status TaskRunner::hand_over() {
     }
     return std::move(appended).take_status();
   }
-  take_over(*appended);
+  note_handed_over(appended->sequence);
   return ok_status();
 }
 
-void TaskRunner::take_over(const log::Appended& appended) {
-  stalled_->ready.sequence = appended.sequence;
+void TaskRunner::note_handed_over(log::CommitSequence sequence) {
+  stalled_->ready.sequence = sequence;
   in_flight_.push_back(std::move(stalled_->ready));
   stalled_.reset();
   ++commits_;

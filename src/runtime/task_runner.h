@@ -157,7 +157,7 @@ class TaskRunner {
   Status finish_commits(DiskPatience& patience);
   Status finish_snapshot(DiskPatience& patience);
   // The log has taken the stalled commit.
-  void take_over(const log::Appended& appended);
+  void note_handed_over(log::CommitSequence sequence);
   void add_entry(task::JournalEvent event, WallTime wall_time);
   void maybe_snapshot();
   void collect_snapshot();
@@ -169,7 +169,6 @@ class TaskRunner {
   void serve_running(const Result<task::SnapshotEntry>& result);
   Status restore_again(RestoreRequest request);
   Result<RestoredRange> restore_from(const task::SnapshotEntry& from, const JournalState& journal);
-  void become_fresh();
   [[nodiscard]] SnapshotIdentity snapshot_identity() const;
   Result<task::SnapshotEntry> write_snapshot();
   [[nodiscard]] std::string encode_state(std::vector<std::string>& names);

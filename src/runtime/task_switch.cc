@@ -112,10 +112,7 @@ Status TaskRunner::add_switch(const task::PipelineEntry& version, EventTime merg
 
 void TaskRunner::finish_switch(log::CommitSequence sequence) {
   MR_CHECK(is_switching_ && stalled_);
-  stalled_->ready.sequence = sequence;
-  in_flight_.push_back(std::move(stalled_->ready));
-  stalled_.reset();
-  ++commits_;
+  note_handed_over(sequence);
   is_switching_ = false;
   retire_durable();
   publish_report(true);
