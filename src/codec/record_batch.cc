@@ -78,6 +78,7 @@ std::size_t nullable_size(std::optional<std::string_view> bytes) {
 
 Status check_counts(const BatchHeader& header) {
   if (header.base_offset.value < 0 || header.last_offset_delta < 0 ||
+      header.last_offset_delta == std::numeric_limits<std::int32_t>::max() ||
       header.base_offset.value >
           std::numeric_limits<std::int64_t>::max() - 1 - header.last_offset_delta) {
     return corrupt_error("record batch: offsets " + std::to_string(header.base_offset.value) +

@@ -152,6 +152,12 @@ TEST(RecordBatch, batches_of_a_kafka_client_are_read) {
   }
 }
 
+TEST(RecordBatch, spans_fewer_offsets_than_an_int_counts) {
+  constexpr auto kMax = std::numeric_limits<std::int32_t>::max();
+  EXPECT_TRUE(parse_batch_header(batch_of("", 0, kMax - 1)).is_ok());
+  EXPECT_EQ(parse_batch_header(batch_of("", 0, kMax)).status().code(), StatusCode::corrupt);
+}
+
 TEST(RecordBatch, header_of_a_kafka_client_is_read) {
   const auto header = parse_batch_header(from_hex(kLz4Hex));
   ASSERT_TRUE(header.is_ok());
