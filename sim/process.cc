@@ -164,8 +164,9 @@ void Process::cut_off() {
 void Process::abandon() {
   cut_off();
   if (lake_) lake_->stop();
-  // Cancels drains; that nothing can be committed any more is why it was called.
-  if (runtime_) std::ignore = runtime_->stop();
+  // Cancels drains; that nothing can be committed any more is why it was called. What is dead waits
+  // for nothing.
+  if (runtime_) std::ignore = runtime_->stop(runtime::DiskPatience{0});
 }
 
 }  // namespace millrace::sim

@@ -97,12 +97,11 @@ Status Runtime::delete_snapshot(const std::string& pipeline, const std::string& 
   return catalog_.remove(pipeline, name);
 }
 
-Status Runtime::stop() {
+Status Runtime::stop(DiskPatience patience) {
   is_stopping_.store(true);
   stop_changed_.notify_all();
   if (control_.joinable()) control_.join();
   for (auto& worker : workers_) worker->stop();
-  DiskPatience patience;
   Status first;
   for (auto& runner : runners_) {
     auto status = runner->finish(patience);

@@ -41,7 +41,7 @@ class Runtime {
   // starts the workers. Once. A pipeline that is refused leaves nothing behind.
   Status start(std::vector<std::unique_ptr<pipeline::Pipeline>> pipelines);
   // Commits everything, snapshots every task, stops. The next start replays nothing.
-  Status stop();
+  Status stop(DiskPatience patience = {});
 
   // Any thread, after start().
   [[nodiscard]] const std::vector<std::unique_ptr<PipelineRunner>>& pipelines() const {
