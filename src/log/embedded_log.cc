@@ -88,12 +88,10 @@ Status create_new(sys::FileSystem& files, const Clock& clock, const EmbeddedLogO
 // power loss may still take back, after what the one before it needs was removed.
 Status make_checkpoint_durable(sys::FileSystem& files, const std::string& folder) {
   MR_RETURN_IF_ERROR(files.sync_folder(folder));
-  // The folder's own name is durable only once its parent is synced; not every parent can be
-  // opened.
+  // The folder's own name is durable only once its parent is synced.
   const std::size_t slash = folder.find_last_of('/');
   const std::string parent = slash == std::string::npos ? "." : folder.substr(0, slash);
-  if (!parent.empty()) static_cast<void>(files.sync_folder(parent));
-  return ok_status();
+  return files.sync_folder(parent.empty() ? "/" : parent);
 }
 
 Status remove_wal_below(sys::FileSystem& files, const std::string& folder, std::uint64_t sequence) {

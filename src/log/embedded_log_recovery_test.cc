@@ -105,6 +105,16 @@ class RecoveryTest : public testing::Test {
   const std::string first_wal_ = "/data/log/wal/" + wal_file_name(1);
 };
 
+// Its name would go with the next power loss, and everything acknowledged until then.
+TEST_F(RecoveryTest, a_folder_whose_own_name_cannot_be_made_durable_is_not_opened) {
+  files_.set_hook([](std::string_view operation, const std::string& path) {
+    return operation == "sync_folder" && path == "/data" ? io_error("sync") : ok_status();
+  });
+  EXPECT_EQ(try_open().code(), StatusCode::io);
+  files_.set_hook(nullptr);
+  open();
+}
+
 TEST_F(RecoveryTest, an_acknowledgement_comes_only_after_a_completed_sync_of_the_record) {
   open_new();
   for (int i = 0; i < 20; ++i) {
