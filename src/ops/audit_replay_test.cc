@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "ops/replay_test_support.h"
+#include "runtime/snapshot_store.h"
 
 namespace millrace::ops {
 namespace {
@@ -137,6 +138,42 @@ TEST_F(AuditReplay, a_damaged_snapshot_is_passed_over_for_an_older_one) {
   EXPECT_TRUE(after.front().bounds.snapshot.empty());
 }
 
+// The running task would retire it, and delete it with its runs of ids.
+TEST_F(AuditReplay, the_snapshot_it_began_with_stays_as_long_as_it_lives) {
+  use(1);
+  world_->start();
+  const auto& task = world_->task(0, 0);
+  const auto take_snapshots = [&] {
+    const auto wanted = task.report().snapshots + 6;
+    while (task.report().snapshots < wanted) world_->feed(1);
+  };
+  take_snapshots();
+  const runtime::ReplaySubject subject{&world_->storage().log(), &world_->storage().objects(),
+                                       &world_->runtime().catalog(), &task.options(),
+                                       task.task_maker()};
+  auto opened = TaskReplay::open(subject, {task.report().durable_offset + -1, {}});
+  ASSERT_TRUE(opened.is_ok()) << opened.status().to_string();
+  auto replay = std::move(opened).value();
+  const auto base = replay->bounds().snapshot;
+  ASSERT_FALSE(base.empty());
+  const auto object = world_->storage().objects().get(base);
+  ASSERT_TRUE(object.is_ok());
+  const auto needed = runtime::decode_snapshot(*object)->objects;
+  EXPECT_FALSE(needed.empty());
+  take_snapshots();
+  EXPECT_TRUE(world_->storage().objects().head(base).is_ok());
+  for (const auto& key : needed) {
+    EXPECT_TRUE(world_->storage().objects().head(key).is_ok()) << key;
+  }
+  for (bool has_more = true; has_more;) {
+    const auto stepped = replay->step();
+    ASSERT_TRUE(stepped.is_ok()) << stepped.status().to_string();
+    has_more = *stepped;
+  }
+  replay.reset();
+  while (world_->storage().objects().head(base).is_ok()) take_snapshots();
+}
+
 TEST_F(AuditReplay, what_no_snapshot_reaches_is_refused_with_the_earliest_offset) {
   use(1);
   world_->start();
@@ -250,7 +287,8 @@ class ReplayFaults : public AuditReplay {
     copy.create_topics(world_->runner().plan());
     const auto& task = world_->task(stage, 0);
     const runtime::ReplaySubject subject{&world_->storage().log(), &world_->storage().objects(),
-                                         &task.options(), task.task_maker()};
+                                         &world_->runtime().catalog(), &task.options(),
+                                         task.task_maker()};
     auto opened = TaskReplay::open(subject, {});
     EXPECT_TRUE(opened.is_ok()) << opened.status().to_string();
     auto& replay = **opened;

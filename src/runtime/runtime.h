@@ -56,6 +56,7 @@ class Runtime {
   // Of a pipeline that does not run any more, too.
   Status delete_snapshot(const std::string& pipeline, const std::string& name);
   [[nodiscard]] const SnapshotCatalog& catalog() const { return catalog_; }
+  [[nodiscard]] SnapshotCatalog& catalog() { return catalog_; }
 
  private:
   void control_loop();

@@ -204,14 +204,23 @@ bool SnapshotCatalog::protects(const std::string& object_key) const {
   return protected_.contains(object_key);
 }
 
-std::unique_ptr<SnapshotCatalog::Hold> SnapshotCatalog::hold(std::string object_key) {
-  return std::make_unique<Hold>(*this, std::move(object_key));
+bool SnapshotCatalog::retire(const std::string& object_key) {
+  const std::lock_guard lock(mutex_);
+  if (protected_.contains(object_key)) return false;
+  retiring_.insert(object_key);
+  return true;
 }
 
-SnapshotCatalog::Hold::Hold(SnapshotCatalog& catalog, std::string object_key)
-    : catalog_(catalog), object_key_(std::move(object_key)) {
-  const std::lock_guard lock(catalog_.mutex_);
-  catalog_.protected_.insert(object_key_);
+void SnapshotCatalog::forget_retired(const std::string& object_key) {
+  const std::lock_guard lock(mutex_);
+  retiring_.erase(object_key);
+}
+
+std::unique_ptr<SnapshotCatalog::Hold> SnapshotCatalog::hold(std::string object_key) {
+  const std::lock_guard lock(mutex_);
+  if (retiring_.contains(object_key)) return nullptr;
+  protected_.insert(object_key);
+  return std::unique_ptr<Hold>(new Hold(*this, std::move(object_key)));
 }
 
 SnapshotCatalog::Hold::~Hold() {

@@ -58,20 +58,29 @@ class SnapshotCatalog {
                                            const std::string& name) const;
   [[nodiscard]] std::vector<NamedSnapshot> list() const;  // by pipeline, then name
 
-  // Whether a named snapshot, or one being made, refers to the object: it must not be retired.
+  // Whether a name, or somebody who holds it, refers to the object: it must not be retired.
   [[nodiscard]] bool protects(const std::string& object_key) const;
-  // Protects the object until the hold is given back; for a snapshot that is about to get a name.
+  // Of the task that has the snapshot: begins its retirement, unless it is protected; then false.
+  // forget_retired() once the object is released.
+  [[nodiscard]] bool retire(const std::string& object_key);
+  void forget_retired(const std::string& object_key);
+  // Protects the object until the hold is given back; for a snapshot that is about to get a name,
+  // or that somebody reads.
   class Hold {
    public:
-    Hold(SnapshotCatalog& catalog, std::string object_key);
     ~Hold();
     Hold(const Hold&) = delete;
     Hold& operator=(const Hold&) = delete;
 
    private:
+    friend class SnapshotCatalog;
+    Hold(SnapshotCatalog& catalog, std::string object_key)
+        : catalog_(catalog), object_key_(std::move(object_key)) {}
     SnapshotCatalog& catalog_;
     const std::string object_key_;
   };
+  // Null when it is being retired. Once that is durable the journal names it no more: who does not
+  // own the snapshot looks there after holding it.
   [[nodiscard]] std::unique_ptr<Hold> hold(std::string object_key);
 
  private:
@@ -85,6 +94,7 @@ class SnapshotCatalog {
   std::map<Name, NamedSnapshot> snapshots_;
   std::set<Name> names_in_use_;  // being written
   std::multiset<std::string> protected_;
+  std::set<std::string> retiring_;
 };
 
 }  // namespace millrace::runtime

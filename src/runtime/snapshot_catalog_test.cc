@@ -106,5 +106,19 @@ TEST(SnapshotCatalog, objects_are_protected_as_long_as_any_name_or_hold_needs_th
   EXPECT_FALSE(catalog.protects("shared"));
 }
 
+TEST(SnapshotCatalog, an_object_is_either_held_or_retired) {
+  log::ManualClock clock;
+  Storage storage(clock);
+  SnapshotCatalog catalog(storage.log());
+  auto hold = catalog.hold("x");
+  ASSERT_NE(hold, nullptr);
+  EXPECT_FALSE(catalog.retire("x"));
+  hold.reset();
+  EXPECT_TRUE(catalog.retire("x"));
+  EXPECT_EQ(catalog.hold("x"), nullptr);
+  catalog.forget_retired("x");
+  EXPECT_NE(catalog.hold("x"), nullptr);
+}
+
 }  // namespace
 }  // namespace millrace::runtime

@@ -231,6 +231,7 @@ Status TaskReplay::use(const Base& base) {
     task_->start_at(base.at);
     return ok_status();
   }
+  MR_RETURN_IF_ERROR(hold(*base.snapshot));
   MR_ASSIGN_OR_RETURN(const auto topic, subject_.log->topic(task.source.topic));
   MR_ASSIGN_OR_RETURN(const auto snapshot, get_snapshot(*subject_.objects, *base.snapshot));
   MR_RETURN_IF_ERROR(
@@ -243,7 +244,21 @@ Status TaskReplay::use(const Base& base) {
   const auto prefix = task_prefix(task.pipeline, task.stage, task.source.partition);
   MR_ASSIGN_OR_RETURN(const auto existing, subject_.objects->list(prefix));
   const auto open = std::make_shared<OpenObjects>(*subject_.objects);
-  return attach_ids(*subject_.objects, prefix, open, *dedup, existing);
+  return attach_ids(*subject_.objects, find_id_keys(prefix, snapshot.objects), open, *dedup,
+                    existing);
+}
+
+// What is held is not retired from then on, and what was retired before the journal names no more.
+Status TaskReplay::hold(const task::SnapshotEntry& snapshot) {
+  if (subject_.catalog == nullptr) return ok_status();
+  snapshot_hold_ = subject_.catalog->hold(snapshot.object_key);
+  MR_ASSIGN_OR_RETURN(const auto journal,
+                      summarize_journal(*subject_.log, subject_.task->journal));
+  const bool is_kept =
+      snapshot_hold_ != nullptr &&
+      std::any_of(journal.snapshots.begin(), journal.snapshots.end(),
+                  [&](const auto& kept) { return kept.object_key == snapshot.object_key; });
+  return is_kept ? ok_status() : corrupt_error("it was retired meanwhile");
 }
 
 Result<bool> TaskReplay::step() {

@@ -16,10 +16,11 @@
 
 namespace millrace::runtime {
 
-// Which task is replayed. `log`, `objects` and `task` outlive the replay.
+// Which task is replayed. `log`, `objects`, `catalog` and `task` outlive the replay.
 struct ReplaySubject {
   log::Log* log = nullptr;
   objects::ObjectStore* objects = nullptr;
+  SnapshotCatalog* catalog = nullptr;  // the running task's; null: it retires nothing meanwhile
   const RunnerOptions* task = nullptr;
   TaskRunner::TaskMaker make_task;
 };
@@ -55,8 +56,8 @@ struct ReplayBounds {
 
 // A shadow of a running task: restored from a snapshot at or below the range, fed the input and the
 // journal's decisions as the task was, with outputs suppressed until the range begins. Reads what
-// is durable and committed, shares nothing with the running task, and holds input against retention
-// while it lives. Memory: that of one task, one fetch, and the journal's decisions. One thread.
+// is durable and committed, shares nothing with the running task, and holds input and the snapshot
+// it began with, runs of ids included, against retention while it lives. Memory: that of one task, one fetch, and the journal's decisions. One thread.
 //
 // The beginning of what can be replayed is that of the oldest snapshot the journal names, or of the
 // journal itself; the more are kept, the further back it reaches. Of another pipeline version's
@@ -106,6 +107,7 @@ class TaskReplay {
   Status restore(const ReplayRange& range);
   Status find_outputs_since();
   Status use(const Base& base);
+  Status hold(const task::SnapshotEntry& snapshot);
   [[nodiscard]] Status unreachable(Offset wanted, const std::vector<Base>& bases,
                                    const std::string& why) const;
   Result<bool> apply_decisions();
@@ -115,6 +117,7 @@ class TaskReplay {
   const std::string holder_;  // of the pin
   JournalSummary journal_;
   ReplayBounds bounds_;
+  std::unique_ptr<SnapshotCatalog::Hold> snapshot_hold_;
   std::unique_ptr<task::Task> task_;
   task::Outputs outputs_;
   Offset start_offset_;
