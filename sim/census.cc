@@ -8,7 +8,7 @@ namespace millrace::sim {
 namespace {
 
 // Every long run must get to all of these.
-constexpr std::array<std::string_view, 64> kExpected{{
+constexpr std::array<std::string_view, 75> kExpected{{
     "clock.set_back",
     "commit.stalled",
     "crash.after_failure",
@@ -51,6 +51,15 @@ constexpr std::array<std::string_view, 64> kExpected{{
     "producer.repeat_recognised",
     "producer.told_to_wait",
     "retention.cut_input",
+    "snapshot.garbage_checked",
+    "snapshot.name_deleted",
+    "snapshot.name_survived",
+    "snapshot.name_taken",
+    "snapshot.named",
+    "snapshot.not_named",
+    "snapshot.not_restored",
+    "snapshot.of_other_version",
+    "snapshot.restored",
     "start.cut_short",
     "start.failed_by_disk",
     "start.ok",
@@ -63,6 +72,8 @@ constexpr std::array<std::string_view, 64> kExpected{{
     "store.busy",
     "store.late",
     "store.request_lost",
+    "store.run_of_ids_put",
+    "store.run_of_ids_removed",
     "table.changed",
     "task.began_at_the_start",
     "task.fell_back_to_older_snapshot",

@@ -372,7 +372,7 @@ Result<std::vector<std::string>> FaultFileSystem::list(const std::string& path) 
   const std::lock_guard lock(mutex_);
   MR_RETURN_IF_ERROR(ask("list", path));
   std::set<std::string> names;
-  const std::string prefix = path + "/";
+  const std::string prefix = path.ends_with('/') ? path : path + "/";
   const auto add = [&](const std::string& name) {
     if (!name.starts_with(prefix)) return;
     const std::string rest = name.substr(prefix.size());

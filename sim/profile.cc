@@ -64,6 +64,8 @@ Profile make_profile(std::uint64_t seed) {
   p.clean_stop_one_in = any_of(random, std::array<std::uint32_t, 3>{2, 4, 10});
   p.upgrade_one_in = rarely(3, 2);
   p.table_change_one_in = rarely(2, 3);
+  p.has_names = random.one_in(3);
+  if (random.one_in(2)) p.dedup_open_ids_max = 1 + random.below(20);
   return p;
 }
 
@@ -76,6 +78,8 @@ std::string describe(const Profile& p) {
          number(p.order_partitions) + ", " + number(p.lives) + " lives up to " +
          number(p.life_ms_max) + " ms, " + number(p.events_per_partition) + " events each" +
          (p.is_live ? ", live" : ", replay") + (p.has_directory_store ? ", directory store" : "") +
+         (p.has_names ? ", named snapshots" : "") +
+         (p.dedup_open_ids_max < 1000 ? ", " + number(p.dedup_open_ids_max) + " open ids" : "") +
          (p.retention_ms >= 0 ? ", retention " + number(p.retention_ms) + " ms" : "");
 }
 

@@ -6,6 +6,7 @@
 #include "sim/scheduler.h"
 #include "sim/sim_disk.h"
 #include "sim/sim_store.h"
+#include "task/dedup.h"
 
 namespace millrace::sim {
 
@@ -25,6 +26,7 @@ struct Profile {
   std::int64_t segment_bytes = 8 << 10;
   std::int64_t retention_ms = -1;  // of the input topics
   bool has_directory_store = false;
+  std::size_t dedup_open_ids_max = task::Dedup::kOpenIdsMax;
 
   // The pipelines.
   int tick_partitions = 2;
@@ -41,6 +43,7 @@ struct Profile {
   std::uint32_t duplicate_one_in = 10;
   std::uint32_t late_one_in = 10;
   std::uint32_t pause_one_in = 20;
+  bool has_names = false;  // somebody names snapshots and goes back to them
 
   // The faults.
   DiskFaults disk;

@@ -105,6 +105,7 @@ auto SimStore::request(const char* name, const std::string& key, bool changes, A
 }
 
 Status SimStore::put(const std::string& key, std::string_view bytes, bool only_if_absent) {
+  if (key.find("/runs/") != std::string::npos) census_.count("store.run_of_ids_put");
   return request(
       "put", key, true,
       [world = &world_, backend = backend_.get(), key, kept = std::string(bytes), only_if_absent] {
@@ -132,6 +133,7 @@ Result<objects::ObjectInfo> SimStore::head(const std::string& key) {
 }
 
 Status SimStore::remove(const std::string& key) {
+  if (key.find("/runs/") != std::string::npos) census_.count("store.run_of_ids_removed");
   return request("remove", key, true, [world = &world_, backend = backend_.get(), key]() -> Status {
     if (backend != nullptr) return backend->remove(key);
     world->objects.erase(key);

@@ -13,10 +13,11 @@ namespace {
 
 constexpr std::int64_t kStartAttempts = 5;
 constexpr std::int64_t kFinishMsMax = 600'000;
+constexpr std::int64_t kSweepMs = 10'000;  // for requests still on their way, and for removals
 
 }  // namespace
 
-Simulation::Simulation(const Profile& profile, bool is_tracing) : world_(profile), flips_(world_) {
+Simulation::Simulation(const Profile& profile, bool is_tracing) : world_(profile), flips_(world_), names_(world_) {
   world_.scheduler.set_tracing(is_tracing);
 }
 
@@ -69,6 +70,7 @@ void Simulation::start_outsiders() {
   outsiders_.emplace_back([this] { flush_now_and_then(); });
   outsiders_.emplace_back([this] { read_features(); });
   outsiders_.emplace_back([this] { sabotage(); });
+  if (profile.has_names) outsiders_.emplace_back([this] { name_snapshots(); });
 }
 
 void Simulation::join_outsiders() {
@@ -134,6 +136,16 @@ void Simulation::read_features() {
     } else if (found.status().code() != StatusCode::io && flips_.empty()) {
       world_.violation("features: " + found.status().to_string());
     }
+  }
+}
+
+void Simulation::name_snapshots() {
+  world_.scheduler.set_name("namer");
+  while (!world_.is_ending) {
+    world_.sleep_ms(5 + world_.random_ms(world_.profile.life_ms_max / 3));
+    if (world_.is_finishing) continue;
+    const World::Visit process(world_);
+    if (process) names_.ask(*process.operator->(), !flips_.empty());
   }
 }
 
@@ -265,6 +277,7 @@ bool Simulation::start_process(std::uint64_t life) {
     world_.census.count("start.ok");
     if (version_before_) world_.census.count("upgrade.done");
     version_before_.reset();
+    names_.check_started(*process_, !flips_.empty());
     return true;
   }
   take_start_failure(status);
@@ -367,6 +380,7 @@ void Simulation::finish() {
   join_outsiders();
   if (has_failed_) world_.violation("it failed without a fault: " + failure_);
   if (world_.violations().empty()) {
+    names_.restore_all(*process_);
     for (const auto& pipeline : process_->runtime().pipelines()) {
       const auto drained = process_->runtime().drain(*pipeline);
       if (!drained.is_ok()) world_.violation("drain: " + drained.status().to_string());
@@ -385,6 +399,7 @@ void Simulation::finish() {
     std::vector<const Producer*> producers;
     for (const auto& producer : producers_) producers.push_back(producer.get());
     check_at_the_end(world_, *process_, producers);
+    names_.delete_some(*process_);
     status = process_->stop();
     if (!status.is_ok()) world_.violation("the last stop: " + status.to_string());
   }
@@ -395,18 +410,25 @@ void Simulation::finish() {
 // After a clean stop nothing is replayed, and nothing new appears by itself but what the clock
 // does.
 void Simulation::check_second_start() {
+  world_.sleep_ms(kSweepMs);
+  world_.objects.late.deliver(world_.scheduler.now_ns());
   if (!start_process(2000)) {
     world_.violation("no start after a clean stop");
   } else {
+    world_.sleep_ms(kSweepMs);
+    names_.check_garbage(*process_);
     if (process_->log().recovery().groups_replayed > 0) {
       world_.violation("the log replayed groups after a clean stop");
     }
     for (const auto& pipeline : process_->runtime().pipelines()) {
       for (const auto& stage : pipeline->stages()) {
         for (const auto& runner : stage.tasks) {
-          if (runner->report().replayed_records > 0) {
-            world_.violation("a task replayed records after a clean stop");
-          }
+          const auto report = runner->report();
+          if (report.replayed_records == 0) continue;
+          world_.violation("after a clean stop " + stage.name + " " +
+                           runner->options().source.to_string() + " replayed " +
+                           std::to_string(report.replayed_records) + " records from " +
+                           std::to_string(report.restored_offset.value));
         }
       }
     }

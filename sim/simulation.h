@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "sim/bit_flips.h"
+#include "sim/named_snapshots.h"
 #include "sim/producer.h"
 #include "sim/world.h"
 
@@ -43,6 +44,7 @@ class Simulation {
   void drain_now_and_then();
   void flush_now_and_then();
   void read_features();
+  void name_snapshots();
   void sabotage();
 
   void live(std::uint64_t life);
@@ -67,6 +69,7 @@ class Simulation {
   std::vector<Thread> outsiders_;
   std::unique_ptr<Process> process_;
   BitFlips flips_;
+  NamedSnapshots names_;
   std::optional<PipelineVersions> version_before_;  // while an upgrade is not sure yet
 
   Mutex mutex_;

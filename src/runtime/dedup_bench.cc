@@ -73,7 +73,7 @@ struct Store {
 // A task's deduplication and what keeps it.
 struct Ids {
   explicit Ids(Store& store)
-      : named(*store.writer, kPrefix),
+      : named(*store.writer, kPrefix, static_cast<std::uint64_t>(store.clock.monotonic_now().value)),
         keeper(this, *store.objects, *store.writer, store.clock, named, std::uint64_t{1} << 20),
         dedup(kTtlUs, kSecret),
         writer(*store.writer) {}
@@ -155,7 +155,9 @@ double restore_seconds(Store& store, const std::string& state) {
   MR_CHECK(ids.dedup.restore(from).is_ok());
   const auto existing = store.objects->list(kPrefix);
   MR_CHECK(existing.is_ok());
-  const auto status = ids.keeper.attach(ids.dedup, *existing);
+  std::vector<std::string> names;
+  for (const auto& object : *existing) names.push_back(object.key);
+  const auto status = ids.keeper.attach(ids.dedup, *existing, names);
   MR_CHECK(status.is_ok());
   return static_cast<double>(store.clock.monotonic_now() - started) / 1e9;
 }

@@ -1,5 +1,6 @@
 #include "runtime/id_run_object.h"
 
+#include <charconv>
 #include <algorithm>
 #include <cinttypes>
 #include <cstdio>
@@ -10,6 +11,9 @@ namespace millrace::runtime {
 namespace {
 
 constexpr std::size_t kBlocksPerRead = 64;
+
+constexpr const char* kRuns = "runs";
+constexpr const char* kFingerprints = "fingerprints";
 
 std::string key_of(const std::string& prefix, const char* folder, const Hash128& content) {
   char name[64];
@@ -69,12 +73,30 @@ Result<RunCursor> open_cursor(objects::ObjectStore& store, const RunToMerge& run
 
 }  // namespace
 
-std::string id_run_key(const std::string& prefix, const Hash128& content) {
-  return key_of(prefix, "runs", content);
+std::string id_run_key(const std::string& prefix, const Hash128& content,
+                       const std::string& suffix) {
+  return key_of(prefix, kRuns, content) + suffix;
 }
 
-std::string fingerprints_key(const std::string& prefix, const Hash128& content) {
-  return key_of(prefix, "fingerprints", content);
+std::string fingerprints_key(const std::string& prefix, const Hash128& content,
+                             const std::string& suffix) {
+  return key_of(prefix, kFingerprints, content) + suffix;
+}
+
+IdKeys find_id_keys(const std::string& prefix, std::span<const std::string> names) {
+  IdKeys keys;
+  for (const auto& name : names) {
+    for (const char* folder : {kRuns, kFingerprints}) {
+      const auto start = prefix + folder + "/";
+      if (!name.starts_with(start) || name.size() < start.size() + 32) continue;
+      Hash128 content;
+      const char* at = name.data() + start.size();
+      const auto high = std::from_chars(at, at + 16, content.high, 16);
+      const auto low = std::from_chars(at + 16, at + 32, content.low, 16);
+      if (high.ptr == at + 16 && low.ptr == at + 32) keys.emplace(content, name);
+    }
+  }
+  return keys;
 }
 
 Result<const objects::ObjectReader*> OpenObjects::open(const std::string& key) {

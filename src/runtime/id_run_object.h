@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <list>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -15,9 +16,17 @@
 
 namespace millrace::runtime {
 
-// "<prefix>runs/<32 hex digits>" and "<prefix>fingerprints/<32 hex digits>"
-std::string id_run_key(const std::string& prefix, const Hash128& content);
-std::string fingerprints_key(const std::string& prefix, const Hash128& content);
+// "<prefix>runs/<32 hex digits><suffix>" and "<prefix>fingerprints/<32 hex digits><suffix>". The
+// suffix makes the name one that no object ever had: a request to remove an earlier one of the same
+// content may arrive at any time (see TaskObjects::new_suffix).
+std::string id_run_key(const std::string& prefix, const Hash128& content,
+                       const std::string& suffix);
+std::string fingerprints_key(const std::string& prefix, const Hash128& content,
+                             const std::string& suffix);
+// Keys of runs and of parts of a dump, by content.
+using IdKeys = std::map<Hash128, std::string>;
+// Those among the objects that a snapshot names.
+IdKeys find_id_keys(const std::string& prefix, std::span<const std::string> names);
 
 // How many objects a task has open at once; the one used longest ago is closed for another.
 class OpenObjects {

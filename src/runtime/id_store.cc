@@ -25,23 +25,24 @@ int tier_of(const task::IdRunName& run) {
   return static_cast<int>(std::bit_width(run.id_count)) / 3;
 }
 
-bool load_dump(objects::ObjectStore& store, const std::string& prefix, task::Dedup& dedup) {
+bool load_dump(objects::ObjectStore& store, const IdKeys& keys, task::Dedup& dedup) {
   for (const auto& part : dedup.dump_parts()) {
-    const auto bytes = store.get(fingerprints_key(prefix, part.content));
+    const auto key = keys.find(part.content);
+    if (key == keys.end()) return false;
+    const auto bytes = store.get(key->second);
     if (!bytes.is_ok() || hash128(*bytes, kPartSeed) != part.content) return false;
     if (!dedup.load_dump_part(*bytes).is_ok()) return false;
   }
   return true;
 }
 
-Status load_fingerprints(objects::ObjectStore& store, const std::string& prefix,
-                         task::Dedup& dedup) {
+Status load_fingerprints(objects::ObjectStore& store, const IdKeys& keys, task::Dedup& dedup) {
   // Without the dump, or with half of it, everything is read from the runs.
-  const bool has_dump = load_dump(store, prefix, dedup);
+  const bool has_dump = load_dump(store, keys, dedup);
   for (const auto& run : dedup.runs()) {
     if (!run.is_attached || (has_dump && run.is_covered)) continue;
     MR_RETURN_IF_ERROR(read_id_run(
-        store, id_run_key(prefix, run.name.content), run.name,
+        store, keys.at(run.name.content), run.name,
         [&](std::span<const Hash128> ids) { dedup.add_fingerprints(run.name.content, ids); }));
   }
   return ok_status();
@@ -49,13 +50,15 @@ Status load_fingerprints(objects::ObjectStore& store, const std::string& prefix,
 
 }  // namespace
 
-Status attach_ids(objects::ObjectStore& store, const std::string& prefix,
+Status attach_ids(objects::ObjectStore& store, const IdKeys& keys,
                   const std::shared_ptr<OpenObjects>& open, task::Dedup& dedup,
                   const std::vector<objects::ObjectInfo>& existing) {
   std::map<std::string, std::uint64_t> bytes_of;
   for (const auto& object : existing) bytes_of.emplace(object.key, object.bytes);
   for (const auto& run : dedup.runs()) {
-    const auto key = id_run_key(prefix, run.name.content);
+    const auto known = keys.find(run.name.content);
+    if (known == keys.end()) return corrupt_error("it does not name one of its runs of ids");
+    const auto& key = known->second;
     const auto found = bytes_of.find(key);
     if (found == bytes_of.end()) return not_found_error("it names " + key + ", which is not there");
     if (found->second != run.name.byte_count()) {
@@ -63,7 +66,7 @@ Status attach_ids(objects::ObjectStore& store, const std::string& prefix,
     }
     MR_CHECK(dedup.attach_run(run.name.content, std::make_shared<StoredRun>(open, key, run.name)));
   }
-  return load_fingerprints(store, prefix, dedup);
+  return load_fingerprints(store, keys, dedup);
 }
 
 void IdStore::Mailbox::put(Event event) {
@@ -85,11 +88,19 @@ IdStore::IdStore(const void* owner, objects::ObjectStore& store, SnapshotWriter&
       open_(std::make_shared<OpenObjects>(store)) {}
 
 std::shared_ptr<task::IdRunReader> IdStore::reader(const task::IdRunName& name) {
-  return std::make_shared<StoredRun>(open_, id_run_key(objects_.prefix(), name.content), name);
+  return std::make_shared<StoredRun>(open_, key_of(name.content), name);
 }
 
-Status IdStore::attach(task::Dedup& dedup, const std::vector<objects::ObjectInfo>& existing) {
-  return attach_ids(store_, objects_.prefix(), open_, dedup, existing);
+const std::string& IdStore::key_of(const Hash128& content) const {
+  const auto known = keys_.find(content);
+  MR_CHECK(known != keys_.end());
+  return known->second;
+}
+
+Status IdStore::attach(task::Dedup& dedup, const std::vector<objects::ObjectInfo>& existing,
+                       std::span<const std::string> names) {
+  keys_ = find_id_keys(objects_.prefix(), names);
+  return attach_ids(store_, keys_, open_, dedup, existing);
 }
 
 bool IdStore::pump(task::Dedup& dedup) {
@@ -117,7 +128,8 @@ void IdStore::try_later() {
 
 void IdStore::take_sealed(task::Dedup& dedup) {
   for (auto& run : dedup.take_sealed_runs()) {
-    const auto key = id_run_key(objects_.prefix(), run->name().content);
+    const auto key = id_run_key(objects_.prefix(), run->name().content, objects_.new_suffix());
+    keys_.insert_or_assign(run->name().content, key);
     objects_.know(key);
     pending_.push_back({run->name(), std::make_shared<PendingObject>(key, run->bytes(), run)});
   }
@@ -177,7 +189,8 @@ void IdStore::take_event(task::Dedup& dedup, Merged& event) {
     return;
   }
   // Known before, so that it is garbage when the bucket has expired meanwhile.
-  objects_.know(id_run_key(objects_.prefix(), event.result->content));
+  objects_.know(event.key);
+  keys_.insert_or_assign(event.result->content, event.key);
   dedup.replace_runs(inputs, *event.result, reader(*event.result));
 }
 
@@ -221,19 +234,19 @@ void IdStore::submit_merge(std::int64_t bucket, std::vector<task::IdRunName> inp
   merging_ = inputs;
   std::vector<RunToMerge> runs;
   for (const auto& name : inputs) {
-    runs.push_back({id_run_key(objects_.prefix(), name.content), name});
+    runs.push_back({key_of(name.content), name});
   }
   writer_.run(owner_, SnapshotWriter::Turn::later,
-              [mailbox = mailbox_, bucket, runs = std::move(runs),
-               prefix = objects_.prefix()](objects::ObjectStore& store) {
+              [mailbox = mailbox_, bucket, runs = std::move(runs), prefix = objects_.prefix(),
+               suffix = objects_.new_suffix()](objects::ObjectStore& store) {
                 auto merged = merge_id_runs(store, bucket, runs);
-                Status status = merged.status();
-                if (status.is_ok()) {
-                  status =
-                      store.put(id_run_key(prefix, merged->first.content), merged->second, false);
-                }
-                mailbox->put(Merged{status.is_ok() ? Result<task::IdRunName>(merged->first)
-                                                   : Result<task::IdRunName>(status)});
+                if (!merged.is_ok()) return mailbox->put(Merged{merged.status(), ""});
+                const auto& [name, bytes] = *merged;
+                const auto key = id_run_key(prefix, name.content, suffix);
+                auto status = store.put(key, bytes, false);
+                mailbox->put(Merged{status.is_ok() ? Result<task::IdRunName>(name)
+                                                   : Result<task::IdRunName>(std::move(status)),
+                                    key});
               });
 }
 
@@ -267,7 +280,8 @@ bool IdStore::continue_dump(task::Dedup& dedup) {
 void IdStore::submit_part() {
   const auto bytes = std::make_shared<const std::string>(std::exchange(dump_->part, {}));
   const auto content = hash128(*bytes, kPartSeed);
-  const auto key = fingerprints_key(objects_.prefix(), content);
+  const auto key = fingerprints_key(objects_.prefix(), content, objects_.new_suffix());
+  keys_.insert_or_assign(content, key);
   objects_.know(key);
   dump_->parts.push_back({content, bytes->size()});
   ++dump_->in_flight;
@@ -301,12 +315,8 @@ Status IdStore::flush(task::Dedup& dedup) {
 
 std::vector<std::string> IdStore::named_keys(const task::Dedup& dedup) const {
   std::vector<std::string> keys;
-  for (const auto& run : dedup.runs()) {
-    keys.push_back(id_run_key(objects_.prefix(), run.name.content));
-  }
-  for (const auto& part : dedup.dump_parts()) {
-    keys.push_back(fingerprints_key(objects_.prefix(), part.content));
-  }
+  for (const auto& run : dedup.runs()) keys.push_back(key_of(run.name.content));
+  for (const auto& part : dedup.dump_parts()) keys.push_back(key_of(part.content));
   return keys;
 }
 
@@ -316,15 +326,18 @@ std::vector<std::shared_ptr<PendingObject>> IdStore::pending() const {
   return objects;
 }
 
-std::set<std::string> IdStore::keys_in_use(const task::Dedup& dedup) const {
-  const auto named = named_keys(dedup);
-  std::set<std::string> keys(named.begin(), named.end());
-  for (const auto& run : pending_) keys.insert(run.object->key());
-  for (const auto& run : merging_) keys.insert(id_run_key(objects_.prefix(), run.content));
-  if (!dump_) return keys;
-  for (const auto& part : dump_->parts) {
-    keys.insert(fingerprints_key(objects_.prefix(), part.content));
+std::set<std::string> IdStore::keys_in_use(const task::Dedup& dedup) {
+  std::set<Hash128> contents;
+  for (const auto& run : dedup.runs()) contents.insert(run.name.content);
+  for (const auto& part : dedup.dump_parts()) contents.insert(part.content);
+  for (const auto& run : pending_) contents.insert(run.name.content);
+  for (const auto& run : merging_) contents.insert(run.content);
+  if (dump_) {
+    for (const auto& part : dump_->parts) contents.insert(part.content);
   }
+  std::erase_if(keys_, [&](const auto& known) { return !contents.contains(known.first); });
+  std::set<std::string> keys;
+  for (const auto& [content, key] : keys_) keys.insert(key);
   return keys;
 }
 

@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
@@ -16,9 +17,9 @@
 
 namespace millrace::runtime {
 
-// Readers and fingerprints for a deduplication just restored, whose runs stand below `prefix`.
-// Fails when a run is not in `existing`, the objects there, or one that must be read is damaged.
-Status attach_ids(objects::ObjectStore& store, const std::string& prefix,
+// Readers and fingerprints for a deduplication just restored, whose runs have these keys. Fails when
+// a run is not in `existing`, the objects there, or one that must be read is damaged.
+Status attach_ids(objects::ObjectStore& store, const IdKeys& keys,
                   const std::shared_ptr<OpenObjects>& open, task::Dedup& dedup,
                   const std::vector<objects::ObjectInfo>& existing);
 
@@ -36,8 +37,9 @@ class IdStore {
   IdStore(const void* owner, objects::ObjectStore& store, SnapshotWriter& writer,
           const Clock& clock, TaskObjects& objects, std::uint64_t dump_ids_min);
 
-  // attach_ids() with this task's prefix.
-  Status attach(task::Dedup& dedup, const std::vector<objects::ObjectInfo>& existing);
+  // attach_ids() with the keys among `names`, the objects that the snapshot names.
+  Status attach(task::Dedup& dedup, const std::vector<objects::ObjectInfo>& existing,
+                std::span<const std::string> names);
 
   // Between two batches: hands over what was sealed, takes what has become of earlier work, starts
   // more. Never waits. True when anything was done.
@@ -53,8 +55,8 @@ class IdStore {
   // What a snapshot taken now names, and what of it is still on its way.
   [[nodiscard]] std::vector<std::string> named_keys(const task::Dedup& dedup) const;
   [[nodiscard]] std::vector<std::shared_ptr<PendingObject>> pending() const;
-  // What must not be removed: also inputs and results of work on its way.
-  [[nodiscard]] std::set<std::string> keys_in_use(const task::Dedup& dedup) const;
+  // What must not be removed: also inputs of work on its way. Forgets the keys of all else.
+  [[nodiscard]] std::set<std::string> keys_in_use(const task::Dedup& dedup);
 
  private:
   struct PendingRun {
@@ -71,6 +73,7 @@ class IdStore {
   };
   struct Merged {
     Result<task::IdRunName> result;
+    std::string key;
   };
   using Event = std::variant<RunStored, PartStored, Merged>;
   // Outlives the IdStore while the writer works for it.
@@ -103,6 +106,7 @@ class IdStore {
   void try_later();
   [[nodiscard]] bool is_trying() const;
   std::shared_ptr<task::IdRunReader> reader(const task::IdRunName& name);
+  [[nodiscard]] const std::string& key_of(const Hash128& content) const;
 
   const void* owner_;
   objects::ObjectStore& store_;
@@ -112,6 +116,7 @@ class IdStore {
   std::uint64_t dump_ids_min_;
   std::shared_ptr<OpenObjects> open_;
   std::shared_ptr<Mailbox> mailbox_ = std::make_shared<Mailbox>();
+  IdKeys keys_;  // of all that is stored or on its way
   std::vector<PendingRun> pending_;
   std::vector<task::IdRunName> merging_;  // inputs of the merge on its way
   std::optional<Dump> dump_;

@@ -74,12 +74,17 @@ class ToyStore final : public objects::ObjectStore {
   std::mutex mutex_;
 };
 
+std::uint64_t next_life() {
+  static std::uint64_t life = 0;
+  return ++life;
+}
+
 // One task's deduplication with all that keeps it.
 struct Task {
   explicit Task(ToyStore& to, std::uint64_t dump_ids_min = 1'000'000)
       : store(to),
         writer(to),
-        objects(writer, kPrefix),
+        objects(writer, kPrefix, next_life()),
         ids(this, to, writer, clock, objects, dump_ids_min),
         dedup(kTtlUs, kSecret) {}
   ~Task() { writer.forget(this); }
@@ -115,7 +120,14 @@ struct Task {
     Decoder from(bytes);
     MR_RETURN_IF_ERROR(dedup.restore(from));
     MR_ASSIGN_OR_RETURN(const auto existing, store.list(kPrefix));
-    return ids.attach(dedup, existing);
+    std::vector<std::string> names;
+    for (const auto& object : existing) names.push_back(object.key);
+    return ids.attach(dedup, existing, names);
+  }
+  [[nodiscard]] std::string key_of(const task::IdRunName& run) const {
+    const auto start = id_run_key(kPrefix, run.content, "");
+    const auto at = store.objects.lower_bound(start);
+    return at != store.objects.end() && at->first.starts_with(start) ? at->first : "";
   }
   [[nodiscard]] std::size_t run_count() const { return dedup.counts().runs; }
 
@@ -177,7 +189,7 @@ TEST(IdStore, a_restore_reads_only_what_the_dump_does_not_cover) {
     task.settle();
     for (const auto& run : task.dedup.runs()) {
       EXPECT_TRUE(run.is_covered);
-      covered.insert(id_run_key(kPrefix, run.name.content));
+      covered.insert(task.key_of(run.name));
     }
     task.insert(4'000, 4'450, 0);
     task.settle();
@@ -223,7 +235,7 @@ TEST(IdStore, a_missing_or_cut_run_refuses_the_restore) {
   task.dedup.seal();
   task.settle();
   const auto snapshot = task.snapshot();
-  const auto key = id_run_key(kPrefix, task.dedup.runs().front().name.content);
+  const auto key = task.key_of(task.dedup.runs().front().name);
   const auto bytes = store.objects.at(key);
   store.objects[key].pop_back();
   EXPECT_EQ(Task(store).restore(snapshot).code(), StatusCode::corrupt);
@@ -283,7 +295,7 @@ TEST(IdRunObject, merging_gives_the_sorted_union_and_notices_damage) {
     all.insert(all.end(), ids.begin(), ids.end());
     task::sort_ids(ids);
     const task::SealedRun run(3, ids);
-    inputs.push_back({id_run_key(kPrefix, run.name().content), run.name()});
+    inputs.push_back({id_run_key(kPrefix, run.name().content, "-1"), run.name()});
     ASSERT_TRUE(store.put(inputs.back().key, run.bytes(), false).is_ok());
   }
   task::sort_ids(all);

@@ -1,8 +1,16 @@
 #include "runtime/task_objects.h"
 
 #include <algorithm>
+#include <cinttypes>
+#include <cstdio>
 
 namespace millrace::runtime {
+
+std::string TaskObjects::new_suffix() {
+  char text[64];
+  std::snprintf(text, sizeof text, "-%016" PRIx64 "-%" PRIu64, life_, ++name_count_);
+  return text;
+}
 
 void TaskObjects::keep(const std::string& snapshot, const std::vector<std::string>& names) {
   kept_[snapshot] = {names.begin(), names.end()};

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <set>
 #include <string>
@@ -16,10 +17,13 @@ namespace millrace::runtime {
 // Snapshots that somebody gave a name are not retired. One thread.
 class TaskObjects {
  public:
-  TaskObjects(SnapshotWriter& writer, std::string prefix)
-      : writer_(writer), prefix_(std::move(prefix)) {}
+  // `life`: a number that no other TaskObjects of this prefix ever has.
+  TaskObjects(SnapshotWriter& writer, std::string prefix, std::uint64_t life)
+      : writer_(writer), prefix_(std::move(prefix)), life_(life) {}
 
   [[nodiscard]] const std::string& prefix() const { return prefix_; }
+  // "-<16 hex digits>-<number>": ends a name that no object ever had.
+  [[nodiscard]] std::string new_suffix();
   // An object that exists or is about to, and may become garbage.
   void know(std::string key) { known_.insert(std::move(key)); }
   // A journalled snapshot and what it names.
@@ -40,6 +44,8 @@ class TaskObjects {
 
   SnapshotWriter& writer_;
   std::string prefix_;
+  const std::uint64_t life_;
+  std::uint64_t name_count_ = 0;
   std::set<std::string> known_;
   std::map<std::string, std::set<std::string>> kept_;
 };

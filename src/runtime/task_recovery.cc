@@ -68,12 +68,14 @@ Status TaskRunner::recover(const std::vector<task::JournalEvent>& first_events,
   kept_snapshots_ = journal.snapshots;
   std::uint64_t applied_sequence = 0;
   MR_RETURN_IF_ERROR(restore_snapshot(journal, committed, applied_sequence));
+  // Before the replay: what that makes is named by nothing yet.
   sweep_objects(journal);
   pin();
   MR_RETURN_IF_ERROR(replay(journal, applied_sequence, committed));
   committed_offset_ = durable_offset_ = committed;
   // A name may have gone since the last snapshot.
   if (services_.catalog != nullptr) request_retirement();
+  has_recovered_ = true;
   publish_report(true);
   return ok_status();
 }
@@ -90,6 +92,7 @@ Status TaskRunner::start_new(const std::vector<task::JournalEvent>& first_events
   // The first commit fixes where the task began, before any input.
   DiskPatience patience;
   MR_RETURN_IF_ERROR(commit_and_wait(patience));
+  has_recovered_ = true;
   publish_report(true);
   return ok_status();
 }
@@ -147,7 +150,7 @@ Status TaskRunner::restore_snapshot(const JournalState& journal, Offset committe
     if (it->next_offset > committed) continue;
     auto snapshot = get_snapshot(*services_.objects, *it);
     auto status = snapshot.is_ok() ? use_snapshot(*snapshot) : snapshot.status();
-    if (status.is_ok()) status = attach_ids();
+    if (status.is_ok()) status = attach_ids(*snapshot);
     if (status.is_ok()) {
       applied_sequence = it->journal_sequence;
       snapshot_offset_ = restored_offset_ = it->next_offset;
@@ -175,10 +178,10 @@ Status TaskRunner::restore_snapshot(const JournalState& journal, Offset committe
                        ", and journal and source do not reach back to its beginning:" + why);
 }
 
-Status TaskRunner::attach_ids() {
+Status TaskRunner::attach_ids(const Snapshot& snapshot) {
   if (ids_ == nullptr) return ok_status();
   MR_ASSIGN_OR_RETURN(const auto existing, services_.objects->list(objects_.prefix()));
-  return ids_->attach(*task_->dedup(), existing);
+  return ids_->attach(*task_->dedup(), existing, snapshot.objects);
 }
 
 // What the other kept snapshots name is only in their objects. While one of them cannot be read

@@ -50,7 +50,12 @@ void TaskRunner::answer_with_newest() {
 
 void TaskRunner::note_taken(const SnapshotRequest& request, const task::SnapshotEntry& entry) {
   std::shared_ptr<SnapshotCatalog::Hold> hold;
-  if (services_.catalog != nullptr) hold = services_.catalog->hold(entry.object_key);
+  if (services_.catalog != nullptr) {
+    hold = services_.catalog->hold(entry.object_key);
+    if (hold == nullptr) {
+      return request.answer->give(overloaded_error("the snapshot is being retired; ask again"));
+    }
+  }
   taken_requests_.push_back({request.answer, {entry, std::move(hold)}});
 }
 
@@ -68,19 +73,23 @@ void TaskRunner::serve_running(const Result<task::SnapshotEntry>& result) {
   std::erase_if(snapshot_requests_, [](const auto& request) { return request.is_running; });
 }
 
-Result<RestoredRange> TaskRunner::restore_from(const task::SnapshotEntry& from,
+Result<RestoredRange> TaskRunner::restore_from(const Snapshot& snapshot,
                                                const JournalState& journal) {
   start_fresh();
-  MR_ASSIGN_OR_RETURN(const auto snapshot, get_snapshot(*services_.objects, from));
   MR_RETURN_IF_ERROR(use_snapshot(snapshot));
-  MR_RETURN_IF_ERROR(attach_ids());
-  MR_RETURN_IF_ERROR(replay(journal, from.journal_sequence, committed_offset_));
-  return RestoredRange{from.next_offset, committed_offset_};
+  MR_RETURN_IF_ERROR(attach_ids(snapshot));
+  MR_RETURN_IF_ERROR(replay(journal, snapshot.identity.journal_sequence, committed_offset_));
+  return RestoredRange{snapshot.identity.next_offset, committed_offset_};
 }
 
 // Everything is committed first, so that state and journal stand at one position. An error here
 // ends the runner; one of the snapshot asked for does not.
 Status TaskRunner::restore_again(RestoreRequest request) {
+  const auto snapshot = get_snapshot(*services_.objects, request.from);
+  if (!snapshot.is_ok()) {
+    request.answer->give(snapshot.status());
+    return ok_status();
+  }
   if (stalled_ || !outputs_.empty() || has_pending_entries_ || position() > committed_offset_) {
     DiskPatience patience;
     MR_RETURN_IF_ERROR(commit_and_wait(patience));
@@ -91,7 +100,7 @@ Status TaskRunner::restore_again(RestoreRequest request) {
   }
   MR_CHECK(outputs_.empty() && !stalled_);
   MR_ASSIGN_OR_RETURN(const auto journal, read_journal(*services_.log, options_.journal));
-  auto restored = restore_from(request.from, journal);
+  auto restored = restore_from(*snapshot, journal);
   outputs_.set_suppressed(false);
   if (!restored.is_ok()) {
     start_fresh();

@@ -33,6 +33,14 @@ bool wait_a_moment(DiskPatience& patience) {
   return true;
 }
 
+// The owner is of one process start, in which a task may have several runners, one after another.
+std::uint64_t life_number(const RunnerOptions& options, const RunnerServices& services) {
+  constexpr std::uint64_t kSeed = 0x6c696665;
+  MR_CHECK(services.clock != nullptr && services.snapshots != nullptr);
+  const auto begun = services.clock->monotonic_now() - MonotonicTime{0};
+  return hash128(options.owner + "/" + std::to_string(begun), kSeed).low;
+}
+
 }  // namespace
 
 TaskRunner::TaskRunner(RunnerServices services, RunnerOptions options, TaskMaker make_task)
@@ -40,11 +48,11 @@ TaskRunner::TaskRunner(RunnerServices services, RunnerOptions options, TaskMaker
       options_(std::move(options)),
       make_task_(std::move(make_task)),
       objects_(*services_.snapshots,
-               task_prefix(options_.pipeline, options_.stage, options_.source.partition)),
+               task_prefix(options_.pipeline, options_.stage, options_.source.partition),
+               life_number(options_, services_)),
       outputs_(options_.outputs) {
   MR_CHECK(services_.log != nullptr && services_.objects != nullptr);
   if (services_.commits == nullptr) services_.commits = services_.log;
-  MR_CHECK(services_.clock != nullptr && services_.snapshots != nullptr);
   start_fresh();
 }
 
@@ -63,6 +71,12 @@ TaskRunner::~TaskRunner() {
 }
 
 Result<bool> TaskRunner::step() {
+  auto did_work = step_once();
+  if (!did_work.is_ok()) failure_ = did_work.status();
+  return did_work;
+}
+
+Result<bool> TaskRunner::step_once() {
   retire_durable();
   if (stalled_) {
     MR_RETURN_IF_ERROR(hand_over());
@@ -119,7 +133,10 @@ void TaskRunner::retire_durable() {
     note_durations(oldest.append_times);
     durable_offset_ = oldest.next_offset;
     durable_settled_count_ = oldest.settled_count;
-    for (const auto& key : oldest.retired_objects) objects_.release(key);
+    for (const auto& key : oldest.retired_objects) {
+      objects_.release(key);
+      if (services_.catalog != nullptr) services_.catalog->forget_retired(key);
+    }
     has_retired |= !oldest.retired_objects.empty();
     for (auto& request : oldest.taken) request.answer->give(std::move(request.taken));
     if (oldest.trim_journal_to) {
@@ -379,13 +396,18 @@ bool TaskRunner::is_named(const task::SnapshotEntry& entry) const {
   return services_.catalog != nullptr && services_.catalog->protects(entry.object_key);
 }
 
+// True begins it.
+bool TaskRunner::may_retire(const task::SnapshotEntry& entry) {
+  return services_.catalog == nullptr || services_.catalog->retire(entry.object_key);
+}
+
 // All but the newest ones; those of an earlier version are of no use any more. A name keeps either.
 void TaskRunner::retire_snapshots(WallTime now) {
   std::size_t newer = 0;  // usable ones without a name
   std::vector<task::SnapshotEntry> kept;
   for (auto it = kept_snapshots_.rbegin(); it != kept_snapshots_.rend(); ++it) {
     const bool is_usable = it->journal_sequence >= version_sequence_;
-    if (is_named(*it) || (is_usable && newer++ < kSnapshotsKept)) {
+    if (is_named(*it) || (is_usable && newer++ < kSnapshotsKept) || !may_retire(*it)) {
       kept.push_back(std::move(*it));
       continue;
     }
@@ -429,7 +451,8 @@ RunnerReport TaskRunner::report() const {
 }
 
 Status TaskRunner::finish(DiskPatience& patience) {
-  auto status = finish_commits(patience);
+  if (!has_recovered_) return ok_status();
+  auto status = failure_.is_ok() ? finish_commits(patience) : failure_;
   if (status.is_ok()) status = finish_snapshot(patience);
   publish_report(true);
   if (status.is_ok()) return status;

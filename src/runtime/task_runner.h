@@ -61,12 +61,14 @@ class TaskRunner {
   void finish_switch(log::CommitSequence sequence);
   [[nodiscard]] bool is_switching() const { return is_switching_; }
 
-  // Does one bounded piece of work. True when it did anything.
+  // Does one bounded piece of work. True when it did anything. After an error the state is half of
+  // something: nothing more is committed.
   Result<bool> step();
 
   // Commits, waits until everything is durable, and takes a last snapshot, so that the next start
   // replays nothing. Tries again while the disk is full and the patience lasts; an error after that
-  // has lost nothing, the next start replays from the last commit.
+  // has lost nothing, the next start replays from the last commit. Writes nothing when recover()
+  // has not succeeded, and returns the error when a step() has failed.
   Status finish(DiskPatience& patience);
 
   // Nothing more is applied, and one commit more, carrying kReleasedMark, is made by the next
@@ -121,6 +123,7 @@ class TaskRunner {
     std::vector<TakenRequest> taken;  // to be answered once durable
   };
 
+  Result<bool> step_once();
   Result<JournalState> open_journal();
   Status start_new(const std::vector<task::JournalEvent>& first_events);
   [[nodiscard]] Status check_source(const std::string& topic, std::uint64_t incarnation) const;
@@ -135,7 +138,7 @@ class TaskRunner {
                           std::uint64_t applied_sequence) const;
   Status skip_source(Offset committed);
   void start_fresh();
-  Status attach_ids();
+  Status attach_ids(const Snapshot& snapshot);
   void sweep_objects(const JournalState& journal);
   Status store_ids_of_replay();
   Status replay(const JournalState& journal, std::uint64_t applied_sequence, Offset committed);
@@ -162,13 +165,14 @@ class TaskRunner {
   void maybe_snapshot();
   void collect_snapshot();
   [[nodiscard]] bool is_named(const task::SnapshotEntry& entry) const;
+  [[nodiscard]] bool may_retire(const task::SnapshotEntry& entry);
   void retire_snapshots(WallTime now);
   Status take_requests();
   void answer_with_newest();
   void note_taken(const SnapshotRequest& request, const task::SnapshotEntry& entry);
   void serve_running(const Result<task::SnapshotEntry>& result);
   Status restore_again(RestoreRequest request);
-  Result<RestoredRange> restore_from(const task::SnapshotEntry& from, const JournalState& journal);
+  Result<RestoredRange> restore_from(const Snapshot& snapshot, const JournalState& journal);
   [[nodiscard]] SnapshotIdentity snapshot_identity() const;
   Result<task::SnapshotEntry> write_snapshot();
   [[nodiscard]] std::string encode_state(std::vector<std::string>& names);
@@ -186,6 +190,8 @@ class TaskRunner {
   codec::RecordBatchBuilder journal_batch_;
   std::uint64_t source_incarnation_ = 0;
 
+  bool has_recovered_ = false;
+  Status failure_;  // of a step
   bool is_releasing_ = false;
   bool has_release_commit_ = false;
   bool must_claim_ = false;  // a commit is due though there may be nothing new

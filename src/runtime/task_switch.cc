@@ -89,7 +89,7 @@ Status TaskRunner::add_switch(const task::PipelineEntry& version, EventTime merg
     MR_ASSIGN_OR_RETURN(auto entry, write_snapshot());
     std::vector<task::SnapshotEntry> named;
     for (auto& old : kept_snapshots_) {
-      if (is_named(old)) {
+      if (!may_retire(old)) {
         named.push_back(std::move(old));
         continue;
       }
@@ -114,6 +114,7 @@ void TaskRunner::finish_switch(log::CommitSequence sequence) {
   MR_CHECK(is_switching_ && stalled_);
   note_handed_over(sequence);
   is_switching_ = false;
+  has_recovered_ = true;
   retire_durable();
   publish_report(true);
 }
