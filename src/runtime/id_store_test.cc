@@ -121,7 +121,7 @@ struct Task {
     MR_RETURN_IF_ERROR(dedup.restore(from));
     MR_ASSIGN_OR_RETURN(const auto existing, store.list(kPrefix));
     std::vector<std::string> names;
-    for (const auto& object : existing) names.push_back(object.key);
+    for (const auto& [key, count] : store.put_counts) names.push_back(key);
     return ids.attach(dedup, existing, names);
   }
   [[nodiscard]] std::string key_of(const task::IdRunName& run) const {

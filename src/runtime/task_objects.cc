@@ -17,8 +17,14 @@ void TaskObjects::keep(const std::string& snapshot, const std::vector<std::strin
   known_.insert(names.begin(), names.end());
 }
 
+void TaskObjects::keep_unread(const std::string& snapshot) {
+  kept_[snapshot] = {};
+  unread_.insert(snapshot);
+}
+
 void TaskObjects::release(const std::string& snapshot) {
   kept_.erase(snapshot);
+  unread_.erase(snapshot);
   writer_.remove(snapshot);
 }
 
@@ -28,6 +34,7 @@ bool TaskObjects::is_needed(const std::string& key, const std::set<std::string>&
 }
 
 void TaskObjects::collect(const std::set<std::string>& in_use) {
+  if (!unread_.empty()) return;
   std::erase_if(known_, [&](const std::string& key) {
     if (is_needed(key, in_use)) return false;
     writer_.remove(key);

@@ -28,6 +28,9 @@ class TaskObjects {
   void know(std::string key) { known_.insert(std::move(key)); }
   // A journalled snapshot and what it names.
   void keep(const std::string& snapshot, const std::vector<std::string>& names);
+  // A journalled snapshot that cannot be read now, so that nobody knows what it names: nothing is
+  // collected while it is kept.
+  void keep_unread(const std::string& snapshot);
   // The snapshot's retirement is durable: its object is removed (R6).
   void release(const std::string& snapshot);
   // Removes what is known and not needed any more.
@@ -48,6 +51,7 @@ class TaskObjects {
   std::uint64_t name_count_ = 0;
   std::set<std::string> known_;
   std::map<std::string, std::set<std::string>> kept_;
+  std::set<std::string> unread_;  // of these
 };
 
 }  // namespace millrace::runtime

@@ -184,16 +184,21 @@ Status TaskRunner::attach_ids(const Snapshot& snapshot) {
   return ids_->attach(*task_->dedup(), existing, snapshot.objects);
 }
 
-// What the other kept snapshots name is only in their objects. While one of them cannot be read
-// for another reason than being gone or damaged, nothing is swept: the next start tries again.
+// What the other kept snapshots name is only in their objects. While one of them is there and
+// cannot be read, nothing is swept: the next start tries again, and a damaged one may be repaired.
 void TaskRunner::sweep_objects(const JournalState& journal) {
   bool is_complete = true;
   for (const auto& entry : journal.snapshots) {
     const auto snapshot = get_snapshot(*services_.objects, entry);
     const auto code = snapshot.status().code();
-    is_complete &= snapshot.is_ok() || code == StatusCode::not_found || code == StatusCode::corrupt;
-    objects_.keep(entry.object_key,
-                  snapshot.is_ok() ? snapshot->objects : std::vector<std::string>());
+    if (snapshot.is_ok()) {
+      objects_.keep(entry.object_key, snapshot->objects);
+    } else if (code == StatusCode::not_found) {
+      objects_.keep(entry.object_key, {});
+    } else {
+      objects_.keep_unread(entry.object_key);
+      is_complete = false;
+    }
   }
   const auto in_use =
       ids_ != nullptr ? ids_->keys_in_use(*task_->dedup()) : std::set<std::string>();

@@ -418,6 +418,101 @@ TEST_F(TaskRunnerSnapshots, a_store_that_does_not_answer_is_no_damage) {
   expect_recovered();
 }
 
+// A store that forgets how to do some things.
+class FailingStore final : public objects::ObjectStore {
+ public:
+  explicit FailingStore(objects::ObjectStore& store) : store_(store) {}
+  Status put(const std::string& key, std::string_view bytes, bool only_if_absent) override {
+    return store_.put(key, bytes, only_if_absent);
+  }
+  Result<std::string> get(const std::string& key) override {
+    if (can_get) return store_.get(key);
+    return io_error("no get");
+  }
+  Result<objects::ObjectInfo> head(const std::string& key) override { return store_.head(key); }
+  Status remove(const std::string& key) override { return store_.remove(key); }
+  Result<std::vector<objects::ObjectInfo>> list(const std::string& prefix) override {
+    if (can_list) return store_.list(prefix);
+    return io_error("no list");
+  }
+  Result<std::string> start_upload(const std::string& key) override {
+    return store_.start_upload(key);
+  }
+  Result<objects::UploadPart> put_part(const std::string& key, const std::string& upload_id,
+                                       int number, std::string_view bytes) override {
+    return store_.put_part(key, upload_id, number, bytes);
+  }
+  Status complete_upload(const std::string& key, const std::string& upload_id,
+                         const std::vector<objects::UploadPart>& parts,
+                         bool only_if_absent) override {
+    return store_.complete_upload(key, upload_id, parts, only_if_absent);
+  }
+  Status abort_upload(const std::string& key, const std::string& upload_id) override {
+    return store_.abort_upload(key, upload_id);
+  }
+
+  std::atomic<bool> can_get{true};
+  std::atomic<bool> can_list{true};
+
+ private:
+  objects::ObjectStore& store_;
+};
+
+TEST_F(TaskRunnerSnapshots, a_restore_of_one_that_cannot_be_read_leaves_the_task_as_it_is) {
+  run(3);
+  FailingStore store(machine_.storage.objects());
+  machine_.storage.put_in_place_of_objects(&store);
+  expect_recovered();
+  const auto state = read_journal(machine_.storage.log(), kJournal);
+  ASSERT_TRUE(state.is_ok());
+  store.can_get = false;
+  const auto answer = machine_.runner->request_restore(state->snapshots.front());
+  machine_.step(1);
+  EXPECT_EQ(answer->wait([] { return false; }).status().code(), StatusCode::io);
+  EXPECT_EQ(machine_.runner->report().task.next_offset, expected_.next_offset);
+  store.can_get = true;
+  feed(machine_, random_, number_, 3);
+  EXPECT_GT(machine_.runner->report().durable_offset, expected_.next_offset);
+}
+
+// The state is that of no position any more; committing it would write outputs again.
+TEST_F(TaskRunnerSnapshots, after_an_error_of_a_step_a_stop_commits_nothing) {
+  run(3);
+  FailingStore store(machine_.storage.objects());
+  machine_.storage.put_in_place_of_objects(&store);
+  expect_recovered();
+  const auto before = read_journal(machine_.storage.log(), kJournal);
+  ASSERT_TRUE(before.is_ok());
+  store.can_list = false;
+  const auto answer = machine_.runner->request_restore(before->snapshots.front());
+  EXPECT_EQ(machine_.runner->step().status().code(), StatusCode::io);
+  store.can_list = true;
+  DiskPatience patience;
+  EXPECT_EQ(machine_.runner->finish(patience).code(), StatusCode::io);
+  const auto after = read_journal(machine_.storage.log(), kJournal);
+  ASSERT_TRUE(after.is_ok());
+  EXPECT_EQ(after->next_sequence, before->next_sequence);
+  machine_.drop();
+  expect_recovered();
+}
+
+TEST_F(TaskRunnerSnapshots, a_task_that_did_not_come_back_writes_nothing_when_it_stops) {
+  run(4);
+  AwayStore away;
+  machine_.storage.put_in_place_of_objects(&away);
+  const auto before = read_journal(machine_.storage.log(), kJournal);
+  ASSERT_TRUE(before.is_ok());
+  ASSERT_FALSE(machine_.start().is_ok());
+  DiskPatience patience;
+  EXPECT_TRUE(machine_.runner->finish(patience).is_ok());
+  const auto after = read_journal(machine_.storage.log(), kJournal);
+  ASSERT_TRUE(after.is_ok());
+  EXPECT_EQ(after->next_sequence, before->next_sequence);
+  machine_.drop();
+  machine_.storage.put_in_place_of_objects(nullptr);
+  expect_recovered();
+}
+
 TEST_F(TaskRunnerSnapshots, a_whole_journal_cannot_help_when_retention_took_its_input) {
   run(2);
   for (const auto& key : snapshot_keys(machine_)) damage(machine_, key);
