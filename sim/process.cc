@@ -88,9 +88,9 @@ Status Process::create_topics(const BuiltPipelines& pipelines) {
       config.partition_count = need.partition_count;
       config.is_compacted = need.is_compacted;
       config.segment_bytes = world_.profile->segment_bytes;
+      config.retention_ms = world_.profile->retention_ms;
       if (need.name == pipeline->source.source_topic) {
         config.batch_bytes_max = log::kInputBatchBytesMax;
-        config.retention_ms = world_.profile->retention_ms;
       }
       MR_RETURN_IF_ERROR(log_->create_topic(need.name, config).status());
     }

@@ -24,7 +24,7 @@ struct Profile {
   std::size_t tail_cache_bytes = 1 << 20;
   std::int64_t maintenance_interval_ms = 200;
   std::int64_t segment_bytes = 8 << 10;
-  std::int64_t retention_ms = -1;  // of the input topics
+  std::int64_t retention_ms = -1;  // of the topics that users see
   bool has_directory_store = false;
   std::size_t dedup_open_ids_max = task::Dedup::kOpenIdsMax;
 

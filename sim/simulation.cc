@@ -229,7 +229,10 @@ void Simulation::live(std::uint64_t life) {
     ++versions_.table;
     world_.census.count("table.changed");
   }
-  if (!wants_stop && random.one_in(4)) world_.platter.die_after(1 + random.below(300));
+  // More often while a pipeline goes over to another version.
+  if (!wants_stop && random.one_in(version_before_ ? 2 : 4)) {
+    world_.platter.die_after(1 + random.below(version_before_ ? 100 : 300));
+  }
   // A stop may be cut short, too.
   const auto reap_ms =
       wants_stop ? life_ms + 1 + world_.random_ms(random.one_in(3) ? 20 : 20'000) : life_ms;
@@ -419,6 +422,9 @@ void Simulation::check_second_start() {
     names_.check_garbage(*process_);
     if (process_->log().recovery().groups_replayed > 0) {
       world_.violation("the log replayed groups after a clean stop");
+    }
+    if (process_->log().recovery().torn_tail_bytes > 0) {
+      world_.violation("the log cut a torn tail after a clean stop");
     }
     for (const auto& pipeline : process_->runtime().pipelines()) {
       for (const auto& stage : pipeline->stages()) {
