@@ -2,7 +2,7 @@
 """Breaks the rules of shared logs on purpose and looks whether the random runs notice.
 
 Every sim/mutants/k_*.patch takes one rule away; its first line says which. In a copy of the sources
-(build/kafka_mutants) each is applied, millrace_kafka_sim built, and run until a seed fails. A
+(build/mutants) each is applied, millrace_kafka_sim built, and run until a seed fails. A
 mutant that lives through all seeds, or whose patch does not apply any more, is a failure.
 """
 
@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-COPY = ROOT / "build" / "kafka_mutants"
+COPY = ROOT / "build" / "mutants"  # as tools/mutants.py: most of it is built there already
 COPIED = ["CMakeLists.txt", "CMakePresets.json", "cmake", "src", "sim", "bench", "schemas", "fuzz"]
 
 
@@ -82,6 +82,7 @@ def main():
             sys.exit(f"{name}: the patch does not apply\n{output}")
         status, output = build(arguments.build.split())
         if status != 0:
+            copy_sources()
             sys.exit(f"{name}: does not build\n{output[-3000:]}")
         caught, seconds = simulate(arguments.seeds, arguments.seconds)
         print(f"{name:32} {seconds:5.0f} s  {caught[:110] or 'SURVIVED'}", flush=True)
