@@ -49,8 +49,7 @@ void NamedSnapshots::ask(Process& process, bool has_damage) {
   }
 }
 
-void NamedSnapshots::create(Process& process, runtime::PipelineRunner& pipeline,
-                            const Name& name) {
+void NamedSnapshots::create(Process& process, runtime::PipelineRunner& pipeline, const Name& name) {
   const auto before = names_[name];
   names_[name].is_sure = false;
   auto created = process.runtime().create_snapshot(pipeline, name.second);
@@ -215,8 +214,8 @@ void NamedSnapshots::check_garbage(Process& process) {
           if (decoded.is_ok()) kept.insert(decoded->objects.begin(), decoded->objects.end());
         }
         // Left over, and may be made again.
-        const auto prefix = runtime::task_prefix(options.pipeline, options.stage,
-                                                 options.source.partition);
+        const auto prefix =
+            runtime::task_prefix(options.pipeline, options.stage, options.source.partition);
         const auto newest =
             journal->snapshots.empty() ? 0 : journal->snapshots.back().journal_sequence;
         std::erase_if(existing, [&](const auto& key) {

@@ -17,7 +17,8 @@ constexpr std::int64_t kSweepMs = 10'000;  // for requests still on their way, a
 
 }  // namespace
 
-Simulation::Simulation(const Profile& profile, bool is_tracing) : world_(profile), flips_(world_), names_(world_) {
+Simulation::Simulation(const Profile& profile, bool is_tracing)
+    : world_(profile), flips_(world_), names_(world_) {
   world_.scheduler.set_tracing(is_tracing);
 }
 

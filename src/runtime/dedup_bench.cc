@@ -73,7 +73,8 @@ struct Store {
 // A task's deduplication and what keeps it.
 struct Ids {
   explicit Ids(Store& store)
-      : named(*store.writer, kPrefix, static_cast<std::uint64_t>(store.clock.monotonic_now().value)),
+      : named(*store.writer, kPrefix,
+              static_cast<std::uint64_t>(store.clock.monotonic_now().value)),
         keeper(this, *store.objects, *store.writer, store.clock, named, std::uint64_t{1} << 20),
         dedup(kTtlUs, kSecret),
         writer(*store.writer) {}

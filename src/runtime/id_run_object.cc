@@ -1,7 +1,7 @@
 #include "runtime/id_run_object.h"
 
-#include <charconv>
 #include <algorithm>
+#include <charconv>
 #include <cinttypes>
 #include <cstdio>
 

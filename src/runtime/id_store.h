@@ -17,8 +17,8 @@
 
 namespace millrace::runtime {
 
-// Readers and fingerprints for a deduplication just restored, whose runs have these keys. Fails when
-// a run is not in `existing`, the objects there, or one that must be read is damaged.
+// Readers and fingerprints for a deduplication just restored, whose runs have these keys. Fails
+// when a run is not in `existing`, the objects there, or one that must be read is damaged.
 Status attach_ids(objects::ObjectStore& store, const IdKeys& keys,
                   const std::shared_ptr<OpenObjects>& open, task::Dedup& dedup,
                   const std::vector<objects::ObjectInfo>& existing);

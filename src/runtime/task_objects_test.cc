@@ -18,8 +18,7 @@ class TaskObjectsTest : public testing::Test {
   // Behind all removals, on the writer's one thread.
   std::size_t count() {
     Answer<int> done;
-    writer_.run(this, SnapshotWriter::Turn::in_order,
-                [&](objects::ObjectStore&) { done.give(1); });
+    writer_.run(this, SnapshotWriter::Turn::in_order, [&](objects::ObjectStore&) { done.give(1); });
     EXPECT_TRUE(done.wait([] { return false; }).is_ok());
     return storage_.objects().list("p/")->size();
   }

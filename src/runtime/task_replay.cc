@@ -252,8 +252,7 @@ Status TaskReplay::use(const Base& base) {
 Status TaskReplay::hold(const task::SnapshotEntry& snapshot) {
   if (subject_.catalog == nullptr) return ok_status();
   snapshot_hold_ = subject_.catalog->hold(snapshot.object_key);
-  MR_ASSIGN_OR_RETURN(const auto journal,
-                      summarize_journal(*subject_.log, subject_.task->journal));
+  MR_ASSIGN_OR_RETURN(const auto journal, summarize_journal(*subject_.log, subject_.task->journal));
   const bool is_kept =
       snapshot_hold_ != nullptr &&
       std::any_of(journal.snapshots.begin(), journal.snapshots.end(),

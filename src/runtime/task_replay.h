@@ -57,7 +57,8 @@ struct ReplayBounds {
 // A shadow of a running task: restored from a snapshot at or below the range, fed the input and the
 // journal's decisions as the task was, with outputs suppressed until the range begins. Reads what
 // is durable and committed, shares nothing with the running task, and holds input and the snapshot
-// it began with, runs of ids included, against retention while it lives. Memory: that of one task, one fetch, and the journal's decisions. One thread.
+// it began with, runs of ids included, against retention while it lives. Memory: that of one task,
+// one fetch, and the journal's decisions. One thread.
 //
 // The beginning of what can be replayed is that of the oldest snapshot the journal names, or of the
 // journal itself; the more are kept, the further back it reaches. Of another pipeline version's
