@@ -141,6 +141,7 @@ TEST_F(AuditReplay, a_damaged_snapshot_is_passed_over_for_an_older_one) {
 // The running task would retire it, and delete it with its runs of ids.
 TEST_F(AuditReplay, the_snapshot_it_began_with_stays_as_long_as_it_lives) {
   use(1);
+  world_->dedup_open_ids_max = 20;
   world_->start();
   const auto& task = world_->task(0, 0);
   const auto take_snapshots = [&] {

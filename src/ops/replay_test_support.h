@@ -23,6 +23,8 @@ class ReplayedWorld {
  public:
   static constexpr std::int32_t kPartitions = 2;
 
+  std::size_t dedup_open_ids_max = task::Dedup::kOpenIdsMax;  // from the next start on
+
   explicit ReplayedWorld(std::uint64_t seed, std::int64_t checkpoint_interval_ms = 1'000'000'000)
       : storage_(clock_), random_(seed), checkpoint_interval_ms_(checkpoint_interval_ms) {}
   ~ReplayedWorld() { runtime_.reset(); }
@@ -58,6 +60,7 @@ dead_letters: { topic: dlq }
     options.parallelism = 1;
     options.owner = "owner";
     options.checkpoint_interval_ms = checkpoint_interval_ms_;
+    options.dedup_open_ids_max = dedup_open_ids_max;
     options.on_failure = [](const Status& status) { ADD_FAILURE() << status.to_string(); };
     runtime_ = std::make_unique<runtime::Runtime>(storage_.log(), storage_.objects(), clock_,
                                                   std::move(options));
