@@ -138,10 +138,12 @@ TEST(Parquet, decimals_are_exact_or_refused) {
 }
 
 // 20 000 rows are several batches of pages.
-std::string large_file(FileFormat format, codec::Compression compression) {
+std::string large_file(FileFormat format, codec::Compression compression,
+                       std::uint32_t encoder_version = kEncoderVersion) {
   auto config = every_type();
   config.format = format;
   config.compression = compression;
+  config.encoder_version = encoder_version;
   const auto encoder = encoder_of(config);
   Arena arena;
   auto row = parsed_row(arena);
@@ -163,6 +165,15 @@ TEST(Parquet, the_same_rows_give_the_same_bytes) {
     EXPECT_TRUE(bytes == large_file(FileFormat::parquet, compression));
     EXPECT_EQ(*count_rows("x.parquet", bytes), 20'000u);
   }
+}
+
+// A range frozen by an earlier build is finished as that build would have.
+TEST(Parquet, the_first_encoder_version_has_gzip_at_level_9) {
+  const auto newest = large_file(FileFormat::parquet, codec::Compression::gzip);
+  const auto first = large_file(FileFormat::parquet, codec::Compression::gzip, 1);
+  EXPECT_EQ(*count_rows("x.parquet", newest), 20'000u);
+  EXPECT_EQ(*count_rows("x.parquet", first), 20'000u);
+  EXPECT_LT(first.size(), newest.size());
 }
 
 TEST(Parquet, foreign_bytes_are_corrupt) {
@@ -226,8 +237,13 @@ TEST(WriterConfig, says_what_would_be_right) {
   config.compression = codec::Compression::snappy;
   EXPECT_EQ(check_writer(config).code(), StatusCode::invalid);
   config = every_type();
-  config.encoder_version = 2;
-  EXPECT_EQ(check_writer(config).code(), StatusCode::unsupported);
+  for (const std::uint32_t version : {0, 3}) {
+    config = every_type();
+    config.encoder_version = version;
+    EXPECT_EQ(check_writer(config).code(), StatusCode::unsupported);
+  }
+  config.encoder_version = 1;
+  EXPECT_TRUE(check_writer(config).is_ok());
 }
 
 }  // namespace

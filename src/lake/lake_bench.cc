@@ -99,6 +99,8 @@ void write_range(benchmark::State& state, FileFormat format, codec::Compression 
 
 BENCHMARK_CAPTURE(write_range, parquet_zstd, FileFormat::parquet, codec::Compression::zstd)
     ->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(write_range, parquet_gzip, FileFormat::parquet, codec::Compression::gzip)
+    ->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(write_range, parquet_snappy, FileFormat::parquet, codec::Compression::snappy)
     ->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(write_range, parquet_none, FileFormat::parquet, codec::Compression::none)

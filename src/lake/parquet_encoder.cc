@@ -22,6 +22,9 @@ constexpr std::size_t kBatchBytes = std::size_t{1} << 20;
 constexpr std::int64_t kRowGroupRows = std::int64_t{1} << 20;
 constexpr std::int64_t kSinkBytes = 4096;  // to begin with
 constexpr int kZstdLevel = 1;  // Arrow's default; higher levels halve the speed for a few per cent
+// Arrow's default of 9 makes the files of 1 smaller by 3 % and takes 15 times as long.
+constexpr int kGzipLevel = 1;
+constexpr int kGzipLevelOfVersion1 = 9;
 
 Status from_arrow(const arrow::Status& status) {
   if (status.ok()) return ok_status();
@@ -108,7 +111,8 @@ class ParquetEncoder final : public FileEncoder {
   Status add(const EncoderRow& row) override {
     return without_exceptions([&] { return add_row(row); });
   }
-  // All memory of the file goes through the pool.
+  // All memory of the file goes through the pool, and comes from malloc: Arrow's own allocator
+  // keeps what one file has freed for itself, which the rest of the process then lacks.
   [[nodiscard]] std::size_t buffered_bytes() const override {
     return static_cast<std::size_t>(pool_.bytes_allocated());
   }
@@ -129,7 +133,7 @@ class ParquetEncoder final : public FileEncoder {
 
   const std::vector<Field>& fields_;
   TopicPartition source_;
-  arrow::ProxyMemoryPool pool_{arrow::default_memory_pool()};
+  arrow::ProxyMemoryPool pool_{arrow::system_memory_pool()};
   std::shared_ptr<arrow::Schema> schema_;
   std::shared_ptr<arrow::io::BufferOutputStream> sink_;
   std::unique_ptr<parquet::arrow::FileWriter> writer_;
@@ -162,6 +166,9 @@ Status ParquetEncoder::open(const WriterConfig& config) {
       ->disable_dictionary("_offset")
       ->encoding("_offset", parquet::Encoding::DELTA_BINARY_PACKED);
   if (config.compression == codec::Compression::zstd) properties.compression_level(kZstdLevel);
+  if (config.compression == codec::Compression::gzip) {
+    properties.compression_level(config.encoder_version == 1 ? kGzipLevelOfVersion1 : kGzipLevel);
+  }
   auto sink = arrow::io::BufferOutputStream::Create(kSinkBytes, &pool_);
   MR_RETURN_IF_ARROW_ERROR(sink.status());
   sink_ = std::move(sink).ValueUnsafe();

@@ -63,11 +63,11 @@ std::string_view WriterConfig::extension() const {
 }
 
 Status check_writer(const WriterConfig& config) {
-  if (config.encoder_version != kEncoderVersion) {
-    return unsupported_error("lake files of encoder version " +
-                             std::to_string(config.encoder_version) +
-                             "; this build writes version " + std::to_string(kEncoderVersion) +
-                             ": run the build that wrote them");
+  if (config.encoder_version < kEncoderVersionMin || config.encoder_version > kEncoderVersion) {
+    return unsupported_error(
+        "lake files of encoder version " + std::to_string(config.encoder_version) +
+        "; this build writes versions " + std::to_string(kEncoderVersionMin) + " to " +
+        std::to_string(kEncoderVersion) + ": run the build that wrote them");
   }
   if (config.format != FileFormat::parquet && config.format != FileFormat::json_lines) {
     return unsupported_error("lake files of an unknown format");

@@ -14,9 +14,10 @@ namespace millrace::lake {
 
 enum class FileFormat : std::uint8_t { parquet = 1, json_lines = 2 };
 
-// Raised whenever the same rows would give other bytes or other paths. The versions this build can
-// still write: kEncoderVersion alone.
-inline constexpr std::uint32_t kEncoderVersion = 1;
+// Raised whenever the same rows would give other bytes or other paths. 2: Parquet's gzip at level
+// 1, where 1 had level 9. This build still writes all of them, for ranges frozen under them.
+inline constexpr std::uint32_t kEncoderVersion = 2;
+inline constexpr std::uint32_t kEncoderVersionMin = 1;
 
 // Everything besides the records that decides what a range's files are called and what is in them.
 // It is journalled before the first range it writes, so that a range is always finished by the
