@@ -39,7 +39,7 @@ TEST(LakeJournal, entries_have_the_bytes_of_the_format_page) {
   expect_bytes(encoded(1, BeginEntry{"out", 7, Offset(5)}),
                "01 01 d00f 01 03 6f7574 0700000000000000 0a");
   expect_bytes(encoded(2, WriterEntry{1, small_writer()}),
-               "01 02 d00f 02 01 01 01 04 01 04 686f7572 00 02 "
+               "01 02 d00f 02 01 02 01 04 01 04 686f7572 00 02 "
                "01 74 04 26 04 03 "
                "01 70 02 12 04 03");
   expect_bytes(encoded(3, FreezeEntry{1, Offset(5), Offset(9), 1, {{"a", 3}, {"b", 1}}}),
