@@ -15,10 +15,13 @@ namespace {
 constexpr std::size_t kDumpStepBytes = 256 << 10;  // encoded between two batches
 constexpr std::size_t kDumpPartBytes = 8 << 20;
 constexpr std::size_t kDumpPartsInFlightMax = 4;
+// The fingerprints are dumped when this part of all ids is in none: 28 bytes written per id.
+constexpr std::uint64_t kDumpShare = 8;
 constexpr std::uint64_t kPartSeed = 0x66696e6765727072;  // part of the name of a part of a dump
 constexpr std::int64_t kRetryNs = 1'000'000'000;
 constexpr std::int64_t kMergeRetryNs = 60 * kRetryNs;
 constexpr std::chrono::milliseconds kWait{100};
+constexpr int kFlushWaitsMax = 600;  // in a row, without anything that became of the work
 
 // Runs of one tier are within a factor of 8 of each other.
 int tier_of(const task::IdRunName& run) {
@@ -45,6 +48,7 @@ Status load_fingerprints(objects::ObjectStore& store, const IdKeys& keys, task::
         store, keys.at(run.name.content), run.name,
         [&](std::span<const Hash128> ids) { dedup.add_fingerprints(run.name.content, ids); }));
   }
+  dedup.finish_fingerprints();
   return ok_status();
 }
 
@@ -252,7 +256,7 @@ void IdStore::submit_merge(std::int64_t bucket, std::vector<task::IdRunName> inp
 
 bool IdStore::is_dump_due(const task::Dedup& dedup) const {
   const auto uncovered = dedup.uncovered_ids();
-  return uncovered > dump_ids_min_ && uncovered > dedup.counts().live_ids / 4;
+  return uncovered > dump_ids_min_ && uncovered > dedup.counts().live_ids / kDumpShare;
 }
 
 bool IdStore::continue_dump(task::Dedup& dedup) {
@@ -291,13 +295,13 @@ void IdStore::submit_part() {
               });
 }
 
-void IdStore::wait() {
+bool IdStore::wait() {
   std::unique_lock lock(mailbox_->mutex);
-  mailbox_->changed.wait_for(lock, kWait, [this] { return !mailbox_->events.empty(); });
+  return mailbox_->changed.wait_for(lock, kWait, [this] { return !mailbox_->events.empty(); });
 }
 
 Status IdStore::flush(task::Dedup& dedup) {
-  while (true) {
+  for (int waits = 0; waits < kFlushWaitsMax;) {
     take_sealed(dedup);
     submit_pending();
     const bool wants_dump = dump_ || dedup.uncovered_ids() > dump_ids_min_;
@@ -307,10 +311,11 @@ Status IdStore::flush(task::Dedup& dedup) {
       dedup.begin_dump();
     }
     const bool is_encoding = dump_ && continue_dump(dedup);
-    if (!is_encoding) wait();
+    if (!is_encoding) waits = wait() ? 0 : waits + 1;
     take_events(dedup);
     if (!last_failure_.is_ok()) return std::exchange(last_failure_, {});
   }
+  return overloaded_error("the object store has not taken the runs of ids for a minute");
 }
 
 std::vector<std::string> IdStore::named_keys(const task::Dedup& dedup) const {

@@ -33,7 +33,7 @@ class IdStore {
   static constexpr std::size_t kMergeFanIn = 8;
 
   // `owner` identifies the task to the writer. The fingerprints are dumped when a restore would
-  // have to read more than `dump_ids_min` ids from runs, and more than a quarter of all.
+  // have to read more than `dump_ids_min` ids from runs, and more than an eighth of all.
   IdStore(const void* owner, objects::ObjectStore& store, SnapshotWriter& writer,
           const Clock& clock, TaskObjects& objects, std::uint64_t dump_ids_min);
 
@@ -47,9 +47,10 @@ class IdStore {
   [[nodiscard]] static bool is_overloaded(const task::Dedup& dedup) {
     return dedup.unattached_runs() >= kUnattachedRunsMax;
   }
-  // Returns when some work handed to the writer is done, or after a while.
-  void wait();
+  // Returns when some work handed to the writer is done, or false after a while.
+  bool wait();
   // Waits until all runs are stored, and the fingerprints, too, if a restore would be slow without.
+  // `overloaded` when the writer does nothing of it for a minute; another flush goes on from there.
   Status flush(task::Dedup& dedup);
 
   // What a snapshot taken now names, and what of it is still on its way.

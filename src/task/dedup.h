@@ -111,11 +111,12 @@ class Dedup {
 
   // The snapshot names TTL and secret by a hash; `invalid` when they were others. After a restore
   // each run needs a reader, each dump part must be loaded, and the ids of each run that the dump
-  // does not cover be given, before the first insert.
+  // does not cover be given, finish_fingerprints() be called, before the first insert.
   void snapshot(Encoder& to) const;
   Status restore(Decoder& from);
   Status load_dump_part(std::string_view bytes);
   void add_fingerprints(const Hash128& run, std::span<const Hash128> ids);
+  void finish_fingerprints();
 
  private:
   struct Run {
@@ -146,6 +147,7 @@ class Dedup {
   [[nodiscard]] Run* find_run(const Hash128& content);
   void find_live_tags();
   void mark(const Bucket& bucket, std::span<const Hash128> ids);
+  void insert_marked();
   Status restore_definition(Decoder& from);
   Status restore_bucket(Decoder& from);
 
@@ -168,6 +170,7 @@ class Dedup {
   bool has_fingerprints_ = false;
   std::size_t without_fingerprint_ = 0;  // that many of the oldest open ids, expired ones included
   FingerprintTable fingerprints_;
+  std::vector<FingerprintTable::Marked> marked_;  // read from runs, not inserted yet
   std::uint64_t run_lookups_ = 0;
 
   std::vector<std::shared_ptr<const SealedRun>> sealed_;  // not taken yet

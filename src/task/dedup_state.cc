@@ -11,6 +11,8 @@ namespace {
 constexpr std::uint32_t kDumpMagic = 0x5046494d;  // "MIFP"
 constexpr std::uint8_t kDumpVersion = 1;
 constexpr std::size_t kDumpHeadBytes = 5;
+// Of fingerprints read from runs, inserted together: 16 MiB, and as much for their order.
+constexpr std::size_t kMarkedMax = std::size_t{2} << 20;
 
 void append_hash(Encoder& to, const Hash128& hash) {
   to.u64(hash.low);
@@ -181,9 +183,24 @@ void Dedup::add_fingerprints(const Hash128& run, std::span<const Hash128> ids) {
   for (const auto& bucket : buckets_) {
     const bool is_here = std::ranges::any_of(
         bucket.runs, [&](const Run& known) { return known.name.content == run; });
-    if (is_here) return mark(bucket, ids);
+    if (!is_here) continue;
+    for (const auto& id : ids) {
+      marked_.push_back({FingerprintTable::fingerprint_of(id), bucket.tag});
+      if (marked_.size() == kMarkedMax) insert_marked();
+    }
+    return;
   }
   MR_CHECK(false);
+}
+
+void Dedup::insert_marked() {
+  fingerprints_.insert_all_if_absent(marked_);
+  marked_.clear();
+}
+
+void Dedup::finish_fingerprints() {
+  insert_marked();
+  marked_.shrink_to_fit();
 }
 
 }  // namespace millrace::task

@@ -231,6 +231,7 @@ class ToyRuntime {
       ASSERT_TRUE(dedup_->attach_run(run.name.content, reader(run.name.content)));
       if (!run.is_covered) dedup_->add_fingerprints(run.name.content, stored_.at(run.name.content));
     }
+    dedup_->finish_fingerprints();
     ++restores_;
   }
 

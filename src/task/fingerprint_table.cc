@@ -22,6 +22,8 @@ constexpr std::size_t kLineBytes = 64;
 constexpr std::size_t kSpareEntriesMax = 32;
 constexpr std::size_t kSweptPerInsert = 2;
 constexpr std::size_t kAllocationOverheadBytes = 8;
+constexpr int kPartitionBits = 11;  // as many places to write to at once as the TLB has room for
+constexpr std::size_t kPrefetchedEntries = 16;
 
 // Entries compared at once; a block has room for that many behind its last multiple of it.
 constexpr std::size_t kScanned = 16;
@@ -121,6 +123,25 @@ void FingerprintTable::insert(std::uint64_t fingerprint, unsigned tag) {
 
 void FingerprintTable::insert_if_absent(std::uint64_t fingerprint, unsigned tag) {
   if ((find(fingerprint) >> tag & 1) == 0) insert(fingerprint, tag);
+}
+
+// One pass of a radix sort by the highest bits of the block's number: what is inserted together
+// then lies within a few hundred kilobytes. Splits meanwhile change where entries go, not whether.
+void FingerprintTable::insert_all_if_absent(std::span<const Marked> entries) {
+  const int shift = std::max(0, level_ + 1 - kPartitionBits);
+  const auto partition_of = [&](const Marked& entry) {
+    return (entry.fingerprint & ((std::uint64_t{2} << level_) - 1)) >> shift;
+  };
+  std::vector<std::size_t> ends((std::size_t{1} << kPartitionBits) + 1);
+  for (const auto& entry : entries) ++ends[partition_of(entry) + 1];
+  for (std::size_t i = 1; i < ends.size(); ++i) ends[i] += ends[i - 1];
+  std::vector<Marked> sorted(entries.size());
+  for (const auto& entry : entries) sorted[ends[partition_of(entry)]++] = entry;
+  for (std::size_t i = 0; i < sorted.size(); ++i) {
+    if (i + kPrefetchedEntries < sorted.size())
+      prefetch(sorted[i + kPrefetchedEntries].fingerprint);
+    insert_if_absent(sorted[i].fingerprint, sorted[i].tag);
+  }
 }
 
 void FingerprintTable::append(Block& to, bool has_tail, const Entry& entry) {

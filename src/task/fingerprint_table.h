@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,7 +28,9 @@ namespace millrace::task {
 // One thread at a time.
 class FingerprintTable {
  public:
-  static constexpr int kTagCount = 32;
+  static constexpr int kFingerprintBits = 35;
+  static constexpr int kTagBits = 5;
+  static constexpr int kTagCount = 1 << kTagBits;
   static constexpr std::size_t kMeanEntries = 96;
 
   FingerprintTable();
@@ -41,6 +44,15 @@ class FingerprintTable {
   [[nodiscard]] std::uint32_t find(std::uint64_t fingerprint) const;
   void insert(std::uint64_t fingerprint, unsigned tag);
   void insert_if_absent(std::uint64_t fingerprint, unsigned tag);
+
+  // An entry to be, in 40 bits.
+  struct Marked {
+    std::uint64_t fingerprint : kFingerprintBits;
+    std::uint64_t tag : kTagBits;
+  };
+  // insert_if_absent() of each of them, block by block as they lie in memory: worth its while with
+  // about as many entries as there are blocks. Takes as much memory again as they have.
+  void insert_all_if_absent(std::span<const Marked> entries);
 
   // From now on entries whose tag is not in the mask may go: every insert looks through a few
   // blocks until all were seen once.
@@ -63,7 +75,6 @@ class FingerprintTable {
   Status load(std::string_view dumped, std::uint32_t live_tags);
 
  private:
-  static constexpr int kFingerprintBits = 35;
   static constexpr int kLevelMin = 8;
   static constexpr int kLevelMax = 24;
   static constexpr int kTwoPlanesLevel =

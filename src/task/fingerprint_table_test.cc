@@ -44,6 +44,29 @@ TEST(FingerprintTable, finds_the_tags_of_what_was_inserted_while_it_grows) {
   }
 }
 
+TEST(FingerprintTable, inserts_many_at_once_as_it_does_one_by_one) {
+  for (const std::size_t first : {0, 300, 200'000}) {
+    SCOPED_TRACE(first);
+    Random random(first + 1);
+    FingerprintTable table;
+    FingerprintTable one_by_one;
+    Twin twin;
+    for (const std::size_t count : {first, std::size_t{70'000}, std::size_t{0}, std::size_t{1}}) {
+      std::vector<FingerprintTable::Marked> entries;
+      for (std::size_t i = 0; i < count; ++i) {
+        const auto fingerprint = random_fingerprint(random, i % 3 == 0 ? 9 : 35);
+        entries.push_back({fingerprint, random.below(32)});
+        twin[fingerprint] |= 1u << entries.back().tag;
+        one_by_one.insert_if_absent(fingerprint, entries.back().tag);
+      }
+      table.insert_all_if_absent(entries);
+      expect_agrees(table, twin);
+      EXPECT_EQ(table.size(), one_by_one.size());
+      EXPECT_EQ(table.block_count(), one_by_one.block_count());
+    }
+  }
+}
+
 TEST(FingerprintTable, all_35_bits_count_at_every_size) {
   FingerprintTable table;
   Random random(8);
