@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <mutex>
 #include <utility>
 
@@ -223,23 +224,28 @@ bool SlotCommitter::wait_for_work() {
 
 // Takes what waits into parts_; false when there is nothing.
 bool SlotCommitter::gather() {
-  MR_CHECK(parts_.empty());
+  MR_CHECK(parts_.empty() && transaction_.appends.empty());
   const std::lock_guard lock(shared_->mutex);
   std::size_t bytes = 0;
   for (const auto& port : shared_->ports) {
     if (port->waiting.empty()) continue;
     Part part;
     part.port = port;
+    std::optional<log::OffsetCommit> offset;  // of the last commit
     while (!port->waiting.empty()) {
       const auto next = bytes_of(port->waiting.front());
       if (bytes > 0 && bytes + next > kTransactionBytesMax) break;
       bytes += next;
       port->waiting_bytes -= next;
-      part.commits.push_back(std::move(port->waiting.front()));
+      auto commit = std::move(port->waiting.front());
       port->waiting.pop_front();
+      part.append_count += commit.appends.size();
+      std::ranges::move(commit.appends, std::back_inserter(transaction_.appends));
+      offset = std::move(commit.offsets[0]);
     }
-    if (part.commits.empty()) break;
-    part.metadata = part.commits.back().offsets[0].metadata;
+    if (!offset) break;
+    part.metadata = offset->metadata;
+    transaction_.offsets.push_back(std::move(*offset));
     part.last_sequence = port->last_sequence - port->waiting.size();
     port->is_in_transaction = true;
     parts_.push_back(std::move(part));
@@ -251,43 +257,58 @@ bool SlotCommitter::gather() {
   return !parts_.empty();
 }
 
-// One commit of all parts that are still wanted, and the membership they are sent under, taken
+// Leaves the parts that are still wanted, and gives the membership they are sent under, taken
 // together: a task that was dropped is in no transaction of a later generation (R2). nullopt while
 // this process is no member of the group.
-std::optional<SlotCommitter::Gathered> SlotCommitter::begin() {
+std::optional<log::GroupMembership> SlotCommitter::begin() {
   const std::lock_guard lock(shared_->mutex);
-  std::erase_if(parts_, [](const Part& part) { return part.port->is_dropped; });
-  Gathered gathered;
-  gathered.membership = member_.membership();
-  if (gathered.membership.generation < 0) return std::nullopt;
-  for (const auto& part : parts_) {
-    for (const auto& commit : part.commits) {
-      gathered.commit.appends.insert(gathered.commit.appends.end(), commit.appends.begin(),
-                                     commit.appends.end());
+  for (std::size_t i = 0; i < parts_.size();) {
+    if (parts_[i].port->is_dropped) {
+      erase_part(i);
+    } else {
+      ++i;
     }
-    gathered.commit.offsets.push_back(part.commits.back().offsets[0]);
   }
-  return gathered;
+  auto membership = member_.membership();
+  if (membership.generation < 0) return std::nullopt;
+  return membership;
+}
+
+void SlotCommitter::erase_part(std::size_t index) {
+  const auto at = [&](auto& list, std::size_t i) {
+    return list.begin() + static_cast<std::ptrdiff_t>(i);
+  };
+  std::size_t first = 0;
+  for (std::size_t i = 0; i < index; ++i) first += parts_[i].append_count;
+  auto& appends = transaction_.appends;
+  appends.erase(at(appends, first), at(appends, first + parts_[index].append_count));
+  transaction_.offsets.erase(at(transaction_.offsets, index));
+  parts_.erase(at(parts_, index));
+}
+
+void SlotCommitter::erase_parts() {
+  parts_.clear();
+  transaction_ = {};
 }
 
 // Sends parts_ until their fate is known; empty afterwards.
 void SlotCommitter::send() {
   while (!parts_.empty()) {
-    const auto gathered = begin();
-    if (!gathered) {
-      if (!pause_ms(kNoMembershipMs)) parts_.clear();
+    const auto membership = begin();
+    if (!membership) {
+      if (!pause_ms(kNoMembershipMs)) erase_parts();
       continue;
     }
     if (parts_.empty()) return;
     last_begin_ = clock_.monotonic_now();
-    const auto outcome = producer_->commit(gathered->commit, gathered->membership);
+    const auto outcome = producer_->commit(transaction_, *membership);
     last_duration_ns_ = clock_.monotonic_now() - last_begin_;
     switch (outcome) {
       case log::TransactionOutcome::committed: {
         const std::lock_guard lock(shared_->mutex);
         ++shared_->report.counters.transactions;
         for (auto& part : parts_) finish_part(part);
-        parts_.clear();
+        erase_parts();
         break;
       }
       case log::TransactionOutcome::aborted: {
@@ -305,8 +326,8 @@ void SlotCommitter::send() {
         // A rebalance that left us these partitions outdates the generation they were sent under,
         // too; whoever lost them was told before a new generation could be seen.
         const auto now = member_.membership();
-        const bool is_outlived = now.generation > gathered->membership.generation &&
-                                 now.member_id == gathered->membership.member_id;
+        const bool is_outlived =
+            now.generation > membership->generation && now.member_id == membership->member_id;
         {
           const std::lock_guard lock(shared_->mutex);
           auto& counters = shared_->report.counters;
@@ -341,17 +362,17 @@ void SlotCommitter::resolve(log::TransactionOutcome outcome) {
   }
   std::int64_t pause = kPauseMinMs;
   while (!initialize()) {
-    if (!back_off(pause)) return parts_.clear();
+    if (!back_off(pause)) return erase_parts();
   }
   for (std::size_t i = 0; i < parts_.size();) {
     auto fate = Fate::aborted;
     while ((fate = ask(parts_[i], outcome)) == Fate::not_known_yet) {
-      if (!back_off(pause)) return parts_.clear();
+      if (!back_off(pause)) return erase_parts();
     }
     if (fate == Fate::aborted) {
       ++i;
     } else {
-      parts_.erase(parts_.begin() + static_cast<std::ptrdiff_t>(i));
+      erase_part(i);
     }
   }
   const std::lock_guard lock(shared_->mutex);

@@ -106,20 +106,18 @@ class SlotCommitter {
   // What one task has in the transaction that is being sent, kept until its outcome is known.
   struct Part {
     std::shared_ptr<PortState> port;
-    std::vector<log::Commit> commits;
-    std::string metadata;  // of the last
+    std::size_t append_count = 0;  // in transaction_, behind those of the parts before
+    std::string metadata;          // of its offset there
     std::uint64_t last_sequence = 0;
-  };
-  struct Gathered {
-    log::Commit commit;
-    log::GroupMembership membership;
   };
 
   void run();
   bool initialize();
   bool wait_for_work();
   bool gather();
-  std::optional<Gathered> begin();
+  std::optional<log::GroupMembership> begin();
+  void erase_part(std::size_t index);
+  void erase_parts();
   void send();
   enum class Fate : std::uint8_t { committed, aborted, lost, not_known_yet };
   void resolve(log::TransactionOutcome outcome);
@@ -138,6 +136,7 @@ class SlotCommitter {
   // Of the committer's thread.
   std::unique_ptr<log::TransactionalProducer> producer_;
   std::vector<Part> parts_;
+  log::Commit transaction_;  // of parts_, with an offset for each
   MonotonicTime last_begin_;
   std::int64_t last_duration_ns_ = 0;
   Random random_;
