@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 #include "runtime/id_store.h"
@@ -150,8 +151,14 @@ Status TaskRunner::restore_snapshot(const JournalState& journal, Offset committe
     if (it->next_offset > committed) continue;
     auto snapshot = get_snapshot(*services_.objects, *it);
     auto status = snapshot.is_ok() ? use_snapshot(*snapshot) : snapshot.status();
-    if (status.is_ok()) status = attach_ids(*snapshot);
     if (status.is_ok()) {
+      auto listed = attach_ids(*snapshot);
+      status = listed.is_ok() ? ok_status() : listed.status();
+      if (listed.is_ok()) listed_ = std::move(listed).value();
+    }
+    if (status.is_ok()) {
+      objects_.keep(it->object_key, snapshot->objects);
+      restored_key_ = it->object_key;
       applied_sequence = it->journal_sequence;
       snapshot_offset_ = restored_offset_ = it->next_offset;
       return ok_status();
@@ -178,17 +185,22 @@ Status TaskRunner::restore_snapshot(const JournalState& journal, Offset committe
                        ", and journal and source do not reach back to its beginning:" + why);
 }
 
-Status TaskRunner::attach_ids(const Snapshot& snapshot) {
-  if (ids_ == nullptr) return ok_status();
-  MR_ASSIGN_OR_RETURN(const auto existing, services_.objects->list(objects_.prefix()));
-  return ids_->attach(*task_->dedup(), existing, snapshot.objects);
+Result<TaskRunner::Listing> TaskRunner::attach_ids(const Snapshot& snapshot) {
+  if (ids_ == nullptr) return Listing();
+  const auto& dedup = *task_->dedup();
+  if (dedup.runs().empty() && dedup.dump_parts().empty()) return Listing();
+  MR_ASSIGN_OR_RETURN(auto existing, services_.objects->list(objects_.prefix()));
+  MR_RETURN_IF_ERROR(ids_->attach(*task_->dedup(), existing, snapshot.objects));
+  return Listing(std::move(existing));
 }
 
-// What the other kept snapshots name is only in their objects. While one of them is there and
-// cannot be read, nothing is swept: the next start tries again, and a damaged one may be repaired.
+// What the kept snapshots name is only in their objects; that of the restored one is known. While
+// one of them is there and cannot be read, nothing is swept: the next start tries again, and a
+// damaged one may be repaired.
 void TaskRunner::sweep_objects(const JournalState& journal) {
   bool is_complete = true;
   for (const auto& entry : journal.snapshots) {
+    if (entry.object_key == restored_key_) continue;
     const auto snapshot = get_snapshot(*services_.objects, entry);
     const auto code = snapshot.status().code();
     if (snapshot.is_ok()) {
@@ -202,10 +214,14 @@ void TaskRunner::sweep_objects(const JournalState& journal) {
   }
   const auto in_use =
       ids_ != nullptr ? ids_->keys_in_use(*task_->dedup()) : std::set<std::string>();
-  const auto existing = services_.objects->list(objects_.prefix());
-  if (is_complete && existing.is_ok()) {
-    objects_.sweep(*existing, in_use, journal.next_sequence - 1);
+  auto existing = std::exchange(listed_, std::nullopt);
+  if (!is_complete) return;
+  if (!existing) {
+    auto listed = services_.objects->list(objects_.prefix());
+    if (!listed.is_ok()) return;
+    existing = std::move(listed).value();
   }
+  objects_.sweep(*existing, in_use, journal.next_sequence - 1);
 }
 
 // A replay seals, too: as fast as the runs can be stored.

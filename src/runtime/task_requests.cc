@@ -77,7 +77,7 @@ Result<RestoredRange> TaskRunner::restore_from(const Snapshot& snapshot,
                                                const JournalState& journal) {
   start_fresh();
   MR_RETURN_IF_ERROR(use_snapshot(snapshot));
-  MR_RETURN_IF_ERROR(attach_ids(snapshot));
+  MR_RETURN_IF_ERROR(attach_ids(snapshot).status());
   MR_RETURN_IF_ERROR(replay(journal, snapshot.identity.journal_sequence, committed_offset_));
   return RestoredRange{snapshot.identity.next_offset, committed_offset_};
 }

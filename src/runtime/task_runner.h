@@ -138,7 +138,9 @@ class TaskRunner {
                           std::uint64_t applied_sequence) const;
   Status skip_source(Offset committed);
   void start_fresh();
-  Status attach_ids(const Snapshot& snapshot);
+  // The objects below the task's prefix, where they had to be listed.
+  using Listing = std::optional<std::vector<objects::ObjectInfo>>;
+  Result<Listing> attach_ids(const Snapshot& snapshot);
   void sweep_objects(const JournalState& journal);
   Status store_ids_of_replay();
   Status replay(const JournalState& journal, std::uint64_t applied_sequence, Offset committed);
@@ -217,6 +219,8 @@ class TaskRunner {
   std::optional<std::uint64_t> trim_journal_to_;
 
   std::vector<task::SnapshotEntry> kept_snapshots_;  // journalled, oldest first
+  std::string restored_key_;                         // of the snapshot that the last recovery used
+  Listing listed_;                                   // by that recovery, until the sweep
   // Where the task began, as long as its journal has all entries from there on and so can replace
   // every snapshot; the input must then stay, too.
   std::optional<Offset> journal_start_;
