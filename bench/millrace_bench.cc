@@ -33,7 +33,8 @@ struct Options {
   std::string_view only;  // one part; all when empty
 };
 
-constexpr std::array kParts = {"ceiling"sv, "pipeline"sv, "tasks"sv, "commits"sv, "service"sv};
+constexpr std::array kParts = {"ceiling"sv, "pipeline"sv, "tasks"sv, "commits"sv, "service"sv,
+                               "start"sv,   "latency"sv,  "load"sv,  "recovery"sv};
 
 constexpr std::string_view kHelp =
     "usage: millrace_bench [option value]...\n"
@@ -44,9 +45,11 @@ constexpr std::string_view kHelp =
     "  --sync 0|1     fdatasync (1)\n"
     "  --parallelism N  worker threads of the pipeline (1)\n"
     "  --only PART    ceiling, pipeline, tasks or commits: for a profiler; no ratio then.\n"
-    "                 service: start, memory and latency of the real binary, by clients outside\n"
+    "                 service: the real binary, by clients outside; start, latency and load are\n"
+    "                 its parts, and recovery is only run by its name\n"
     "  --binary FILE  of the service (build/release/millrace)\n"
-    "  --seconds N    of each rate of the service (10)\n";
+    "  --seconds N    of each rate of the service (10)\n"
+    "  --ids N        in the state that is there when the process is killed (5000000)\n";
 
 std::optional<std::int64_t> parse_number(std::string_view text) {
   std::int64_t value = 0;
@@ -70,6 +73,8 @@ std::optional<Options> parse_options(const std::vector<std::string_view>& argume
       options.service.binary = value;
     } else if (name == "--seconds" && number.value_or(0) > 0) {
       options.service.seconds = *number;
+    } else if (name == "--ids" && number.value_or(0) > 0) {
+      options.service.ids = *number;
     } else if (name == "--events" && number.value_or(0) > 0) {
       options.ticks.event_count = *number;
     } else if (name == "--repeats" && number.value_or(0) > 0) {
@@ -204,17 +209,28 @@ bool bench_commits(const Options& options) {
   return true;
 }
 
+// The parts with clients outside; nullopt when another one is wanted.
+std::optional<millrace::Status> run_service_parts(const Options& options) {
+  auto service = options.service;
+  service.ticks = options.ticks;
+  if (options.only == "start") return run_start(service);
+  if (options.only == "latency") return run_latency(service);
+  if (options.only == "load") return run_load(service);
+  if (options.only == "recovery") return run_recovery(service);
+  if (options.only != "service") return std::nullopt;
+  MR_RETURN_IF_ERROR(run_start(service));
+  MR_RETURN_IF_ERROR(run_latency(service));
+  return run_load(service);
+}
+
 // False after saying what is wrong.
 bool run_parts(const Options& options) {
   const auto is_wanted = [&](std::string_view part) {
     return options.only.empty() || options.only == part;
   };
-  if (options.only == "service") {
-    auto service = options.service;
-    service.ticks = options.ticks;
-    const auto status = run_service(service);
-    if (status.is_ok()) return true;
-    std::fprintf(stderr, "millrace_bench: %s\n", status.to_string().c_str());
+  if (const auto status = run_service_parts(options)) {
+    if (status->is_ok()) return true;
+    std::fprintf(stderr, "millrace_bench: %s\n", status->to_string().c_str());
     return false;
   }
   const auto input = generate_ticks(options.ticks);

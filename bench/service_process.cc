@@ -22,13 +22,13 @@ std::int64_t monotonic_ns() {
 }
 
 // Replaces this process; only returns when that fails.
-void become(const std::string& binary, const std::string& folder, int output) {
+void become(const std::string& binary, const std::string& folder, const std::string& pipeline,
+            int output) {
   dup2(output, STDOUT_FILENO);
   const int silence = open("/dev/null", O_WRONLY);
   dup2(silence, STDERR_FILENO);
-  const std::vector<std::string> words{
-      binary, "up",       "--data", folder,       "--http-port",
-      "0",    "--output", "json",   "--pipeline", "pipelines/ticks.yaml"};
+  const std::vector<std::string> words{binary, "up",       "--data", folder,       "--http-port",
+                                       "0",    "--output", "json",   "--pipeline", pipeline};
   std::vector<char*> arguments;
   for (const auto& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);
@@ -38,27 +38,38 @@ void become(const std::string& binary, const std::string& folder, int output) {
 }  // namespace
 
 Result<std::unique_ptr<ServiceProcess>> ServiceProcess::start(const std::string& binary,
-                                                              const std::string& folder) {
+                                                              const std::string& folder,
+                                                              const std::string& pipeline) {
   if (access(binary.c_str(), X_OK) != 0) {
     return not_found_error(binary + " is not there; ./dev build makes it");
   }
   std::filesystem::remove_all(folder);
+  std::unique_ptr<ServiceProcess> process(new ServiceProcess(binary, folder, pipeline));
+  MR_RETURN_IF_ERROR(process->spawn());
+  return process;
+}
+
+Status ServiceProcess::spawn() {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return io_error("no pipe");
   const auto started = monotonic_ns();
-  const pid_t pid = fork();
-  if (pid < 0) return io_error("no fork");
-  if (pid == 0) {
-    become(binary, folder, ends[1]);
+  pid_ = fork();
+  if (pid_ < 0) return io_error("no fork");
+  if (pid_ == 0) {
+    become(binary_, folder_, pipeline_, ends[1]);
     _exit(127);
   }
   close(ends[1]);
-  std::unique_ptr<ServiceProcess> process(new ServiceProcess(folder, pid));
-  auto status = process->wait_ready(ends[0]);
-  process->start_ns_ = monotonic_ns() - started;
+  auto status = wait_ready(ends[0]);
+  start_ns_ = monotonic_ns() - started;
   close(ends[0]);
-  if (!status.is_ok()) return status;
-  return process;
+  return status;
+}
+
+Status ServiceProcess::kill_and_start() {
+  kill(pid_, SIGKILL);
+  waitpid(pid_, nullptr, 0);
+  return spawn();
 }
 
 Status ServiceProcess::wait_ready(int output) {
@@ -75,8 +86,10 @@ Status ServiceProcess::wait_ready(int output) {
 }
 
 ServiceProcess::~ServiceProcess() {
-  kill(pid_, SIGTERM);
-  waitpid(pid_, nullptr, 0);
+  if (pid_ > 0) {
+    kill(pid_, SIGTERM);
+    waitpid(pid_, nullptr, 0);
+  }
   std::error_code ignored;
   std::filesystem::remove_all(folder_, ignored);
 }

@@ -15,9 +15,12 @@ namespace millrace::bench {
 class ServiceProcess {
  public:
   // Blocks until the ready line. `folder` is made and, at the end, removed with the process.
-  static Result<std::unique_ptr<ServiceProcess>> start(const std::string& binary,
-                                                       const std::string& folder);
+  static Result<std::unique_ptr<ServiceProcess>> start(
+      const std::string& binary, const std::string& folder,
+      const std::string& pipeline = "pipelines/ticks.yaml");
   ~ServiceProcess();
+  // Ends it with SIGKILL and starts it again on what it left; blocks until the ready line.
+  Status kill_and_start();
   ServiceProcess(const ServiceProcess&) = delete;
   ServiceProcess& operator=(const ServiceProcess&) = delete;
 
@@ -30,11 +33,15 @@ class ServiceProcess {
   [[nodiscard]] std::int64_t cpu_ns() const;
 
  private:
-  ServiceProcess(std::string folder, pid_t pid) : folder_(std::move(folder)), pid_(pid) {}
+  ServiceProcess(std::string binary, std::string folder, std::string pipeline)
+      : binary_(std::move(binary)), folder_(std::move(folder)), pipeline_(std::move(pipeline)) {}
+  Status spawn();
   Status wait_ready(int output);
 
+  std::string binary_;
   std::string folder_;
-  pid_t pid_;
+  std::string pipeline_;
+  pid_t pid_ = -1;
   std::uint16_t http_port_ = 0;
   std::int64_t start_ns_ = 0;
 };

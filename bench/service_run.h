@@ -17,9 +17,14 @@ struct ServiceRunOptions {
   std::int64_t seconds = 10;  // of each rate
   std::int64_t events_per_second = 1'000;
   std::int64_t features_per_second = 5'000;
+  std::int64_t ids = 5'000'000;  // of the state that a recovery brings back
+  std::string project = ".";     // where schemas/ is
 };
 
-// Prints as it goes.
-Status run_service(const ServiceRunOptions& options);
+// All print as they go.
+Status run_start(const ServiceRunOptions& options);     // start to ready; memory of an idle process
+Status run_latency(const ServiceRunOptions& options);   // event to answer and reader; features
+Status run_load(const ServiceRunOptions& options);      // CPU and memory of a backlog
+Status run_recovery(const ServiceRunOptions& options);  // kill -9 to the first new output
 
 }  // namespace millrace::bench
