@@ -1,3 +1,4 @@
+#include <malloc.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -17,6 +18,18 @@ namespace millrace::app {
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+// glibc's malloc takes an arena for every other thread and lets each keep what it has freed; with
+// buffers that wander from thread to thread that is tens of MB. What it costs stands in
+// docs/performance.md. Before the first other thread.
+void bound_malloc() {
+  constexpr int kArenasMax = 2;
+  constexpr int kMappedFromBytes = 1 << 20;  // freed to the kernel at once
+  constexpr int kKeptFreeBytes = 1 << 20;    // at the top of the heap
+  ::mallopt(M_ARENA_MAX, kArenasMax);
+  ::mallopt(M_MMAP_THRESHOLD, kMappedFromBytes);
+  ::mallopt(M_TRIM_THRESHOLD, kKeptFreeBytes);
+}
 
 // Lines of the program's log go to stderr, one write each.
 void write_log_line(std::string_view line) {
@@ -72,6 +85,7 @@ int exit_status_of(const Status& status) {
 }  // namespace
 
 int run_up(const UpOptions& options) {
+  bound_malloc();
   // Every thread started below inherits the mask, so that only sigwait() here sees these.
   sigset_t signals;
   sigemptyset(&signals);
