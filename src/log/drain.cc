@@ -9,6 +9,9 @@ namespace millrace::log {
 namespace {
 
 constexpr std::size_t kDrainChunkBytes = 1 << 20;
+// Synced as it is written: a commit's sync waits for what the file system has to write before its
+// own journal, which is all that a segment has grown by.
+constexpr std::uint64_t kUnsyncedDrainBytesMax = 4 << 20;
 // Kafka's segment.ms: a segment also ends when its oldest batch is this old.
 constexpr std::int64_t kSegmentAgeMaxMs = 7LL * 86'400'000;
 // With retention, segments are cut so that at most a quarter more than asked for is kept.
@@ -60,7 +63,12 @@ class Drainer {
     bytes_written_ += active.info.valid_bytes - before;
     pending_.clear();
     pending_bytes_ = 0;
-    return ok_status();
+    unsynced_bytes_ += active.info.valid_bytes - before;
+    if (unsynced_bytes_ < kUnsyncedDrainBytesMax) return ok_status();
+    unsynced_bytes_ = 0;
+    auto status = active.file->sync();
+    work_.has_sync_failed = !status.is_ok();
+    return status;
   }
 
   [[nodiscard]] std::uint64_t bytes_written() const { return bytes_written_; }
@@ -82,6 +90,7 @@ class Drainer {
   std::vector<FetchedBatch> pending_;
   std::uint64_t pending_bytes_ = 0;
   std::uint64_t bytes_written_ = 0;
+  std::uint64_t unsynced_bytes_ = 0;  // about; all of it is synced before the checkpoint
 };
 
 }  // namespace

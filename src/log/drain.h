@@ -22,6 +22,7 @@ struct PartitionWork {
   Offset compacted_to;
   std::vector<std::shared_ptr<SegmentFile>> unsynced;  // files written to in this run
   bool has_new_files = false;
+  bool has_sync_failed = false;  // the drain of it ended so; nothing may be synced again (R17)
   std::vector<std::shared_ptr<SegmentFile>> dropped;  // to be removed after the checkpoint
 
   [[nodiscard]] SegmentHeader segment_header(Offset base_offset) const;

@@ -39,7 +39,9 @@ Status Maintenance::write_segments(Snapshot& snapshot) {
   const CompactionLimits limits;
   std::uint64_t bytes_written = 0;
   for (PartitionWork& work : snapshot.works) {
-    MR_RETURN_IF_ERROR(drain_partition(files_, snapshot.checkpoint.commit, work, bytes_written));
+    auto drained = drain_partition(files_, snapshot.checkpoint.commit, work, bytes_written);
+    if (work.has_sync_failed) return must_succeed(std::move(drained));
+    MR_RETURN_IF_ERROR(drained);
     if (is_retention_held_) continue;
     const Offset pin = work.partition->oldest_pin();
     apply_retention(work, now, pin);
