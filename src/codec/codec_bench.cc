@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "codec/foreign_batch.h"
 #include "codec/json.h"
 #include "codec/record_batch.h"
 #include "codec/row_decoder.h"
@@ -152,11 +153,26 @@ void json_append(benchmark::State& state) {
   set_per_record(state);
 }
 
+// What the door adds to a batch that comes over the network: every record is looked at.
+void foreign_batch(benchmark::State& state) {
+  RecordBatchBuilder builder(static_cast<Compression>(state.range(0)));
+  std::string batch;
+  build_batch(builder, state.range(1) != 0, batch);
+  BatchReader reader;
+  for (auto _ : state) {
+    const auto bytes = check_foreign_batch(batch, {}, reader);
+    if (!bytes.is_ok()) state.SkipWithError("check");
+    benchmark::DoNotOptimize(*bytes);
+  }
+  set_per_record(state);
+}
+
 BENCHMARK(row_decode);
 BENCHMARK(json_parse);
 BENCHMARK(json_append);
 BENCHMARK(batch_next)->Arg(0)->Arg(1)->ArgName("headers");
 BENCHMARK(batch_read)->ArgsProduct({{0, 1, 2, 3, 4}, {0, 1}})->ArgNames({"codec", "headers"});
+BENCHMARK(foreign_batch)->ArgsProduct({{0, 3}, {0, 1}})->ArgNames({"codec", "headers"});
 BENCHMARK(batch_build)->ArgsProduct({{0, 1, 2, 3, 4}, {0, 1}})->ArgNames({"codec", "headers"});
 
 }  // namespace
