@@ -31,11 +31,11 @@ Status from_arrow(const arrow::Status& status) {
   return io_error("Arrow: " + status.ToString());
 }
 
-#define MR_RETURN_IF_ARROW_ERROR(expression)                                          \
-  do {                                                                                \
-    if (arrow::Status arrow_status = (expression); !arrow_status.ok()) [[unlikely]] { \
-      return from_arrow(arrow_status);                                                \
-    }                                                                                 \
+#define MR_RETURN_IF_ARROW_ERROR(expression)                                                 \
+  do {                                                                                       \
+    if (const arrow::Status& arrow_status = (expression); !arrow_status.ok()) [[unlikely]] { \
+      return from_arrow(arrow_status);                                                       \
+    }                                                                                        \
   } while (false)
 
 // Parquet's own code throws.
