@@ -21,6 +21,17 @@ Status check_topic(const std::string& name, const log::TopicConfig& config) {
   return ok_status();
 }
 
+// Clients of this cluster read committed records only: what they take for the high watermark is the
+// last stable offset.
+log::PartitionOffsets offsets_of(const Partition& partition) {
+  const Offset last_stable(partition.last_stable_offset());
+  return {.start = Offset(partition.start()),
+          .high_watermark = last_stable,
+          .last_stable = last_stable,
+          .end = Offset(partition.end()),
+          .stored_bytes = partition.bytes()};
+}
+
 }  // namespace
 
 Result<Partition*> Cluster::find(const TopicPartition& source) {
@@ -105,6 +116,7 @@ Status Cluster::check_append(const log::AppendBatch& batch) const {
 // Not in a transaction: batch after batch, as an idempotent producer sends them. That a bad one
 // keeps the others out is more than Kafka does.
 Result<log::Appended> Cluster::commit_plainly(log::Commit&& commit) {
+  if (!commit.markers.empty()) return unsupported_error("transactions go through make_producer");
   const Lock lock(mutex_);
   const auto now = clock_.wall_now();
   for (const auto& batch : commit.appends) MR_RETURN_IF_ERROR(check_append(batch));
@@ -125,8 +137,8 @@ Result<log::Appended> Cluster::commit_plainly(log::Commit&& commit) {
     }
     for (auto& [place, partition] : before) **find(place) = std::move(partition);
     if (answer.error == ErrorCode::producer_fenced) return fenced_error("an older producer epoch");
-    return invalid_error("producer sequence: expected is " +
-                         std::to_string(answer.expected_sequence));
+    return out_of_sequence_error("producer sequence: expected is " +
+                                 std::to_string(answer.expected_sequence));
   }
   for (const auto& offset : commit.offsets) {
     groups_.set_offset(offset.group, offset.source, {offset.next_offset.value, offset.metadata});
@@ -148,8 +160,7 @@ Result<log::FetchResult> Cluster::fetch(const TopicPartition& source, Offset fro
                               std::to_string(from.value));
   }
   log::FetchResult result;
-  result.offsets = {Offset(partition->start()), Offset(partition->last_stable_offset()),
-                    Offset(partition->end()), partition->bytes()};
+  result.offsets = offsets_of(*partition);
   result.batches = partition->fetch(from.value, bytes_max, visibility == log::Visibility::durable);
   return result;
 }
@@ -157,8 +168,7 @@ Result<log::FetchResult> Cluster::fetch(const TopicPartition& source, Offset fro
 Result<log::PartitionOffsets> Cluster::offsets(const TopicPartition& source) const {
   const Lock lock(mutex_);
   MR_ASSIGN_OR_RETURN(const Partition* partition, find(source));
-  return log::PartitionOffsets{Offset(partition->start()), Offset(partition->last_stable_offset()),
-                               Offset(partition->end()), partition->bytes()};
+  return offsets_of(*partition);
 }
 
 Result<Offset> Cluster::offset_for_time(const TopicPartition& source, WallTime time) const {

@@ -48,6 +48,23 @@ class ModelLog final : public log::SharedLog {
                                                WallTime time) const override {
     return cluster_.offset_for_time(source, time);
   }
+  // What only a broker needs; the transactions of this cluster go through make_producer.
+  [[nodiscard]] Result<std::optional<log::TimestampedOffset>> first_at_timestamp(
+      const TopicPartition&, WallTime) const override {
+    return unsupported_error("first_at_timestamp");
+  }
+  [[nodiscard]] Result<std::optional<log::TimestampedOffset>> max_timestamp(
+      const TopicPartition&) const override {
+    return unsupported_error("max_timestamp");
+  }
+  [[nodiscard]] Result<std::vector<log::AbortedTransaction>> aborted_transactions(
+      const TopicPartition&, Offset, Offset) const override {
+    return unsupported_error("aborted_transactions");
+  }
+  [[nodiscard]] Result<std::vector<log::ProducerInfo>> producers(
+      const TopicPartition&) const override {
+    return unsupported_error("producers");
+  }
   [[nodiscard]] std::vector<std::string> groups() const override { return cluster_.groups(); }
   [[nodiscard]] std::vector<log::GroupOffset> group_offsets(
       const std::string& group) const override {

@@ -176,7 +176,10 @@ std::vector<log::FetchedBatch> Partition::fetch(std::int64_t from, std::size_t b
     if (at->is_control || (is_committed_only && at->is_aborted)) continue;
     if (!out.empty() && total + at->bytes.size() > bytes_max) break;
     total += at->bytes.size();
-    out.push_back({at->bytes, Offset(at->base_offset), Offset(at->next_offset), at->append_time});
+    out.push_back({.bytes = at->bytes,
+                   .base_offset = Offset(at->base_offset),
+                   .next_offset = Offset(at->next_offset),
+                   .append_time = at->append_time});
   }
   return out;
 }

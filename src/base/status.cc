@@ -28,6 +28,10 @@ std::string_view to_string(StatusCode code) {
       return "unsupported";
     case StatusCode::cancelled:
       return "cancelled";
+    case StatusCode::out_of_sequence:
+      return "out_of_sequence";
+    case StatusCode::wrong_state:
+      return "wrong_state";
   }
   return "unknown";
 }
@@ -87,6 +91,12 @@ Status unsupported_error(std::string message) {
 }
 Status cancelled_error(std::string message) {
   return {StatusCode::cancelled, std::move(message)};
+}
+Status out_of_sequence_error(std::string message) {
+  return {StatusCode::out_of_sequence, std::move(message)};
+}
+Status wrong_state_error(std::string message) {
+  return {StatusCode::wrong_state, std::move(message)};
 }
 
 }  // namespace millrace

@@ -13,17 +13,19 @@ namespace millrace {
 // What the caller can do about an error, not where it came from.
 enum class StatusCode : unsigned char {
   ok,
-  invalid,       // the request or the input is wrong; repeating it will not help
-  not_found,     // the named thing does not exist
-  exists,        // the thing to be created exists already
-  corrupt,       // stored bytes fail their checksum or their grammar
-  io,            // the disk or the operating system refused
-  out_of_range,  // an offset below the log start or above its end
-  fenced,        // a newer owner exists; this one must stop
-  overloaded,    // a bound was reached; back off and retry
-  disconnected,  // the peer is gone; reopen
-  unsupported,   // valid, but this build or peer cannot do it
-  cancelled,     // shutting down
+  invalid,          // the request or the input is wrong; repeating it will not help
+  not_found,        // the named thing does not exist
+  exists,           // the thing to be created exists already
+  corrupt,          // stored bytes fail their checksum or their grammar
+  io,               // the disk or the operating system refused
+  out_of_range,     // an offset below the log start or above its end
+  fenced,           // a newer owner exists; this one must stop
+  overloaded,       // a bound was reached; back off and retry
+  disconnected,     // the peer is gone; reopen
+  unsupported,      // valid, but this build or peer cannot do it
+  cancelled,        // shutting down
+  out_of_sequence,  // something that must come before it is missing
+  wrong_state,      // valid at another time, but not in the state the thing is in
 };
 
 // The code's name as it appears in messages, e.g. "not_found".
@@ -73,6 +75,8 @@ Status overloaded_error(std::string message);
 Status disconnected_error(std::string message);
 Status unsupported_error(std::string message);
 Status cancelled_error(std::string message);
+Status out_of_sequence_error(std::string message);
+Status wrong_state_error(std::string message);
 
 // A value or the error that took its place.
 template <typename T>

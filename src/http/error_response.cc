@@ -16,6 +16,10 @@ int http_status(StatusCode code) {
       return 409;
     case StatusCode::fenced:
       return 409;
+    case StatusCode::out_of_sequence:
+      return 409;
+    case StatusCode::wrong_state:
+      return 409;
     case StatusCode::out_of_range:
       return 416;
     case StatusCode::overloaded:

@@ -83,8 +83,11 @@ class MemoryLog final : public log::Log {
         if (!header.is_ok()) return header.status();
         codec::set_base_offset(append.bytes, 0, base);
         const auto next = base + (header->last_offset_delta + 1);
-        batches.push_back(
-            {last_, {SharedBytes(std::move(append.bytes)), base, next, appended.append_time}});
+        batches.push_back({last_,
+                           {.bytes = SharedBytes(std::move(append.bytes)),
+                            .base_offset = base,
+                            .next_offset = next,
+                            .append_time = appended.append_time}});
         appended.batches.push_back({base, false});
       }
       for (auto& offset : commit.offsets) commits_.emplace_back(last_, std::move(offset));
@@ -114,7 +117,7 @@ class MemoryLog final : public log::Log {
       std::size_t bytes = 0;
       for (const auto& batch : batches_.at(source)) {
         if (batch.fetched.next_offset <= from) continue;
-        if (visibility == log::Visibility::durable && batch.sequence > durable_) break;
+        if (visibility != log::Visibility::appended && batch.sequence > durable_) break;
         if (!result.batches.empty() && bytes + batch.fetched.bytes.size() > bytes_max) break;
         bytes += batch.fetched.bytes.size();
         result.batches.push_back(batch.fetched);
@@ -129,6 +132,22 @@ class MemoryLog final : public log::Log {
   }
   [[nodiscard]] Result<Offset> offset_for_time(const TopicPartition&, WallTime) const override {
     return unsupported_error("offset_for_time");
+  }
+  [[nodiscard]] Result<std::optional<log::TimestampedOffset>> first_at_timestamp(
+      const TopicPartition&, WallTime) const override {
+    return unsupported_error("first_at_timestamp");
+  }
+  [[nodiscard]] Result<std::optional<log::TimestampedOffset>> max_timestamp(
+      const TopicPartition&) const override {
+    return unsupported_error("max_timestamp");
+  }
+  [[nodiscard]] Result<std::vector<log::AbortedTransaction>> aborted_transactions(
+      const TopicPartition&, Offset, Offset) const override {
+    return unsupported_error("aborted_transactions");
+  }
+  [[nodiscard]] Result<std::vector<log::ProducerInfo>> producers(
+      const TopicPartition&) const override {
+    return unsupported_error("producers");
   }
 
   [[nodiscard]] std::vector<std::string> groups() const override { return {}; }
@@ -172,6 +191,7 @@ class MemoryLog final : public log::Log {
       offsets.end = batch.fetched.next_offset;
       if (batch.sequence <= durable_) offsets.high_watermark = batch.fetched.next_offset;
     }
+    offsets.last_stable = offsets.high_watermark;
     return offsets;
   }
 

@@ -102,6 +102,28 @@ Result<Offset> EmbeddedLogImpl::offset_for_time(const TopicPartition& source, Wa
   return partition->offset_for_time(time, durable_sequence());
 }
 
+Result<std::optional<TimestampedOffset>> EmbeddedLogImpl::first_at_timestamp(
+    const TopicPartition& source, WallTime timestamp) const {
+  return unsupported_error("first_at_timestamp of " + source.to_string() + " at " +
+                           std::to_string(timestamp.value));
+}
+
+Result<std::optional<TimestampedOffset>> EmbeddedLogImpl::max_timestamp(
+    const TopicPartition& source) const {
+  return unsupported_error("max_timestamp of " + source.to_string());
+}
+
+Result<std::vector<AbortedTransaction>> EmbeddedLogImpl::aborted_transactions(
+    const TopicPartition& source, Offset from, Offset until) const {
+  MR_CHECK(from <= until && !source.topic.empty());
+  return std::vector<AbortedTransaction>();
+}
+
+Result<std::vector<ProducerInfo>> EmbeddedLogImpl::producers(const TopicPartition& source) const {
+  MR_CHECK(!source.topic.empty());
+  return std::vector<ProducerInfo>();
+}
+
 // --- groups and producers ---
 
 std::vector<std::string> EmbeddedLogImpl::groups() const {

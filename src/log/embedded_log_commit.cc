@@ -59,6 +59,7 @@ Result<PreparedCommit::Batch> EmbeddedLogImpl::prepare_batch(const AppendBatch& 
 }
 
 Result<PreparedCommit> EmbeddedLogImpl::prepare(const Commit& commit) const {
+  if (!commit.markers.empty()) return unsupported_error("transaction markers");
   PreparedCommit out;
   out.batches.reserve(commit.appends.size());
   out.bytes_max = kGroupHeaderBytes + kEntryHeaderBytes +

@@ -80,6 +80,14 @@ class EmbeddedLogImpl final : public EmbeddedLog {
   [[nodiscard]] Result<PartitionOffsets> offsets(const TopicPartition& source) const override;
   [[nodiscard]] Result<Offset> offset_for_time(const TopicPartition& source,
                                                WallTime time) const override;
+  [[nodiscard]] Result<std::optional<TimestampedOffset>> first_at_timestamp(
+      const TopicPartition& source, WallTime timestamp) const override;
+  [[nodiscard]] Result<std::optional<TimestampedOffset>> max_timestamp(
+      const TopicPartition& source) const override;
+  [[nodiscard]] Result<std::vector<AbortedTransaction>> aborted_transactions(
+      const TopicPartition& source, Offset from, Offset until) const override;
+  [[nodiscard]] Result<std::vector<ProducerInfo>> producers(
+      const TopicPartition& source) const override;
 
   [[nodiscard]] std::vector<std::string> groups() const override;
   [[nodiscard]] std::vector<GroupOffset> group_offsets(const std::string& group) const override;

@@ -56,15 +56,28 @@ struct TopicInfo {
 struct PartitionOffsets {
   Offset start;           // first offset still there
   Offset high_watermark;  // next offset of what is durable
-  Offset end;             // next offset of what is appended, durable or not
+  // Kafka's last stable offset: the high watermark, or the first offset of the oldest transaction
+  // whose outcome is not durable. Never moves back.
+  Offset last_stable;
+  Offset end;  // next offset of what is appended, durable or not
   std::int64_t stored_bytes = 0;
 };
 
-// What a reader may see.
+// What a reader may see. The first two never show a record whose transaction's outcome is open.
 enum class Visibility : std::uint8_t {
-  durable,   // up to the high watermark: everybody outside
-  appended,  // also what is not yet synced: pipeline tasks only, whose own commit follows it in the
-             // same write-ahead log and so can never become durable before its input (R17)
+  durable,      // up to last_stable: everybody outside
+  appended,     // also what is not yet synced, up to the first transaction that is open in it:
+                // pipeline tasks only, whose own commit follows it in the same write-ahead log and
+                // so can never become durable before its input (R17)
+  uncommitted,  // up to the high watermark, batches of open transactions too: Kafka's
+                // read_uncommitted
+};
+
+// Only `records` carries records to apply; readers step over the others, to `next_offset`.
+enum class BatchKind : std::uint8_t {
+  records,
+  control,  // the marker that ended a transaction
+  aborted,  // records of a transaction that was aborted
 };
 
 // One stored batch: its bytes as appended (base offset and append time filled in).
@@ -73,6 +86,7 @@ struct FetchedBatch {
   Offset base_offset;
   Offset next_offset;
   WallTime append_time;  // when the log took it; processing time of its records (R11)
+  BatchKind kind = BatchKind::records;
 };
 
 struct FetchResult {
@@ -82,27 +96,51 @@ struct FetchResult {
 
 // A batch to append. `bytes` is one finished record batch with base offset 0; the log writes offset
 // and epoch into it. A batch with a producer id is checked for sequence: an exact repeat of one of
-// the last five batches of that producer is answered with its old offset and not appended again; a
-// gap is refused.
+// the last five batches of that producer is answered with its old offset and not appended again.
+// Refused are an older epoch (`fenced`), a gap (`out_of_sequence`), a batch without the
+// transactional bit while its producer has a transaction open in that partition (`wrong_state`),
+// and a batch with the control bit (`invalid`).
+//
+// A batch with the transactional bit opens its producer's transaction in that partition, if none is
+// open; a TransactionMarker ends it.
 struct AppendBatch {
   std::string topic;
   std::int32_t partition = 0;
   std::string bytes;
 };
 
+inline constexpr Offset kNoOffset{-1};
+
 struct OffsetCommit {
   std::string group;
   TopicPartition source;
-  Offset next_offset;
+  Offset next_offset;  // kNoOffset: the group's offset for the partition is removed
   std::string metadata;
 };
 
-// All of it becomes durable and visible together, or nothing does.
+struct ProducerIdentity {
+  ProducerId id;
+  ProducerEpoch epoch;
+};
+
+// Ends the producer's transaction in one partition: the log builds Kafka's control batch and
+// appends it. One with nothing to end is written as well. An older epoch than the partition knows
+// is `fenced`; a newer one closes the transaction all the same and becomes the known one, so that
+// nothing of the producer's earlier incarnation is taken any more.
+struct TransactionMarker {
+  TopicPartition partition;
+  ProducerIdentity producer;
+  bool is_commit = false;
+};
+
+// All of it becomes durable and visible together, or nothing does. Within a partition the markers
+// come behind the appends.
 struct Commit {
   std::vector<AppendBatch> appends;
   std::vector<OffsetCommit> offsets;
+  std::vector<TransactionMarker> markers = {};
 
-  [[nodiscard]] bool empty() const { return appends.empty() && offsets.empty(); }
+  [[nodiscard]] bool empty() const { return appends.empty() && offsets.empty() && markers.empty(); }
 };
 
 // Where a commit stands in the order of all commits. Sequence n durable implies all below n
@@ -118,6 +156,7 @@ struct Appended {
   };
   std::vector<Batch> batches;
   WallTime append_time;
+  std::vector<Offset> markers = {};  // per element of Commit::markers: its control batch's offset
 };
 
 struct GroupOffset {
@@ -126,9 +165,28 @@ struct GroupOffset {
   std::string metadata;
 };
 
-struct ProducerIdentity {
+// A transaction that was aborted: the batches of `producer` from `first` to below `marker`, which
+// is its control batch's offset.
+struct AbortedTransaction {
+  ProducerId producer;
+  Offset first;
+  Offset marker;
+  bool operator==(const AbortedTransaction&) const = default;
+};
+
+// An idempotent or transactional producer, as one partition knows it.
+struct ProducerInfo {
   ProducerId id;
   ProducerEpoch epoch;
+  std::int32_t last_sequence = -1;  // -1: no batch of this epoch
+  WallTime last_append_time;
+  std::optional<Offset> transaction_start;  // of the open transaction
+};
+
+struct TimestampedOffset {
+  Offset offset;
+  WallTime timestamp;
+  bool operator==(const TimestampedOffset&) const = default;
 };
 
 // Where commits go: a log, or what gathers the commits of several tasks into one transaction of a
@@ -172,6 +230,23 @@ class Log : public CommitPort {
   // First offset whose batch was appended at or after `time`; the end offset when there is none.
   [[nodiscard]] virtual Result<Offset> offset_for_time(const TopicPartition& source,
                                                        WallTime time) const = 0;
+  // The first record below the high watermark whose own timestamp (R11 is about the append time) is
+  // at least `timestamp`, and the first one of those with the largest timestamp of all: Kafka's
+  // ListOffsets by time and -3. Records of aborted and of open transactions count, as in Kafka.
+  // nullopt when there is none.
+  [[nodiscard]] virtual Result<std::optional<TimestampedOffset>> first_at_timestamp(
+      const TopicPartition& source, WallTime timestamp) const = 0;
+  [[nodiscard]] virtual Result<std::optional<TimestampedOffset>> max_timestamp(
+      const TopicPartition& source) const = 0;
+
+  // --- transactions ---
+  // The aborted transactions whose offsets (marker included) overlap [from, until), by `first`, as
+  // Kafka's Fetch lists them. Complete for what lies below last_stable.
+  [[nodiscard]] virtual Result<std::vector<AbortedTransaction>> aborted_transactions(
+      const TopicPartition& source, Offset from, Offset until) const = 0;
+  // By id; what is appended counts, durable or not.
+  [[nodiscard]] virtual Result<std::vector<ProducerInfo>> producers(
+      const TopicPartition& source) const = 0;
 
   // --- groups ---
   [[nodiscard]] virtual std::vector<std::string> groups() const = 0;
@@ -189,8 +264,9 @@ class Log : public CommitPort {
 
   // --- events ---
   // `listener` is called after every commit that appended to `source` (not yet durable) and again
-  // when such an append became durable. It runs on the log's threads: it must not block nor call
-  // the log. Returns an id for remove_listener, after which no call is running or will come.
+  // when such an append became durable; markers are appends, so moves of last_stable are told too.
+  // It runs on the log's threads: it must not block nor call the log. Returns an id for
+  // remove_listener, after which no call is running or will come.
   using Listener = std::function<void()>;
   virtual std::uint64_t add_listener(const TopicPartition& source, Listener listener) = 0;
   virtual void remove_listener(std::uint64_t id) = 0;

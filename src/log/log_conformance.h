@@ -322,7 +322,7 @@ TEST_P(LogConformance, a_repeated_batch_of_a_producer_gets_its_old_offset) {
   EXPECT_EQ(repeat.value().batches[0].base_offset, Offset(5));
   ASSERT_TRUE(log().wait_durable(repeat.value().sequence).is_ok());
   EXPECT_EQ(send(1, "x").value().batches[0].base_offset, Offset(1));
-  EXPECT_EQ(send(0, "x").status().code(), StatusCode::invalid);  // the sixth newest
+  EXPECT_EQ(send(0, "x").status().code(), StatusCode::out_of_sequence);  // the sixth newest
   EXPECT_EQ(offsets(p0_).end, Offset(6));
   harness().crash_and_reopen();
   EXPECT_TRUE(send(5, "x").value().batches[0].is_duplicate);
@@ -339,7 +339,7 @@ TEST_P(LogConformance, a_gap_in_a_producers_sequence_is_refused_with_the_expecte
   };
   ASSERT_TRUE(send(0).is_ok());
   const auto gap = send(3);
-  EXPECT_EQ(gap.status().code(), StatusCode::invalid);
+  EXPECT_EQ(gap.status().code(), StatusCode::out_of_sequence);
   EXPECT_THAT(std::string(gap.status().message()), HasSubstr("expected is 2"));
   EXPECT_TRUE(send(2).is_ok());
 }
@@ -354,7 +354,7 @@ TEST_P(LogConformance, an_older_producer_epoch_is_fenced_and_a_newer_one_starts_
   };
   EXPECT_EQ(send(1, 0), StatusCode::ok);
   EXPECT_EQ(send(0, 1), StatusCode::fenced);
-  EXPECT_EQ(send(2, 1), StatusCode::invalid);
+  EXPECT_EQ(send(2, 1), StatusCode::out_of_sequence);
   EXPECT_EQ(send(2, 0), StatusCode::ok);
 }
 

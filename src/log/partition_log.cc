@@ -87,6 +87,7 @@ PartitionOffsets PartitionLog::offsets_locked(CommitSequence durable) {
   const Offset watermark = high_watermark(durable);
   return {.start = start_,
           .high_watermark = watermark,
+          .last_stable = watermark,
           .end = end_,
           .stored_bytes = static_cast<std::int64_t>(segment_bytes_total_ + tail_bytes_)};
 }
@@ -150,7 +151,7 @@ Result<FetchResult> PartitionLog::fetch(Offset from, std::size_t bytes_max, Comm
       const std::lock_guard lock(mutex_);
       out.offsets = offsets_locked(durable);
       const Offset limit =
-          visibility == Visibility::durable ? out.offsets.high_watermark : out.offsets.end;
+          visibility == Visibility::appended ? out.offsets.end : out.offsets.high_watermark;
       MR_RETURN_IF_ERROR(check_range(from, out.offsets.end));
       if (from >= limit) return out;
       segments_end = segments_end_;

@@ -27,10 +27,11 @@ std::int32_t ProducerEntry::next_sequence() const {
 }
 
 Status ProducerEntry::refuse(const codec::BatchHeader& header) const {
-  return invalid_error("producer " + std::to_string(header.producer_id.value) + " sent sequence " +
-                       std::to_string(header.base_sequence) + ", expected is " +
-                       std::to_string(header.producer_epoch > epoch_ ? 0 : next_sequence()) +
-                       ": send the missing batches first, or start with a new producer id");
+  return out_of_sequence_error(
+      "producer " + std::to_string(header.producer_id.value) + " sent sequence " +
+      std::to_string(header.base_sequence) + ", expected is " +
+      std::to_string(header.producer_epoch > epoch_ ? 0 : next_sequence()) +
+      ": send the missing batches first, or start with a new producer id");
 }
 
 Result<std::optional<Offset>> ProducerEntry::check(const codec::BatchHeader& header) const {

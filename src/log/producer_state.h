@@ -28,9 +28,9 @@ class ProducerEntry {
   };
 
   // The old base offset when `header` repeats a kept batch, nothing when it may be appended.
-  // `fenced` for an older epoch; `invalid`, naming the expected sequence, for a gap or a sequence
-  // too old to be remembered. An unknown producer may start anywhere (its state may have expired);
-  // a new epoch starts at 0.
+  // `fenced` for an older epoch; `out_of_sequence`, naming the expected one, for a gap or a
+  // sequence too old to be remembered. An unknown producer may start anywhere (its state may have
+  // expired); a new epoch starts at 0.
   [[nodiscard]] Result<std::optional<Offset>> check(const codec::BatchHeader& header) const;
   // After `check` gave nothing.
   void appended(const codec::BatchHeader& header, Offset base_offset, WallTime append_time);

@@ -34,7 +34,7 @@ TEST(ProducerEntry, sequences_start_over_behind_the_largest_32_bit_number) {
 TEST(ProducerEntry, a_batch_with_the_same_start_and_another_length_is_no_repeat) {
   ProducerEntry entry;
   entry.appended(batch(0, 0, 2), Offset(0), kNow);
-  EXPECT_EQ(entry.check(batch(0, 0, 3)).status().code(), StatusCode::invalid);
+  EXPECT_EQ(entry.check(batch(0, 0, 3)).status().code(), StatusCode::out_of_sequence);
 }
 
 TEST(ProducerEntry, five_batches_are_remembered) {
@@ -43,7 +43,7 @@ TEST(ProducerEntry, five_batches_are_remembered) {
   for (std::int32_t i = 2; i < 7; ++i) {
     EXPECT_EQ(entry.check(batch(0, i)).value(), Offset(100 + i));
   }
-  EXPECT_EQ(entry.check(batch(0, 1)).status().code(), StatusCode::invalid);
+  EXPECT_EQ(entry.check(batch(0, 1)).status().code(), StatusCode::out_of_sequence);
 }
 
 TEST(ProducerEntry, a_producer_id_without_sequence_is_refused) {
