@@ -11,7 +11,8 @@ namespace millrace::log {
 namespace {
 
 constexpr std::string_view kMagic = "MRCP";
-constexpr std::uint32_t kFormatVersion = 1;
+constexpr std::uint32_t kFormatVersion = 2;
+constexpr std::uint32_t kVersionWithoutTransactions = 1;
 constexpr std::size_t kCrcBytes = 4;
 
 void encode_segment(const SegmentInfo& segment, Encoder& to) {
@@ -21,9 +22,10 @@ void encode_segment(const SegmentInfo& segment, Encoder& to) {
   to.zigzag(segment.next_offset.value);
   to.zigzag(segment.first_append_time.value);
   to.zigzag(segment.last_append_time.value);
+  to.zigzag(segment.max_timestamp.value);
 }
 
-SegmentInfo decode_segment(Decoder& from) {
+SegmentInfo decode_segment(Decoder& from, std::uint32_t version) {
   SegmentInfo segment;
   segment.base_offset = Offset(from.zigzag());
   segment.generation = static_cast<std::uint32_t>(from.varint());
@@ -31,6 +33,8 @@ SegmentInfo decode_segment(Decoder& from) {
   segment.next_offset = Offset(from.zigzag());
   segment.first_append_time = WallTime(from.zigzag());
   segment.last_append_time = WallTime(from.zigzag());
+  segment.max_timestamp =
+      version == kVersionWithoutTransactions ? kUnknownTimestamp : WallTime(from.zigzag());
   return segment;
 }
 
@@ -41,6 +45,7 @@ void encode_partition(const CheckpointPartition& partition, Encoder& to) {
   to.varint(partition.segments.size());
   for (const auto& segment : partition.segments) encode_segment(segment, to);
   to.bytes(partition.producers);
+  to.bytes(partition.transactions);
 }
 
 // Offsets and lengths that later code takes for granted.
@@ -56,20 +61,21 @@ bool is_consistent(const CheckpointPartition& partition) {
   return partition.start.value >= 0 && last <= partition.end;
 }
 
-CheckpointPartition decode_partition(Decoder& from) {
+CheckpointPartition decode_partition(Decoder& from, std::uint32_t version) {
   CheckpointPartition partition;
   partition.start = Offset(from.zigzag());
   partition.end = Offset(from.zigzag());
   partition.compacted_to = Offset(from.zigzag());
   const std::uint64_t segment_count = from.varint();
   for (std::uint64_t i = 0; i < segment_count && !from.has_failed(); ++i) {
-    partition.segments.push_back(decode_segment(from));
+    partition.segments.push_back(decode_segment(from, version));
   }
   partition.producers = from.bytes();
+  if (version != kVersionWithoutTransactions) partition.transactions = from.bytes();
   return partition;
 }
 
-Result<CheckpointTopic> decode_topic(Decoder& from) {
+Result<CheckpointTopic> decode_topic(Decoder& from, std::uint32_t version) {
   CheckpointTopic topic;
   topic.name = from.bytes();
   topic.topic_id = from.varint();
@@ -79,7 +85,7 @@ Result<CheckpointTopic> decode_topic(Decoder& from) {
     return corrupt_error("the checkpoint has a topic with impossible values");
   }
   for (std::int32_t i = 0; i < topic.config.partition_count; ++i) {
-    topic.partitions.push_back(decode_partition(from));
+    topic.partitions.push_back(decode_partition(from, version));
     if (from.has_failed() || !is_consistent(topic.partitions.back())) {
       return corrupt_error("the checkpoint's partition " + topic.name + "/" + std::to_string(i) +
                            " has impossible values");
@@ -125,9 +131,10 @@ Result<Checkpoint> parse_checkpoint(std::string_view bytes) {
     return corrupt_error("the log checkpoint fails its checksum");
   }
   Decoder from(body.substr(kMagic.size()));
-  if (const std::uint32_t version = from.u32(); version != kFormatVersion) {
+  const std::uint32_t version = from.u32();
+  if (version != kFormatVersion && version != kVersionWithoutTransactions) {
     return corrupt_error("checkpoint format version " + std::to_string(version) +
-                         "; this program reads version 1");
+                         "; this program reads versions 1 and 2");
   }
   Checkpoint out;
   out.log_id.low = from.u64();
@@ -141,7 +148,7 @@ Result<Checkpoint> parse_checkpoint(std::string_view bytes) {
   out.last_append_time = WallTime(from.zigzag());
   const std::uint64_t topic_count = from.varint();
   for (std::uint64_t i = 0; i < topic_count && !from.has_failed(); ++i) {
-    MR_ASSIGN_OR_RETURN(auto topic, decode_topic(from));
+    MR_ASSIGN_OR_RETURN(auto topic, decode_topic(from, version));
     out.topics.push_back(std::move(topic));
   }
   out.groups = from.bytes();

@@ -17,6 +17,7 @@ struct CheckpointPartition {
   Offset compacted_to;
   std::vector<SegmentInfo> segments;  // ascending
   std::string producers;              // ProducerTable::encode
+  std::string transactions = {};      // TransactionTable::encode; empty: none
 };
 
 struct CheckpointTopic {

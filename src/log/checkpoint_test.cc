@@ -5,12 +5,20 @@
 #include "log/group_table.h"
 #include "log/log_test_support.h"
 #include "log/producer_state.h"
+#include "log/transaction_state.h"
 
 namespace millrace::log {
 namespace {
 
 // Made by hand from docs/formats/log_checkpoint.md, with another program's CRC-32C.
 constexpr std::string_view kGolden =
+    "4d5243500200000008070605040302011817161514131211e803000000000000"
+    "070000000000000000100000000000002a0000000000000006d00ff6a1abfef9"
+    "62010174050201d00f80808080010180f0b252808080080006100e010601f403"
+    "0e80a0abfef962f6a1abfef962e4a0abfef9620d011200f6a1abfef962010004"
+    "080801120e0118060a0c09010167010174001000f10546ca";
+// The same of version 1, which knew no transactions and no timestamps.
+constexpr std::string_view kGoldenOfVersion1 =
     "4d5243500100000008070605040302011817161514131211e803000000000000"
     "070000000000000000100000000000002a0000000000000006d00ff6a1abfef9"
     "62010174050201d00f80808080010180f0b252808080080006100e010601f403"
@@ -39,9 +47,16 @@ Checkpoint golden_checkpoint() {
                                 .valid_bytes = 500,
                                 .next_offset = Offset(7),
                                 .first_append_time = WallTime(1'700'000'000'000),
-                                .last_append_time = WallTime(1'700'000'000'123)});
+                                .last_append_time = WallTime(1'700'000'000'123),
+                                .max_timestamp = WallTime(1'700'000'000'050)});
   Encoder to_producers(partition.producers);
   producers.encode(to_producers);
+  TransactionTable transactions;
+  transactions.begin(ProducerId(12), Offset(3));
+  transactions.end(ProducerId(12), Offset(5), false);
+  transactions.begin(ProducerId(9), Offset(7));
+  Encoder to_transactions(partition.transactions);
+  transactions.encode(to_transactions);
 
   CheckpointTopic topic;
   topic.name = "t";
@@ -81,7 +96,21 @@ TEST(Checkpoint, the_golden_bytes_read_back) {
   ASSERT_EQ(found.topics[0].partitions.size(), 1u);
   EXPECT_EQ(found.topics[0].partitions[0].segments, expected.topics[0].partitions[0].segments);
   EXPECT_EQ(found.topics[0].partitions[0].producers, expected.topics[0].partitions[0].producers);
+  EXPECT_EQ(found.topics[0].partitions[0].transactions,
+            expected.topics[0].partitions[0].transactions);
   EXPECT_EQ(found.groups, expected.groups);
+}
+
+TEST(Checkpoint, version_1_reads_back_without_transactions_and_timestamps) {
+  const auto parsed = parse_checkpoint(from_hex(kGoldenOfVersion1));
+  ASSERT_TRUE(parsed.is_ok()) << parsed.status().to_string();
+  const CheckpointPartition& found = parsed.value().topics.at(0).partitions.at(0);
+  CheckpointPartition expected = golden_checkpoint().topics.at(0).partitions.at(0);
+  expected.segments[0].max_timestamp = kUnknownTimestamp;
+  EXPECT_EQ(found.segments, expected.segments);
+  EXPECT_EQ(found.producers, expected.producers);
+  EXPECT_EQ(found.transactions, "");
+  EXPECT_EQ(parsed.value().groups, golden_checkpoint().groups);
 }
 
 TEST(Checkpoint, any_changed_or_missing_byte_is_noticed) {

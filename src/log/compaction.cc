@@ -53,8 +53,12 @@ class Compaction {
   }
 
  private:
-  static bool takes_part(const codec::BatchHeader& header) {
-    return !header.is_control && !header.is_transactional;
+  // Everything here lies below the last stable offset, so every transaction has its outcome. Markers
+  // have nothing more to say once the records of what was aborted are gone with them.
+  [[nodiscard]] bool is_dropped(const codec::BatchHeader& header) const {
+    if (header.is_control) return true;
+    return header.is_transactional &&
+           work_.partition->is_aborted(header.producer_id, header.base_offset);
   }
 
   [[nodiscard]] Hash128 hash_of(std::string_view key) const { return hash128(key, key_seed_); }
@@ -76,7 +80,7 @@ class Compaction {
 
   Status collect_keys_of(const FetchedBatch& batch) {
     MR_RETURN_IF_ERROR(reader_.open(batch.bytes.view()));
-    if (!takes_part(reader_.header())) return ok_status();
+    if (is_dropped(reader_.header())) return ok_status();
     while (const RecordView* record = reader_.next()) {
       if (record->key) newest_[hash_of(*record->key)] = record->offset;
     }
@@ -89,18 +93,13 @@ class Compaction {
     if (!record.key) return true;
     const auto newest = newest_.find(hash_of(*record.key));
     if (newest != newest_.end() && newest->second > record.offset) return false;
-    if (record.value.has_value()) return true;
-    // A tombstone may also hide a record of a transactional batch, which stays.
-    return append_time >= tombstones_before_ || has_transactional_;
+    return record.value.has_value() || append_time >= tombstones_before_;
   }
 
   Status rewrite(const FetchedBatch& batch) {
     MR_RETURN_IF_ERROR(reader_.open(batch.bytes.view()));
     const codec::BatchHeader& header = reader_.header();
-    if (!takes_part(header)) {
-      has_transactional_ = true;
-      return keep(batch);
-    }
+    if (is_dropped(header)) return ok_status();
     builder_.set_compression(header.compression);
     std::vector<codec::HeaderToAppend> headers;
     while (const RecordView* record = reader_.next()) {
@@ -115,6 +114,7 @@ class Compaction {
     const bool is_whole = builder_.record_count() == header.record_count;
     if (builder_.empty()) return ok_status();
     builder_.set_producer(header.producer_id, header.producer_epoch, header.base_sequence);
+    builder_.set_transactional(header.is_transactional);
     std::string bytes;
     builder_.finish(bytes);
     // The builder cannot say LogAppendTime; such a batch stays as it is.
@@ -164,7 +164,6 @@ class Compaction {
   std::uint32_t generation_ = 1;
   // By hash: two keys with one hash would be taken for one, which 128 keyed bits rule out.
   std::unordered_map<Hash128, Offset, KeyHash> newest_;
-  bool has_transactional_ = false;  // below the record that is looked at
   codec::BatchReader reader_;
   codec::RecordBatchBuilder builder_;
   SegmentList compacted_;
@@ -181,7 +180,7 @@ Status compact_partition(sys::FileSystem& files, PartitionWork& work, WallTime n
   std::size_t closed_count = 0;
   for (std::size_t i = 0; i + 1 < work.segments.size(); ++i) {
     const SegmentInfo& segment = work.segments[i].info;
-    if (segment.next_offset > oldest_pin) break;
+    if (segment.next_offset > std::min(oldest_pin, work.last_stable)) break;
     ++closed_count;
     closed_bytes += segment.valid_bytes;
     if (segment.next_offset > work.compacted_to) new_bytes += segment.valid_bytes;

@@ -13,9 +13,9 @@ struct CompactionLimits {
 // Keeps the newest record of each key in the closed segments of a compacted topic (all but the
 // newest segment), once at least half of their bytes have come since the last pass. A record
 // without a value (tombstone) goes too when it was appended longer than delete_retention_ms ago.
-// Offsets and append times stay; so do records without a key, control batches and transactional
-// batches, which also hide nothing: whether their transaction was aborted is not known here.
-// Segments above `oldest_pin` are left alone.
+// Offsets and append times stay; so do records without a key. Records of aborted transactions hide
+// nothing and go, and so do all markers. Segments above `oldest_pin` or the last stable offset are
+// left alone.
 //
 // New files are written beside the old ones; the checkpoint swaps them.
 Status compact_partition(sys::FileSystem& files, PartitionWork& work, WallTime now,

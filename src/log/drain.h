@@ -18,6 +18,7 @@ struct PartitionWork {
   TopicConfig config;
   CheckpointPartition snapshot;  // as of the checkpoint's commit; segments filled in at the end
   SegmentList segments;
+  Offset last_stable;  // as of the checkpoint's commit
   Offset start;
   Offset compacted_to;
   std::vector<std::shared_ptr<SegmentFile>> unsynced;  // files written to in this run

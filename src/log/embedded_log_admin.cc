@@ -80,48 +80,60 @@ std::vector<TopicInfo> EmbeddedLogImpl::topics() const {
 
 // --- reading ---
 
+Result<std::shared_ptr<PartitionLog>> EmbeddedLogImpl::open_partition(
+    const TopicPartition& source) const {
+  if (is_closed_) return cancelled_error("the log is closed");
+  return state_->topics.partition(source.topic, source.partition);
+}
+
 Result<FetchResult> EmbeddedLogImpl::fetch(const TopicPartition& source, Offset from,
                                            std::size_t bytes_max, Visibility visibility) const {
-  if (is_closed_) return cancelled_error("the log is closed");
-  MR_ASSIGN_OR_RETURN(const auto partition,
-                      state_->topics.partition(source.topic, source.partition));
+  MR_ASSIGN_OR_RETURN(const auto partition, open_partition(source));
   return partition->fetch(from, bytes_max, durable_sequence(), visibility);
 }
 
 Result<PartitionOffsets> EmbeddedLogImpl::offsets(const TopicPartition& source) const {
-  if (is_closed_) return cancelled_error("the log is closed");
-  MR_ASSIGN_OR_RETURN(const auto partition,
-                      state_->topics.partition(source.topic, source.partition));
+  MR_ASSIGN_OR_RETURN(const auto partition, open_partition(source));
   return partition->offsets(durable_sequence());
 }
 
 Result<Offset> EmbeddedLogImpl::offset_for_time(const TopicPartition& source, WallTime time) const {
-  if (is_closed_) return cancelled_error("the log is closed");
-  MR_ASSIGN_OR_RETURN(const auto partition,
-                      state_->topics.partition(source.topic, source.partition));
+  MR_ASSIGN_OR_RETURN(const auto partition, open_partition(source));
   return partition->offset_for_time(time, durable_sequence());
 }
 
 Result<std::optional<TimestampedOffset>> EmbeddedLogImpl::first_at_timestamp(
     const TopicPartition& source, WallTime timestamp) const {
-  return unsupported_error("first_at_timestamp of " + source.to_string() + " at " +
-                           std::to_string(timestamp.value));
+  MR_ASSIGN_OR_RETURN(const auto partition, open_partition(source));
+  return partition->first_at_timestamp(timestamp, durable_sequence());
 }
 
 Result<std::optional<TimestampedOffset>> EmbeddedLogImpl::max_timestamp(
     const TopicPartition& source) const {
-  return unsupported_error("max_timestamp of " + source.to_string());
+  MR_ASSIGN_OR_RETURN(const auto partition, open_partition(source));
+  return partition->max_timestamp(durable_sequence());
 }
 
 Result<std::vector<AbortedTransaction>> EmbeddedLogImpl::aborted_transactions(
     const TopicPartition& source, Offset from, Offset until) const {
-  MR_CHECK(from <= until && !source.topic.empty());
-  return std::vector<AbortedTransaction>();
+  MR_ASSIGN_OR_RETURN(const auto partition, open_partition(source));
+  return partition->aborted_transactions(from, until);
 }
 
 Result<std::vector<ProducerInfo>> EmbeddedLogImpl::producers(const TopicPartition& source) const {
-  MR_CHECK(!source.topic.empty());
-  return std::vector<ProducerInfo>();
+  MR_ASSIGN_OR_RETURN(const auto partition, open_partition(source));
+  std::vector<ProducerInfo> out;
+  const std::lock_guard lock(commit_mutex_);
+  for (const ProducerId id : partition->producers().ids()) {
+    const ProducerEntry* entry = partition->producers().find(id);
+    MR_CHECK(entry != nullptr);
+    out.push_back({.id = id,
+                   .epoch = entry->epoch(),
+                   .last_sequence = entry->last_sequence(),
+                   .last_append_time = entry->last_append_time(),
+                   .transaction_start = partition->transaction_start(id)});
+  }
+  return out;
 }
 
 // --- groups and producers ---

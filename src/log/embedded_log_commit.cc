@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/thread.h"
+#include "codec/transaction_marker.h"
 #include "log/config_format.h"
 #include "log/embedded_log_impl.h"
 
@@ -18,7 +19,7 @@ Status check_offset_commit(const OffsetCommit& offset) {
                          " bytes");
   }
   if (offset.metadata.size() > kOffsetMetadataBytesMax ||
-      offset.source.topic.size() > kTopicNameBytesMax || offset.next_offset.value < 0) {
+      offset.source.topic.size() > kTopicNameBytesMax || offset.next_offset < kNoOffset) {
     return invalid_error("group " + offset.group + " commits an offset below 0, metadata over " +
                          std::to_string(kOffsetMetadataBytesMax) +
                          " bytes, or a topic name that is too long");
@@ -47,6 +48,12 @@ Result<PreparedCommit::Batch> EmbeddedLogImpl::prepare_batch(const AppendBatch& 
         std::to_string(batch.bytes.size() - static_cast<std::size_t>(header->batch_bytes)) +
         " more bytes");
   }
+  if (header->is_control) {
+    return invalid_error(context() + ": it has the control bit; markers are the log's own");
+  }
+  if (header->is_transactional && header->producer_id == kNoProducerId) {
+    return invalid_error(context() + ": a transactional batch needs a producer id");
+  }
   if (header->record_count != header->last_offset_delta + 1) {
     return invalid_error(context() + ": it says " + std::to_string(header->record_count) +
                          " records but spans " + std::to_string(header->last_offset_delta + 1) +
@@ -59,15 +66,24 @@ Result<PreparedCommit::Batch> EmbeddedLogImpl::prepare_batch(const AppendBatch& 
 }
 
 Result<PreparedCommit> EmbeddedLogImpl::prepare(const Commit& commit) const {
-  if (!commit.markers.empty()) return unsupported_error("transaction markers");
   PreparedCommit out;
   out.batches.reserve(commit.appends.size());
-  out.bytes_max = kGroupHeaderBytes + kEntryHeaderBytes +
-                  commit_meta_bytes_max(commit.appends.size(), commit.offsets);
+  out.bytes_max =
+      kGroupHeaderBytes + kEntryHeaderBytes +
+      commit_meta_bytes_max(commit.appends.size() + commit.markers.size(), commit.offsets) +
+      commit.markers.size() * codec::kTransactionMarkerBytes;
   for (const auto& batch : commit.appends) {
     out.bytes_max += batch.bytes.size();
     MR_ASSIGN_OR_RETURN(auto prepared, prepare_batch(batch));
     out.batches.push_back(std::move(prepared));
+  }
+  for (const auto& marker : commit.markers) {
+    if (marker.producer.id.value < 0 || marker.producer.epoch.value < 0) {
+      return invalid_error("a transaction's marker needs a producer id and an epoch");
+    }
+    MR_ASSIGN_OR_RETURN(auto partition, state_->topics.partition(marker.partition.topic,
+                                                                 marker.partition.partition));
+    out.markers.push_back(std::move(partition));
   }
   for (const auto& offset : commit.offsets) MR_RETURN_IF_ERROR(check_offset_commit(offset));
   if (out.bytes_max > writer_->item_bytes_limit()) {
@@ -90,49 +106,6 @@ WallTime EmbeddedLogImpl::next_append_time() const {
   return std::max(state_->last_append_time, clock_.wall_now());
 }
 
-Result<EmbeddedLogImpl::Placement> EmbeddedLogImpl::plan(const PreparedCommit& commit,
-                                                         WallTime append_time) const {
-  Placement out;
-  out.repeats.resize(commit.batches.size());
-  std::vector<std::pair<PartitionLog*, Offset>> ends;  // as this commit moves them
-  const auto end_of = [&](PartitionLog* partition) -> Offset& {
-    for (auto& [known, end] : ends) {
-      if (known == partition) return end;
-    }
-    return ends.emplace_back(partition, partition->end()).second;
-  };
-  const auto staged = [&](PartitionLog* partition, ProducerId id) -> ProducerEntry& {
-    for (auto& producer : out.producers) {
-      if (producer.partition == partition && producer.id == id) return producer.entry;
-    }
-    const ProducerEntry* known = partition->producers().find(id);
-    out.producers.push_back({partition, id, known != nullptr ? *known : ProducerEntry()});
-    return out.producers.back().entry;
-  };
-  const bool has_producers =
-      std::any_of(commit.batches.begin(), commit.batches.end(),
-                  [](const auto& batch) { return batch.header.producer_id != kNoProducerId; });
-  for (std::size_t i = 0; i < commit.batches.size(); ++i) {
-    const auto& batch = commit.batches[i];
-    PartitionLog* const partition = batch.partition.get();
-    if (partition->is_deleted()) {
-      return not_found_error("topic '" + partition->identity().source.topic + "' was deleted");
-    }
-    if (has_producers) {
-      Offset& end = end_of(partition);
-      if (batch.header.producer_id != kNoProducerId) {
-        ProducerEntry& producer = staged(partition, batch.header.producer_id);
-        MR_ASSIGN_OR_RETURN(out.repeats[i], producer.check(batch.header));
-        if (out.repeats[i]) continue;
-        producer.appended(batch.header, end, append_time);
-      }
-      end = end + (std::int64_t{batch.header.last_offset_delta} + 1);
-    }
-    ++out.new_count;
-  }
-  return out;
-}
-
 Result<bool> EmbeddedLogImpl::reserve(std::unique_lock<Mutex>& lock, std::size_t bytes,
                                       int attempt) {
   MR_CHECK(lock.owns_lock());
@@ -147,8 +120,35 @@ Result<bool> EmbeddedLogImpl::reserve(std::unique_lock<Mutex>& lock, std::size_t
   return false;
 }
 
+Offset EmbeddedLogImpl::place_batch(const std::shared_ptr<PartitionLog>& partition,
+                                    std::string batch, const codec::BatchHeader& header,
+                                    const PartitionLog::TransactionStep& step, WalItem& item) {
+  const Offset base_offset = partition->end();
+  codec::set_base_offset(batch, 0, base_offset);
+  auto bytes = std::make_shared<const std::string>(std::move(batch));
+  const std::uint64_t tail_index =
+      partition->append({.sequence = item.sequence,
+                         .base_offset = base_offset,
+                         .next_offset = base_offset + header.last_offset_delta + 1,
+                         .append_time = item.append_time,
+                         .bytes = bytes,
+                         .file = nullptr,
+                         .wal_offset = 0,
+                         .batch_bytes = static_cast<std::uint32_t>(bytes->size()),
+                         .max_timestamp = max_timestamp_of(header)},
+                        step);
+  item.batches.push_back({.partition = partition,
+                          .topic_id = partition->identity().topic_id,
+                          .partition_index = partition->identity().source.partition,
+                          .tail_index = tail_index,
+                          .bytes = std::move(bytes),
+                          .wal_offset = 0});
+  return base_offset;
+}
+
 Appended EmbeddedLogImpl::place(Commit& commit, const PreparedCommit& prepared,
                                 const Placement& placement, WallTime append_time) {
+  using Kind = PartitionLog::TransactionStep::Kind;
   MR_CHECK(placement.repeats.size() == commit.appends.size());
   MR_CHECK(prepared.batches.size() == commit.appends.size());
   Appended out{.sequence = state_->last_sequence, .batches = {}, .append_time = append_time};
@@ -159,32 +159,31 @@ Appended EmbeddedLogImpl::place(Commit& commit, const PreparedCommit& prepared,
   // A commit of nothing but repeats is durable when the last one placed is: the originals are among
   // those before it.
   if (is_new) out.sequence = ++state_->last_sequence;
+  item.sequence = out.sequence;
+  item.append_time = append_time;
   for (std::size_t i = 0; i < commit.appends.size(); ++i) {
     if (placement.repeats[i]) {
       out.batches.push_back({*placement.repeats[i], true});
       continue;
     }
     const auto& batch = prepared.batches[i];
-    PartitionLog& partition = *batch.partition;
-    const Offset base_offset = partition.end();
-    codec::set_base_offset(commit.appends[i].bytes, 0, base_offset);
-    auto bytes = std::make_shared<const std::string>(std::move(commit.appends[i].bytes));
-    const std::uint64_t tail_index =
-        partition.append({.sequence = out.sequence,
-                          .base_offset = base_offset,
-                          .next_offset = base_offset + batch.header.last_offset_delta + 1,
-                          .append_time = append_time,
-                          .bytes = bytes,
-                          .file = nullptr,
-                          .wal_offset = 0,
-                          .batch_bytes = static_cast<std::uint32_t>(bytes->size())});
-    item.batches.push_back({.partition = batch.partition,
-                            .topic_id = partition.identity().topic_id,
-                            .partition_index = partition.identity().source.partition,
-                            .tail_index = tail_index,
-                            .bytes = std::move(bytes),
-                            .wal_offset = 0});
+    const Offset base_offset =
+        place_batch(batch.partition, std::move(commit.appends[i].bytes), batch.header,
+                    {.kind = batch.header.is_transactional ? Kind::data : Kind::none,
+                     .producer = batch.header.producer_id},
+                    item);
     out.batches.push_back({base_offset, false});
+  }
+  for (std::size_t i = 0; i < commit.markers.size(); ++i) {
+    const TransactionMarker& marker = commit.markers[i];
+    std::string bytes = codec::encode_transaction_marker(marker.producer.id, marker.producer.epoch,
+                                                         marker.is_commit, append_time);
+    const auto header = codec::parse_batch_header(bytes);
+    MR_CHECK(header.is_ok());
+    out.markers.push_back(place_batch(
+        prepared.markers[i], std::move(bytes), header.value(),
+        {.kind = marker.is_commit ? Kind::commit : Kind::abort, .producer = marker.producer.id},
+        item));
   }
   if (!is_new) return out;
   for (const auto& producer : placement.producers) {
@@ -192,8 +191,6 @@ Appended EmbeddedLogImpl::place(Commit& commit, const PreparedCommit& prepared,
   }
   state_->last_append_time = append_time;
   placed_.store(out.sequence.value, std::memory_order_release);
-  item.sequence = out.sequence;
-  item.append_time = append_time;
   item.offsets = std::move(commit.offsets);
   item.reserved_bytes = prepared.bytes_max;
   writer_->push(std::move(item));
@@ -208,7 +205,7 @@ Result<Appended> EmbeddedLogImpl::commit(Commit&& commit) {
     for (int attempt = 0;; ++attempt) {
       MR_RETURN_IF_ERROR(check_open());
       const WallTime append_time = next_append_time();
-      MR_ASSIGN_OR_RETURN(const Placement placement, plan(prepared, append_time));
+      MR_ASSIGN_OR_RETURN(const Placement placement, plan(commit, prepared, append_time));
       if (placement.new_count > 0 || !commit.offsets.empty()) {
         MR_ASSIGN_OR_RETURN(const bool has_room, reserve(lock, prepared.bytes_max, attempt));
         if (!has_room) continue;
@@ -218,11 +215,12 @@ Result<Appended> EmbeddedLogImpl::commit(Commit&& commit) {
     }
   }
   const PartitionLog* notified = nullptr;
-  for (const auto& batch : prepared.batches) {
-    if (batch.partition.get() == notified) continue;
-    notified = batch.partition.get();
-    notified->listeners().notify();
-  }
+  const auto notify = [&](const PartitionLog& partition) {
+    if (&partition != notified) partition.listeners().notify();
+    notified = &partition;
+  };
+  for (const auto& batch : prepared.batches) notify(*batch.partition);
+  for (const auto& partition : prepared.markers) notify(*partition);
   return out;
 }
 

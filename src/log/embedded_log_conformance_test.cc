@@ -2,6 +2,7 @@
 
 #include "log/embedded_log.h"
 #include "log/log_conformance.h"
+#include "log/transaction_conformance.h"
 #include "sim/fault_file_system.h"
 
 namespace millrace::log {
@@ -57,6 +58,7 @@ std::unique_ptr<LogHarness> make_harness() {
 }
 
 INSTANTIATE_TEST_SUITE_P(Embedded, LogConformance, testing::Values(&make_harness));
+INSTANTIATE_TEST_SUITE_P(Embedded, TransactionConformance, testing::Values(&make_harness));
 
 }  // namespace
 }  // namespace millrace::log

@@ -178,9 +178,15 @@ Maintenance::Snapshot EmbeddedLogImpl::take_snapshot() {
       work.config = topic->info.config;
       work.snapshot.start = partition->start();
       work.snapshot.end = partition->end();
-      partition->producers().expire(expired_before);
-      Encoder to(work.snapshot.producers);
-      partition->producers().encode(to);
+      // The checkpoint holds durable commits only, and this is all there is up to its commit.
+      work.last_stable = partition->stable_end();
+      partition->producers().expire(expired_before, [&](ProducerId id) {
+        return partition->transaction_start(id).has_value();
+      });
+      Encoder producers(work.snapshot.producers);
+      partition->producers().encode(producers);
+      Encoder transactions(work.snapshot.transactions);
+      partition->encode_transactions(transactions);
       out.works.push_back(std::move(work));
     }
   }

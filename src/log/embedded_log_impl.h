@@ -45,8 +45,9 @@ struct PreparedCommit {
     std::shared_ptr<PartitionLog> partition;
     codec::BatchHeader header;
   };
-  std::vector<Batch> batches;  // one per append
-  std::size_t bytes_max = 0;   // in the WAL
+  std::vector<Batch> batches;                          // one per append
+  std::vector<std::shared_ptr<PartitionLog>> markers;  // the partition of each
+  std::size_t bytes_max = 0;                           // in the WAL
 };
 
 // Locks, in the order they are taken: commit_mutex_, then a partition's or a table's own, then the
@@ -107,27 +108,38 @@ class EmbeddedLogImpl final : public EmbeddedLog {
   Status run_maintenance() override;
 
  private:
-  // What a repeated or new batch of an idempotent producer does to its state, before it counts.
+  // What the batches and markers of a producer do to its state, before it counts.
   struct StagedProducer {
     PartitionLog* partition = nullptr;
     ProducerId id;
     ProducerEntry entry;
+    bool is_in_transaction = false;
   };
   struct Placement {
     std::vector<std::optional<Offset>> repeats;  // per batch: where it already is
     std::vector<StagedProducer> producers;
-    std::size_t new_count = 0;
+    std::size_t new_count = 0;  // of batches and markers
   };
+  class Planner;
+
+  // `cancelled` when the log is closed.
+  [[nodiscard]] Result<std::shared_ptr<PartitionLog>> open_partition(
+      const TopicPartition& source) const;
 
   // --- commit ---
   Result<PreparedCommit> prepare(const Commit& commit) const;
   Result<PreparedCommit::Batch> prepare_batch(const AppendBatch& batch) const;
   // The rest under commit_mutex_.
   [[nodiscard]] Status check_open() const;
-  Result<Placement> plan(const PreparedCommit& commit, WallTime append_time) const;
+  static Result<Placement> plan(const Commit& commit, const PreparedCommit& prepared,
+                                WallTime append_time);
   // Takes the bytes and offsets out of `commit`.
   Appended place(Commit& commit, const PreparedCommit& prepared, const Placement& placement,
                  WallTime append_time);
+  // Gives a batch its place, in the partition and in `item`.
+  Offset place_batch(const std::shared_ptr<PartitionLog>& partition, std::string bytes,
+                     const codec::BatchHeader& header, const PartitionLog::TransactionStep& step,
+                     WalItem& item);
   // True: there is room for an item. False: `lock` was given up while waiting for a WAL file, so
   // what was checked before must be checked again.
   Result<bool> reserve(std::unique_lock<Mutex>& lock, std::size_t bytes, int attempt);
@@ -158,7 +170,7 @@ class EmbeddedLogImpl final : public EmbeddedLog {
   const std::unique_ptr<WalFiles> wal_;
   const RecoveryReport report_;
 
-  Mutex commit_mutex_;
+  mutable Mutex commit_mutex_;
   std::atomic<bool> is_closed_{false};
   std::atomic<bool> has_failed_{false};
   std::atomic<std::uint64_t> placed_{0};  // the state's last sequence

@@ -4,6 +4,13 @@ namespace millrace::log {
 
 void GroupTable::commit(const OffsetCommit& offset) {
   const std::lock_guard lock(mutex_);
+  if (offset.next_offset == kNoOffset) {
+    const auto group = groups_.find(offset.group);
+    if (group == groups_.end()) return;
+    group->second.erase(offset.source);
+    if (group->second.empty()) groups_.erase(group);
+    return;
+  }
   groups_[offset.group][offset.source] = {offset.next_offset, offset.metadata};
 }
 

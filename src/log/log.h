@@ -89,9 +89,21 @@ struct FetchedBatch {
   BatchKind kind = BatchKind::records;
 };
 
+// A transaction that was aborted: the batches of `producer` from `first` to below `marker`, which
+// is its control batch's offset.
+struct AbortedTransaction {
+  ProducerId producer;
+  Offset first;
+  Offset marker;
+  bool operator==(const AbortedTransaction&) const = default;
+};
+
 struct FetchResult {
   std::vector<FetchedBatch> batches;  // in offset order; empty at the end of the log
   PartitionOffsets offsets;           // as of the fetch
+  // Those of `batches` that are `aborted` belong to these, by `first`. What a Kafka client that
+  // reads committed records must be told: exactly of these bytes, whatever is deleted meanwhile.
+  std::vector<AbortedTransaction> aborted = {};
 };
 
 // A batch to append. `bytes` is one finished record batch with base offset 0; the log writes offset
@@ -163,15 +175,6 @@ struct GroupOffset {
   TopicPartition source;
   Offset next_offset;
   std::string metadata;
-};
-
-// A transaction that was aborted: the batches of `producer` from `first` to below `marker`, which
-// is its control batch's offset.
-struct AbortedTransaction {
-  ProducerId producer;
-  Offset first;
-  Offset marker;
-  bool operator==(const AbortedTransaction&) const = default;
 };
 
 // An idempotent or transactional producer, as one partition knows it.

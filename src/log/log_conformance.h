@@ -403,6 +403,26 @@ TEST_P(LogConformance, the_newest_offset_of_a_group_counts_and_a_group_can_be_de
   EXPECT_THAT(log().groups(), ElementsAre("h"));
 }
 
+TEST_P(LogConformance, an_offset_of_a_group_can_be_removed) {
+  Commit unit;
+  unit.offsets.push_back({"g", p0_, Offset(1), ""});
+  unit.offsets.push_back({"g", p1_, Offset(2), ""});
+  unit.offsets.push_back({"h", p1_, Offset(3), ""});
+  ASSERT_TRUE(log().wait_durable(commit(std::move(unit)).sequence).is_ok());
+  Commit removal;
+  removal.offsets.push_back({"g", p0_, kNoOffset, ""});
+  removal.offsets.push_back({"h", p1_, kNoOffset, ""});
+  removal.offsets.push_back({"nobody", p1_, kNoOffset, ""});
+  ASSERT_TRUE(log().wait_durable(commit(std::move(removal)).sequence).is_ok());
+  for (int round = 0; round < 3; ++round) {
+    ASSERT_EQ(log().group_offsets("g").size(), 1u);
+    EXPECT_EQ(log().group_offsets("g").front().source, p1_);
+    EXPECT_THAT(log().groups(), ElementsAre("g"));
+    if (round == 0) harness().crash_and_reopen();
+    if (round == 1) harness().reopen();
+  }
+}
+
 TEST_P(LogConformance, deleted_records_stay_deleted_exactly) {
   append(p0_, {"a", "b", "c"});
   append(p0_, {"d"});

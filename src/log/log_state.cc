@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "base/check.h"
 #include "codec/record_batch.h"
+#include "codec/transaction_marker.h"
 #include "log/segment_check.h"
 
 namespace millrace::log {
@@ -14,6 +15,18 @@ namespace {
 
 // Far below the 1024 descriptors a process has by default.
 constexpr std::size_t kOpenSegmentsMax = 256;
+
+Result<PartitionLog::TransactionStep> transaction_step(const codec::BatchHeader& header,
+                                                       std::string_view bytes) {
+  using Kind = PartitionLog::TransactionStep::Kind;
+  if (header.is_control) {
+    MR_ASSIGN_OR_RETURN(const bool is_commit, codec::parse_transaction_marker(bytes));
+    return PartitionLog::TransactionStep{.kind = is_commit ? Kind::commit : Kind::abort,
+                                         .producer = header.producer_id};
+  }
+  return PartitionLog::TransactionStep{.kind = header.is_transactional ? Kind::data : Kind::none,
+                                       .producer = header.producer_id};
+}
 
 }  // namespace
 
@@ -127,8 +140,14 @@ Status LogState::restore_topic(const CheckpointTopic& from) {
     Decoder decoder(saved.producers);
     ProducerTable producers = ProducerTable::decode(decoder);
     MR_RETURN_IF_ERROR(decoder.finish("the checkpoint's producers"));
+    TransactionTable transactions;
+    if (!saved.transactions.empty()) {
+      Decoder encoded(saved.transactions);
+      MR_ASSIGN_OR_RETURN(transactions, TransactionTable::decode(encoded, saved.end));
+      MR_RETURN_IF_ERROR(encoded.finish("the checkpoint's transactions"));
+    }
     partition.restore(saved.start, saved.end, saved.compacted_to, std::move(segments),
-                      std::move(producers));
+                      std::move(producers), std::move(transactions));
   }
   return ok_status();
 }
@@ -238,13 +257,18 @@ Status LogState::apply_batch(CommitSequence sequence, const CommitMeta::Batch& b
                          std::to_string(header.base_offset.value) + ", expected is " +
                          std::to_string(partition.end().value));
   }
+  MR_ASSIGN_OR_RETURN(const auto step, transaction_step(header, bytes));
   if (header.producer_id != kNoProducerId) {
     const ProducerEntry* known = partition.producers().find(header.producer_id);
     ProducerEntry entry = known != nullptr ? *known : ProducerEntry();
     if (header.producer_epoch < entry.epoch()) {
       return corrupt_error("a batch has an older producer epoch than the one before it");
     }
-    entry.appended(header, header.base_offset, append_time);
+    if (header.is_control) {
+      entry.ended(header.producer_epoch, append_time);
+    } else {
+      entry.appended(header, header.base_offset, append_time);
+    }
     partition.producers().set(header.producer_id, entry);
   }
   partition.append({.sequence = sequence,
@@ -254,7 +278,9 @@ Status LogState::apply_batch(CommitSequence sequence, const CommitMeta::Batch& b
                     .bytes = nullptr,
                     .file = file,
                     .wal_offset = offset,
-                    .batch_bytes = batch.batch_bytes});
+                    .batch_bytes = batch.batch_bytes,
+                    .max_timestamp = max_timestamp_of(header)},
+                   step);
   return ok_status();
 }
 

@@ -33,6 +33,7 @@ struct TestProducer {
   ProducerId id = kNoProducerId;
   ProducerEpoch epoch{0};
   std::int32_t base_sequence = 0;
+  bool is_transactional = false;
 };
 
 struct TestRecord {
@@ -48,6 +49,7 @@ inline std::string make_batch(const std::vector<TestRecord>& records, TestProduc
   }
   if (producer.id != kNoProducerId) {
     builder.set_producer(producer.id, producer.epoch, producer.base_sequence);
+    builder.set_transactional(producer.is_transactional);
   }
   std::string bytes;
   builder.finish(bytes);
@@ -82,7 +84,8 @@ struct ReadRecord {
   bool operator==(const ReadRecord&) const = default;
 };
 
-// All records from the start (or `from`) on, fetched `bytes_max` at a time.
+// All records from the start (or `from`) on, fetched `bytes_max` at a time; with
+// Visibility::uncommitted those of aborted transactions too.
 inline Result<std::vector<ReadRecord>> read_all(const Log& log, const TopicPartition& source,
                                                 Visibility visibility = Visibility::durable,
                                                 std::optional<Offset> from = {},
@@ -96,6 +99,11 @@ inline Result<std::vector<ReadRecord>> read_all(const Log& log, const TopicParti
     MR_ASSIGN_OR_RETURN(const FetchResult fetched, log.fetch(source, next, bytes_max, visibility));
     if (fetched.batches.empty()) return out;
     for (const auto& batch : fetched.batches) {
+      next = batch.next_offset;
+      const bool is_wanted =
+          batch.kind == BatchKind::records ||
+          (batch.kind == BatchKind::aborted && visibility == Visibility::uncommitted);
+      if (!is_wanted) continue;
       MR_RETURN_IF_ERROR(reader.open(batch.bytes.view()));
       while (const RecordView* record = reader.next()) {
         if (record->offset < first) continue;
@@ -105,7 +113,6 @@ inline Result<std::vector<ReadRecord>> read_all(const Log& log, const TopicParti
         out.push_back(std::move(read));
       }
       MR_RETURN_IF_ERROR(reader.status());
-      next = batch.next_offset;
     }
   }
 }

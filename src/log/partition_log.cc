@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "codec/record_batch.h"
+#include "codec/transaction_marker.h"
 
 namespace millrace::log {
 
@@ -28,10 +29,15 @@ PartitionLog::PartitionLog(std::string folder, Identity identity,
   MR_CHECK(listeners_ != nullptr && open_segments_ != nullptr);
 }
 
-std::uint64_t PartitionLog::append(TailBatch batch) {
+std::uint64_t PartitionLog::append(TailBatch batch, const TransactionStep& step) {
+  using Kind = TransactionStep::Kind;
   const std::lock_guard lock(mutex_);
   MR_CHECK(batch.base_offset == end_ && batch.next_offset > end_);
   MR_CHECK(tail_.empty() || tail_.back().sequence <= batch.sequence);
+  if (step.kind == Kind::data) transactions_.begin(step.producer, batch.base_offset);
+  if (step.kind == Kind::commit || step.kind == Kind::abort) {
+    transactions_.end(step.producer, batch.base_offset, step.kind == Kind::commit);
+  }
   end_ = batch.next_offset;
   tail_bytes_ += batch.batch_bytes;
   tail_.push_back(std::move(batch));
@@ -39,7 +45,7 @@ std::uint64_t PartitionLog::append(TailBatch batch) {
 }
 
 void PartitionLog::restore(Offset start, Offset end, Offset compacted_to, SegmentList segments,
-                           ProducerTable producers) {
+                           ProducerTable producers, TransactionTable transactions) {
   const std::lock_guard lock(mutex_);
   MR_CHECK(tail_.empty() && end_.value == 0);
   start_ = start;
@@ -48,11 +54,43 @@ void PartitionLog::restore(Offset start, Offset end, Offset compacted_to, Segmen
   for (const auto& segment : segments) segment_bytes_total_ += segment.info.valid_bytes;
   segments_ = std::make_shared<const SegmentList>(std::move(segments));
   producers_ = std::move(producers);
+  transactions_ = std::move(transactions);
+}
+
+std::optional<Offset> PartitionLog::transaction_start(ProducerId id) const {
+  const std::lock_guard lock(mutex_);
+  return transactions_.open_since(id);
+}
+
+void PartitionLog::encode_transactions(Encoder& to) const {
+  const std::lock_guard lock(mutex_);
+  transactions_.encode(to);
+}
+
+Offset PartitionLog::stable_end() const {
+  const std::lock_guard lock(mutex_);
+  return transactions_.stable(end_);
+}
+
+std::vector<AbortedTransaction> PartitionLog::aborted_transactions(Offset from,
+                                                                   Offset until) const {
+  const std::lock_guard lock(mutex_);
+  return transactions_.aborted(from, until);
+}
+
+bool PartitionLog::is_aborted(ProducerId id, Offset offset) const {
+  const std::lock_guard lock(mutex_);
+  return transactions_.find_aborted(id, offset) != nullptr;
+}
+
+void PartitionLog::forget_transactions_below(Offset offset) {
+  if (transactions_.forget_below(offset)) ++forget_count_;
 }
 
 void PartitionLog::delete_before(Offset before) {
   const std::lock_guard lock(mutex_);
   start_ = std::max(start_, before);
+  forget_transactions_below(start_);
 }
 
 void PartitionLog::mark_written(std::uint64_t tail_index, std::shared_ptr<WalFile> file,
@@ -85,9 +123,11 @@ Offset PartitionLog::high_watermark(CommitSequence durable) {
 
 PartitionOffsets PartitionLog::offsets_locked(CommitSequence durable) {
   const Offset watermark = high_watermark(durable);
+  transactions_.settle(watermark);
+  // Deleting records may have passed the start of a transaction that is still open.
   return {.start = start_,
           .high_watermark = watermark,
-          .last_stable = watermark,
+          .last_stable = std::max(start_, transactions_.stable(watermark)),
           .end = end_,
           .stored_bytes = static_cast<std::int64_t>(segment_bytes_total_ + tail_bytes_)};
 }
@@ -100,6 +140,46 @@ PartitionOffsets PartitionLog::offsets(CommitSequence durable) {
 Offset PartitionLog::start() const {
   const std::lock_guard lock(mutex_);
   return start_;
+}
+
+Offset PartitionLog::limit_of(const PartitionOffsets& offsets, Visibility visibility) const {
+  switch (visibility) {
+    case Visibility::durable:
+      return offsets.last_stable;
+    case Visibility::appended:
+      return std::max(start_, transactions_.stable(end_));
+    case Visibility::uncommitted:
+      return offsets.high_watermark;
+  }
+  return offsets.last_stable;
+}
+
+bool PartitionLog::classify(std::uint64_t forget_count, FetchResult& out) const {
+  std::vector<std::pair<FetchedBatch*, ProducerId>> transactional;
+  for (auto& batch : out.batches) {
+    if (codec::is_plain_batch(batch.bytes.view())) continue;
+    const auto header = codec::parse_batch_header(batch.bytes.view());
+    MR_CHECK(header.is_ok());
+    if (header.value().is_control) {
+      batch.kind = BatchKind::control;
+    } else {
+      transactional.emplace_back(&batch, header.value().producer_id);
+    }
+  }
+  if (transactional.empty()) return true;
+  const std::lock_guard lock(mutex_);
+  if (forget_count != forget_count_) return false;
+  for (const auto& [batch, producer] : transactional) {
+    const AbortedTransaction* aborted = transactions_.find_aborted(producer, batch->base_offset);
+    if (aborted == nullptr) continue;
+    batch->kind = BatchKind::aborted;
+    const bool is_known =
+        std::find(out.aborted.begin(), out.aborted.end(), *aborted) != out.aborted.end();
+    if (!is_known) out.aborted.push_back(*aborted);
+  }
+  std::sort(out.aborted.begin(), out.aborted.end(),
+            [](const auto& a, const auto& b) { return a.first < b.first; });
+  return true;
 }
 
 Status PartitionLog::check_range(Offset from, Offset limit) const {
@@ -147,11 +227,13 @@ Result<FetchResult> PartitionLog::fetch(Offset from, std::size_t bytes_max, Comm
     std::vector<TailBatch> tail;
     std::shared_ptr<const SegmentList> segments;
     Offset segments_end;
+    Offset limit;
+    std::uint64_t forget_count = 0;
     {
       const std::lock_guard lock(mutex_);
       out.offsets = offsets_locked(durable);
-      const Offset limit =
-          visibility == Visibility::appended ? out.offsets.end : out.offsets.high_watermark;
+      limit = limit_of(out.offsets, visibility);
+      forget_count = forget_count_;
       MR_RETURN_IF_ERROR(check_range(from, out.offsets.end));
       if (from >= limit) return out;
       segments_end = segments_end_;
@@ -168,17 +250,24 @@ Result<FetchResult> PartitionLog::fetch(Offset from, std::size_t bytes_max, Comm
         continue;
       }
       MR_RETURN_IF_ERROR(std::move(status));
-      if (!out.batches.empty()) return out;
-      from = segments_end;  // compaction dropped all there was behind `from`
-      continue;
+      if (out.batches.empty()) {
+        from = segments_end;  // compaction dropped all there was behind `from`
+        continue;
+      }
+      while (!out.batches.empty() && out.batches.back().base_offset >= limit) {
+        out.batches.pop_back();
+      }
+    } else {
+      out.batches.reserve(tail.size());
+      for (const auto& batch : tail) {
+        MR_ASSIGN_OR_RETURN(auto fetched, read_tail_batch(batch));
+        out.batches.push_back(std::move(fetched));
+      }
     }
-    out.batches.reserve(tail.size());
-    for (const auto& batch : tail) {
-      MR_ASSIGN_OR_RETURN(auto fetched, read_tail_batch(batch));
-      out.batches.push_back(std::move(fetched));
-    }
-    return out;
+    if (classify(forget_count, out)) return out;
+    last = overloaded_error("its transactions were cleaned up while it was read; try again");
   }
+  if (last.code() != StatusCode::not_found) return last;
   return corrupt_error("a segment of " + identity_.source.to_string() +
                        " is missing: " + std::string(last.message()));
 }
@@ -275,6 +364,8 @@ void PartitionLog::publish(SegmentList segments, CommitSequence through, Offset 
   segments_ = std::make_shared<const SegmentList>(std::move(segments));
   start_ = std::max(start_, start);
   compacted_to_ = compacted_to;
+  // Compaction has dropped their records.
+  forget_transactions_below(std::max(start_, compacted_to_));
 }
 
 std::size_t PartitionLog::tail_count() const {

@@ -4,6 +4,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "log/log.h"
 #include "log/producer_state.h"
 #include "log/segment.h"
+#include "log/transaction_state.h"
 #include "log/wal_files.h"
 
 namespace millrace::log {
@@ -41,6 +43,14 @@ class PartitionLog {
     std::shared_ptr<WalFile> file;             // null until written
     std::uint64_t wal_offset = 0;
     std::uint32_t batch_bytes = 0;
+    WallTime max_timestamp;  // as of max_timestamp_of
+  };
+
+  // What a batch does to its producer's transaction.
+  struct TransactionStep {
+    enum class Kind : std::uint8_t { none, data, commit, abort };
+    Kind kind = Kind::none;
+    ProducerId producer;
   };
 
   PartitionLog(std::string folder, Identity identity, std::shared_ptr<ListenerSlot> listeners,
@@ -58,13 +68,18 @@ class PartitionLog {
   [[nodiscard]] ProducerTable& producers() { return producers_; }
   [[nodiscard]] bool is_deleted() const { return is_deleted_; }
   void set_deleted() { is_deleted_ = true; }
-  // Returns where the batch stands in the tail, for mark_written.
-  std::uint64_t append(TailBatch batch);
+  // Returns where the batch stands in the tail, for mark_written. No reader sees the batch without
+  // its step.
+  std::uint64_t append(TailBatch batch, const TransactionStep& step);
+  [[nodiscard]] std::optional<Offset> transaction_start(ProducerId id) const;
+  void encode_transactions(Encoder& to) const;
+  // As of everything that is appended.
+  [[nodiscard]] Offset stable_end() const;
   // Moves the start, never backwards. The caller respects the pins.
   void delete_before(Offset before);
   // Recovery only: as the checkpoint says.
   void restore(Offset start, Offset end, Offset compacted_to, SegmentList segments,
-               ProducerTable producers);
+               ProducerTable producers, TransactionTable transactions);
 
   // --- the writer ---
   void mark_written(std::uint64_t tail_index, std::shared_ptr<WalFile> file,
@@ -78,6 +93,12 @@ class PartitionLog {
   [[nodiscard]] PartitionOffsets offsets(CommitSequence durable);
   [[nodiscard]] Offset start() const;
   [[nodiscard]] Result<Offset> offset_for_time(WallTime time, CommitSequence durable);
+  [[nodiscard]] Result<std::optional<TimestampedOffset>> first_at_timestamp(WallTime timestamp,
+                                                                            CommitSequence durable);
+  [[nodiscard]] Result<std::optional<TimestampedOffset>> max_timestamp(CommitSequence durable);
+  [[nodiscard]] std::vector<AbortedTransaction> aborted_transactions(Offset from,
+                                                                     Offset until) const;
+  [[nodiscard]] bool is_aborted(ProducerId id, Offset offset) const;
 
   // --- pins ---
   void pin(const std::string& holder, Offset oldest_needed);
@@ -100,6 +121,15 @@ class PartitionLog {
  private:
   [[nodiscard]] Offset high_watermark(CommitSequence durable);
   [[nodiscard]] PartitionOffsets offsets_locked(CommitSequence durable);
+  // Where a reader must stop.
+  [[nodiscard]] Offset limit_of(const PartitionOffsets& offsets, Visibility visibility) const;
+  void forget_transactions_below(Offset offset);
+  // Says of each batch what it is. False when aborted transactions were forgotten since
+  // `forget_count`: read again.
+  bool classify(std::uint64_t forget_count, FetchResult& out) const;
+  // Base offset of the first batch behind `from` with a record of that timestamp or later.
+  Result<std::optional<Offset>> find_timestamp(Offset from, WallTime timestamp,
+                                               CommitSequence durable);
   [[nodiscard]] Status check_range(Offset from, Offset limit) const;
   Status read_segments(const SegmentList& segments, Offset from, std::size_t bytes_max,
                        FetchResult& out) const;
@@ -116,6 +146,8 @@ class PartitionLog {
   bool is_deleted_ = false;
 
   mutable Mutex mutex_;
+  TransactionTable transactions_;
+  std::uint64_t forget_count_ = 0;  // how often transactions_ forgot something
   Offset start_{0};
   Offset end_{0};
   Offset segments_end_{0};  // everything below is in segments_, the rest in tail_

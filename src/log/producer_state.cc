@@ -26,6 +26,10 @@ std::int32_t ProducerEntry::next_sequence() const {
   return count_ == 0 ? 0 : sequence_after(batches_[count_ - 1].last_sequence, 1);
 }
 
+std::int32_t ProducerEntry::last_sequence() const {
+  return count_ == 0 ? -1 : batches_[count_ - 1].last_sequence;
+}
+
 Status ProducerEntry::refuse(const codec::BatchHeader& header) const {
   return out_of_sequence_error(
       "producer " + std::to_string(header.producer_id.value) + " sent sequence " +
@@ -56,8 +60,24 @@ Result<std::optional<Offset>> ProducerEntry::check(const codec::BatchHeader& hea
       return std::optional(batch.base_offset);
     }
   }
-  if (count_ > 0 && header.base_sequence != next_sequence()) return refuse(header);
+  if (header.base_sequence != next_sequence()) return refuse(header);
   return std::optional<Offset>();
+}
+
+Status ProducerEntry::check_marker(ProducerId id, ProducerEpoch epoch) const {
+  if (epoch >= epoch_) return ok_status();
+  return fenced_error("a transaction of producer " + std::to_string(id.value) +
+                      " cannot be ended with epoch " + std::to_string(epoch.value) +
+                      ", a newer one has epoch " + std::to_string(epoch_.value));
+}
+
+void ProducerEntry::ended(ProducerEpoch epoch, WallTime append_time) {
+  MR_CHECK(epoch >= epoch_);
+  if (epoch > epoch_) {
+    epoch_ = epoch;
+    count_ = 0;
+  }
+  last_append_time_ = append_time;
 }
 
 void ProducerEntry::appended(const codec::BatchHeader& header, Offset base_offset,
@@ -109,18 +129,23 @@ const ProducerEntry* ProducerTable::find(ProducerId id) const {
   return found == entries_.end() ? nullptr : &found->second;
 }
 
-void ProducerTable::expire(WallTime before) {
-  std::erase_if(entries_,
-                [&](const auto& entry) { return entry.second.last_append_time() < before; });
+void ProducerTable::expire(WallTime before, const std::function<bool(ProducerId)>& is_needed) {
+  std::erase_if(entries_, [&](const auto& entry) {
+    return entry.second.last_append_time() < before && !is_needed(entry.first);
+  });
 }
 
-void ProducerTable::encode(Encoder& to) const {
+std::vector<ProducerId> ProducerTable::ids() const {
   std::vector<ProducerId> ids;
   ids.reserve(entries_.size());
   for (const auto& [id, entry] : entries_) ids.push_back(id);
   std::sort(ids.begin(), ids.end());
-  to.varint(ids.size());
-  for (const ProducerId id : ids) {
+  return ids;
+}
+
+void ProducerTable::encode(Encoder& to) const {
+  to.varint(entries_.size());
+  for (const ProducerId id : ids()) {
     to.zigzag(id.value);
     entries_.at(id).encode(to);
   }

@@ -2,8 +2,10 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <unordered_map>
+#include <vector>
 
 #include "base/coding.h"
 #include "base/status.h"
@@ -34,10 +36,16 @@ class ProducerEntry {
   [[nodiscard]] Result<std::optional<Offset>> check(const codec::BatchHeader& header) const;
   // After `check` gave nothing.
   void appended(const codec::BatchHeader& header, Offset base_offset, WallTime append_time);
+  // A transaction's marker: `fenced` for an older epoch. A newer one counts from then on, from
+  // sequence 0.
+  [[nodiscard]] Status check_marker(ProducerId id, ProducerEpoch epoch) const;
+  void ended(ProducerEpoch epoch, WallTime append_time);
 
   [[nodiscard]] WallTime last_append_time() const { return last_append_time_; }
   [[nodiscard]] ProducerEpoch epoch() const { return epoch_; }
   [[nodiscard]] std::int32_t next_sequence() const;
+  // -1: no batch of this epoch.
+  [[nodiscard]] std::int32_t last_sequence() const;
 
   void encode(Encoder& to) const;
   static ProducerEntry decode(Decoder& from);
@@ -57,8 +65,10 @@ class ProducerTable {
  public:
   [[nodiscard]] const ProducerEntry* find(ProducerId id) const;
   void set(ProducerId id, const ProducerEntry& entry) { entries_[id] = entry; }
-  // Forgets producers whose last batch is older than `before`.
-  void expire(WallTime before);
+  // Forgets producers whose last batch or marker is older than `before`, but not those that
+  // `is_needed` names.
+  void expire(WallTime before, const std::function<bool(ProducerId)>& is_needed);
+  [[nodiscard]] std::vector<ProducerId> ids() const;  // ascending
   [[nodiscard]] std::size_t count() const { return entries_.size(); }
 
   void encode(Encoder& to) const;  // by ascending id

@@ -57,7 +57,7 @@ TEST(ProducerTable, idle_producers_are_forgotten_and_the_rest_survive_encoding) 
     entry.appended(batch(3, 5, 2), Offset(id), WallTime(id));
     table.set(ProducerId(id), entry);
   }
-  table.expire(WallTime(4));
+  table.expire(WallTime(4), [](ProducerId) { return false; });
   EXPECT_EQ(table.count(), 6u);
   EXPECT_EQ(table.find(ProducerId(3)), nullptr);
   std::string bytes;

@@ -37,6 +37,16 @@ Status check_batch(const FetchedBatch& batch, const std::string& path) {
 
 }  // namespace
 
+WallTime max_timestamp_of(std::string_view batch) {
+  const auto header = codec::parse_batch_header(batch);
+  MR_CHECK(header.is_ok());
+  return max_timestamp_of(header.value());
+}
+
+WallTime max_timestamp_of(const codec::BatchHeader& header) {
+  return header.is_control ? kNoTimestamp : header.max_timestamp;
+}
+
 Status FrameReader::damaged(std::string_view what) const {
   return corrupt_error(path_ + " at byte " + std::to_string(position_) + ": " + std::string(what) +
                        "; restore this file from a backup");
@@ -265,6 +275,24 @@ Result<std::optional<Offset>> SegmentFile::find_time(const SegmentInfo& info, Wa
   }
 }
 
+Result<std::optional<Offset>> SegmentFile::find_timestamp(const SegmentInfo& info, Offset from,
+                                                          WallTime timestamp) {
+  MR_ASSIGN_OR_RETURN(const auto from_file, file());
+  MR_ASSIGN_OR_RETURN(const std::uint64_t position,
+                      start_position(*from_file, info, [&](const IndexEntry& entry) {
+                        return entry.base_offset <= from;
+                      }));
+  FrameReader reader(*from_file, path_, position, info.valid_bytes, kReadChunkBytesMax);
+  for (;;) {
+    MR_ASSIGN_OR_RETURN(const auto frame, reader.next());
+    if (!frame) return std::optional<Offset>();
+    if (frame->batch.next_offset <= from) continue;
+    if (max_timestamp_of(frame->batch.bytes.view()) >= timestamp) {
+      return std::optional(frame->batch.base_offset);
+    }
+  }
+}
+
 Status SegmentFile::for_each(const SegmentInfo& info,
                              const std::function<Status(const FetchedBatch&)>& visit) {
   MR_ASSIGN_OR_RETURN(const auto from_file, file());
@@ -296,6 +324,7 @@ Status SegmentFile::append(SegmentInfo& info, std::span<const FetchedBatch> batc
     grown.valid_bytes += kFrameHeaderBytes + batches[i].bytes.size();
     grown.next_offset = batches[i].next_offset;
     grown.last_append_time = batches[i].append_time;
+    grown.max_timestamp = std::max(grown.max_timestamp, max_timestamp_of(batches[i].bytes.view()));
   }
   MR_RETURN_IF_ERROR(to->write_at(info.valid_bytes, buffers));
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/thread.h"
+#include "codec/record_batch.h"
 #include "log/log.h"
 #include "log/segment_format.h"
 #include "sys/file_system.h"
@@ -84,6 +85,10 @@ class SegmentFile : public std::enable_shared_from_this<SegmentFile> {
                     std::vector<FetchedBatch>& out);
   // Base offset of the first batch appended at or after `time`, if any.
   Result<std::optional<Offset>> find_time(const SegmentInfo& info, WallTime time);
+  // Base offset of the first batch that is no marker, reaches beyond `from` and has a record with a
+  // timestamp of `timestamp` or later, going by its header, if any.
+  Result<std::optional<Offset>> find_timestamp(const SegmentInfo& info, Offset from,
+                                               WallTime timestamp);
   // Calls `visit` for every batch (CRC verified), in order, until it returns an error.
   Status for_each(const SegmentInfo& info, const std::function<Status(const FetchedBatch&)>& visit);
 
@@ -123,6 +128,10 @@ class SegmentFile : public std::enable_shared_from_this<SegmentFile> {
   std::vector<IndexEntry> index_;
   std::size_t index_entries_written_ = 0;  // leading entries of index_ that the file has
 };
+
+// The largest timestamp of a batch's records, as its header has it. `batch` has been checked.
+WallTime max_timestamp_of(std::string_view batch);
+WallTime max_timestamp_of(const codec::BatchHeader& header);
 
 // A segment as readers see it: what is valid, and where it is.
 struct Segment {

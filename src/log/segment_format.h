@@ -18,6 +18,11 @@ inline constexpr std::size_t kIndexEntryBytes = 32;
 // One index entry per this many bytes of segment (a larger batch has its own).
 inline constexpr std::uint64_t kIndexIntervalBytes = 128 << 10;
 
+// The largest timestamp of no record, and of records nobody has looked at (a segment of a
+// checkpoint that did not keep it).
+inline constexpr WallTime kNoTimestamp{INT64_MIN};
+inline constexpr WallTime kUnknownTimestamp{INT64_MAX};
+
 // What the checkpoint keeps of a segment. A file longer than `valid_bytes` has an unfinished tail.
 struct SegmentInfo {
   Offset base_offset;
@@ -26,6 +31,7 @@ struct SegmentInfo {
   Offset next_offset;  // of its last batch as it was first written
   WallTime first_append_time;
   WallTime last_append_time;
+  WallTime max_timestamp = kNoTimestamp;  // of its records' own, markers apart
 
   [[nodiscard]] bool empty() const { return valid_bytes == kSegmentHeaderBytes; }
   bool operator==(const SegmentInfo&) const = default;
