@@ -41,6 +41,10 @@ Status Recorder::read(log::Log& log, const TopicPartition& source, Offset from, 
                            " is durable");
     }
     for (const auto& batch : fetched.batches) {
+      if (batch.kind != log::BatchKind::records) {
+        return corrupt_error(source.to_string() + " has a marker or aborted records at offset " +
+                             std::to_string(batch.base_offset.value) + ", but no transactions");
+      }
       MR_RETURN_IF_ERROR(reader.open(batch.bytes.view()));
       while (const RecordView* record = reader.next()) {
         if (record->offset >= from) visit(record->offset, copy_of(*record, batch.append_time));

@@ -1,5 +1,7 @@
 #include "app/topic_reader.h"
 
+#include <algorithm>
+#include <charconv>
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -21,6 +23,16 @@ void set_bytes(Json& json, const std::string& name, const std::optional<std::str
   } else {
     json[name + "_base64"] = codec::base64_encode(*bytes);
   }
+}
+
+// Behind what the answer leaves out, which is markers and records of aborted transactions.
+std::optional<std::int64_t> next_offset_of(const http::Response& response) {
+  const auto text = response.headers.find("millrace-next-offset");
+  if (!text) return std::nullopt;
+  std::int64_t next = 0;
+  const auto parsed = std::from_chars(text->data(), text->data() + text->size(), next);
+  if (parsed.ec != std::errc() || parsed.ptr != text->data() + text->size()) return std::nullopt;
+  return next;
 }
 
 }  // namespace
@@ -60,7 +72,10 @@ Result<bool> PartitionReader::read(int wait_ms,
     MR_RETURN_IF_ERROR(reader_.status());
     offset_ = reader_.header().next_offset().value;
   }
-  return !batches.empty();
+  const auto next = next_offset_of(response);
+  const bool has_moved = !batches.empty() || next.value_or(0) > offset_;
+  offset_ = std::max(offset_, next.value_or(0));
+  return has_moved;
 }
 
 Json record_json(const std::string& topic, std::int32_t partition, const RecordView& record) {

@@ -76,7 +76,9 @@ class GroupAudit {
       }
       for (const auto& batch : fetched.batches) {
         if (batch.base_offset >= end) return ok_status();
-        MR_RETURN_IF_ERROR(read_batch(source, batch, next, end));
+        if (batch.kind == log::BatchKind::records) {
+          MR_RETURN_IF_ERROR(read_batch(source, batch, next, end));
+        }
         next = batch.next_offset;
       }
     }

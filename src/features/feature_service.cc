@@ -34,7 +34,7 @@ Result<Durable> durable_now(const log::Log& log, const std::string& name) {
   Durable durable{topic.incarnation, {}};
   for (std::int32_t p = 0; p < topic.config.partition_count; ++p) {
     MR_ASSIGN_OR_RETURN(const auto offsets, log.offsets({name, p}));
-    durable.ends.push_back(offsets.high_watermark);
+    durable.ends.push_back(offsets.last_stable);
   }
   return durable;
 }

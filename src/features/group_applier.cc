@@ -130,7 +130,7 @@ Status GroupApplier::set_targets() {
   for (std::size_t i = 0; i < position_.partitions.size(); ++i) {
     const auto source = partition(i);
     MR_ASSIGN_OR_RETURN(const auto offsets, log_.offsets(source));
-    targets_.push_back(offsets.high_watermark);
+    targets_.push_back(offsets.last_stable);
     log_.pin("millrace.features." + group_.name, source, offsets.start);
   }
   return ok_status();
@@ -180,7 +180,7 @@ Result<bool> GroupApplier::apply_partition(std::size_t index) {
   const auto source = partition(index);
   const auto next = position_.partitions[index].next_offset;
   MR_ASSIGN_OR_RETURN(const auto offsets, log_.offsets(source));
-  if (next >= offsets.high_watermark) return false;
+  if (next >= offsets.last_stable) return false;
   MR_ASSIGN_OR_RETURN(const auto fetched,
                       log_.fetch(source, next, kFetchBytes, log::Visibility::durable));
   if (fetched.batches.empty()) return false;
@@ -206,7 +206,8 @@ Status GroupApplier::collect(std::size_t index, const log::FetchedBatch& batch,
   auto& at = after.partitions[index];
   MR_RETURN_IF_ERROR(reader_.open(batch.bytes.view()));
   MR_CHECK(batch.next_offset > at.next_offset);
-  while (const auto* record = reader_.next()) {
+  const bool has_records = batch.kind == log::BatchKind::records;
+  while (const auto* record = has_records ? reader_.next() : nullptr) {
     if (record->offset < at.next_offset) continue;
     ++counters_.applied;
     const auto feature = decoder_.decode(*record);

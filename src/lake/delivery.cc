@@ -189,7 +189,8 @@ Status Delivery::do_roll() {
 Status Delivery::do_flush(const std::function<bool()>& is_cancelled) {
   MR_ASSIGN_OR_RETURN(const auto offsets, services_.log->offsets(options_.identity.source));
   const auto position = [this] { return range_ ? range_->next_offset() : state_.next_offset; };
-  while (state_.open || position() < offsets.high_watermark) {
+  // What is behind an open transaction is not due.
+  while (state_.open || position() < offsets.last_stable) {
     if (is_cancelled()) return cancelled_error("the flush was cancelled");
     const auto before = position();
     const bool was_open = state_.open.has_value();
@@ -244,7 +245,7 @@ Result<std::unique_ptr<RangeBuffer>> Delivery::read_range(const FreezeEntry& fre
         services_.log->fetch(source, range->next_offset(), kFetchBytes, log::Visibility::durable));
     if (fetched.batches.empty()) {
       return corrupt_error(range_name(freeze) + " was frozen, but " + source.to_string() +
-                           " ends at " + std::to_string(fetched.offsets.high_watermark.value));
+                           " ends at " + std::to_string(fetched.offsets.last_stable.value));
     }
     for (const auto& batch : fetched.batches) {
       MR_ASSIGN_OR_RETURN(const bool is_complete, range->add(batch));

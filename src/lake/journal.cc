@@ -124,6 +124,7 @@ bool decode_event(std::uint8_t type, Decoder& from, LakeEvent& event) {
 
 Status take_batch(const log::FetchedBatch& batch, Offset from, codec::BatchReader& reader,
                   const std::function<Status(const LakeEntry&)>& visit) {
+  if (batch.kind != log::BatchKind::records) return ok_status();
   MR_RETURN_IF_ERROR(reader.open(batch.bytes.view()));
   while (const RecordView* record = reader.next()) {
     if (record->offset < from) continue;

@@ -213,6 +213,7 @@ inline std::vector<std::string> read_values(const log::Log& log, const TopicPart
   MR_CHECK(fetched.is_ok());
   codec::BatchReader reader;
   for (const auto& batch : fetched->batches) {
+    if (batch.kind != log::BatchKind::records) continue;
     MR_CHECK(reader.open(batch.bytes.view()).is_ok());
     while (const auto* record = reader.next())
       values.emplace_back(record->value.value_or("(null)"));

@@ -62,7 +62,7 @@ Result<bool> RangeBuffer::add(const log::FetchedBatch& batch) {
   MR_CHECK(next_offset_ < limits_.next_offset);
   MR_RETURN_IF_ERROR(reader_.open(batch.bytes.view()));
   if (!first_append_time_) first_append_time_ = batch.append_time;
-  if (!reader_.header().is_control) {
+  if (batch.kind == log::BatchKind::records && !reader_.header().is_control) {
     while (const RecordView* record = reader_.next()) {
       if (record->offset < next_offset_) continue;
       if (record->offset >= limits_.next_offset) break;

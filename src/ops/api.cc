@@ -197,7 +197,13 @@ void Api::Impl::get_batches(const http::Request& request, const http::Responder&
                   if (!fetched.is_ok()) return respond(http::error_response(fetched.status()));
                   http::Response response{200, std::string(kBatchesContentType), {}, {}};
                   for (const auto& batch : fetched->batches) {
+                    if (batch.kind != log::BatchKind::records) continue;
                     append_body_batch(response.body, {p, batch.append_time, batch.bytes.view()});
+                  }
+                  // Behind what was left out, too.
+                  if (!fetched->batches.empty()) {
+                    response.headers.add("millrace-next-offset",
+                                         std::to_string(fetched->batches.back().next_offset.value));
                   }
                   response.headers.add("millrace-high-watermark",
                                        std::to_string(fetched->offsets.high_watermark.value));

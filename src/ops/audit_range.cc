@@ -100,7 +100,7 @@ Status Ranges::count_gaps(const AuditedTask& task, AuditedRange& range) {
       const auto span =
           static_cast<std::uint64_t>(batch.next_offset - std::max(next, batch.base_offset));
       const auto records = static_cast<std::uint64_t>(header.record_count);
-      if (header.is_control) {
+      if (header.is_control || batch.kind != log::BatchKind::records) {
         range.gaps += span;
       } else if (records < span) {
         range.gaps += span - records;

@@ -23,7 +23,7 @@ struct AuditedTask {
 struct AuditedRange {
   Offset first;
   bool is_whole = false;   // it begins where the task began, so counters must agree with it
-  std::uint64_t gaps = 0;  // offsets in it without a record, as those of transaction markers
+  std::uint64_t gaps = 0;  // offsets in it without data: markers, aborted records
 };
 
 // One range for each task. Retention of the source and of the output topics makes them shorter; why

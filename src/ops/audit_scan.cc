@@ -66,7 +66,7 @@ Status scan_partition(const log::Log& log, const TopicPartition& source, Offset 
     if (fetched->batches.empty()) break;
     for (const auto& batch : fetched->batches) {
       MR_RETURN_IF_ERROR(reader.open(batch.bytes.view()));
-      if (!reader.header().is_control) {
+      if (batch.kind == log::BatchKind::records && !reader.header().is_control) {
         while (const RecordView* record = reader.next()) {
           if (record->offset < next) continue;
           if (record->offset >= offsets.high_watermark) break;

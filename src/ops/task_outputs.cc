@@ -112,7 +112,7 @@ Result<const TaskOutput*> TaskOutputReader::next() {
     }
     const auto& batch = batches_[next_batch_++];
     MR_RETURN_IF_ERROR(reader_.open(batch.bytes.view()));
-    is_open_ = !reader_.header().is_control;
+    is_open_ = batch.kind == log::BatchKind::records && !reader_.header().is_control;
     if (!is_open_) next_ = std::max(next_, batch.next_offset);
   }
 }

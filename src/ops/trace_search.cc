@@ -148,7 +148,7 @@ Status BackwardSearch::scan(Front& front, Offset from) {
 
 Status BackwardSearch::scan_batch(const Front& front, const log::FetchedBatch& batch, Offset from) {
   MR_ASSIGN_OR_RETURN(const auto header, codec::parse_batch_header(batch.bytes.view()));
-  if (header.is_control) return ok_status();
+  if (header.is_control || batch.kind != log::BatchKind::records) return ok_status();
   if (header.compression == codec::Compression::none && !contains(batch.bytes.view(), needle_)) {
     return ok_status();
   }
@@ -211,7 +211,7 @@ Result<FoundRecord> find_record(const log::Log& log, const TopicPartition& at, O
   codec::BatchReader reader;
   for (const auto& batch : fetched.batches) {
     MR_RETURN_IF_ERROR(reader.open(batch.bytes.view()));
-    if (reader.header().is_control) continue;
+    if (reader.header().is_control || batch.kind != log::BatchKind::records) continue;
     while (const RecordView* record = reader.next()) {
       if (record->offset == offset) return owned(at, *record, batch.append_time);
     }

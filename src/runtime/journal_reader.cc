@@ -38,6 +38,7 @@ class JournalScan {
 
  private:
   Status take_batch(const log::FetchedBatch& batch, Offset from, const TakeEntry& take) {
+    if (batch.kind != log::BatchKind::records) return ok_status();
     MR_RETURN_IF_ERROR(reader_.open(batch.bytes.view()));
     while (const RecordView* record = reader_.next()) {
       if (record->offset < from) continue;

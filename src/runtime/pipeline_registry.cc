@@ -59,13 +59,14 @@ Result<std::optional<RegisteredPipeline>> find_registered(const log::Log& log,
                         log.fetch(source, next, kFetchBytes, log::Visibility::durable));
     if (fetched.batches.empty()) break;
     for (const auto& batch : fetched.batches) {
+      next = batch.next_offset;
+      if (batch.kind != log::BatchKind::records) continue;
       MR_RETURN_IF_ERROR(reader.open(batch.bytes.view()));
       while (const RecordView* record = reader.next()) {
         if (!record->key || *record->key != name || !record->value) continue;
         MR_ASSIGN_OR_RETURN(found, decode_registered(name, *record->value));
       }
       MR_RETURN_IF_ERROR(reader.status());
-      next = batch.next_offset;
     }
   }
   return found;

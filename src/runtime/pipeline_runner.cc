@@ -110,8 +110,10 @@ void PipelineRunner::advance_all_idle(WallTime now) {
 bool PipelineRunner::has_caught_up(const Stage& stage) const {
   return std::all_of(stage.tasks.begin(), stage.tasks.end(), [&](const auto& runner) {
     const auto offsets = services_.log->offsets(runner->options().source);
-    return offsets.is_ok() && runner->report().durable_offset >= offsets->end &&
-           runner->has_settled();
+    if (!offsets.is_ok() || !runner->has_settled()) return false;
+    // What is behind a foreign producer's open transaction is not there yet.
+    const bool is_held_up = offsets->last_stable < offsets->high_watermark;
+    return runner->report().durable_offset >= (is_held_up ? offsets->last_stable : offsets->end);
   });
 }
 

@@ -102,6 +102,8 @@ Status SnapshotCatalog::load() {
                         log_.fetch(source, next, kFetchBytes, log::Visibility::durable));
     if (fetched.batches.empty()) break;
     for (const auto& batch : fetched.batches) {
+      next = batch.next_offset;
+      if (batch.kind != log::BatchKind::records) continue;
       MR_RETURN_IF_ERROR(reader.open(batch.bytes.view()));
       while (const RecordView* record = reader.next()) {
         if (!record->key) return corrupt_error("named snapshot: a record has no key");
@@ -110,7 +112,6 @@ Status SnapshotCatalog::load() {
         if (record->value) values.emplace(key, *record->value);
       }
       MR_RETURN_IF_ERROR(reader.status());
-      next = batch.next_offset;
     }
   }
   const std::lock_guard lock(mutex_);

@@ -30,6 +30,8 @@ Status TableRegistry::load(const std::vector<pipeline::TableFile>& files) {
                         log_.fetch(source, next, kFetchBytes, log::Visibility::durable));
     if (fetched.batches.empty()) break;
     for (const auto& batch : fetched.batches) {
+      next = batch.next_offset;
+      if (batch.kind != log::BatchKind::records) continue;
       MR_RETURN_IF_ERROR(reader.open(batch.bytes.view()));
       while (const RecordView* record = reader.next()) {
         if (!record->key || !record->value) continue;
@@ -43,7 +45,6 @@ Status TableRegistry::load(const std::vector<pipeline::TableFile>& files) {
         }
       }
       MR_RETURN_IF_ERROR(reader.status());
-      next = batch.next_offset;
     }
   }
   return ok_status();

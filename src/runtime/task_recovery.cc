@@ -298,7 +298,11 @@ Status TaskRunner::replay(const JournalState& journal, std::uint64_t applied_seq
         return corrupt_error("journal entry " + std::to_string(entry->sequence) +
                              " stands inside a batch");
       }
-      MR_RETURN_IF_ERROR(task_->apply(batch.bytes.view(), batch.append_time, outputs_));
+      if (batch.kind == log::BatchKind::records) {
+        MR_RETURN_IF_ERROR(task_->apply(batch.bytes.view(), batch.append_time, outputs_));
+      } else {
+        task_->skip_to(batch.next_offset);
+      }
       MR_ASSIGN_OR_RETURN(const auto header, codec::parse_batch_header(batch.bytes.view()));
       last_batch_offset_ = header.base_offset;
       last_batch_crc_ = header.crc;

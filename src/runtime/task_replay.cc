@@ -309,7 +309,11 @@ Status TaskReplay::apply_batch() {
     }
   }
   outputs_.set_suppressed(batch.next_offset <= bounds_.first);
-  return task_->apply(batch.bytes.view(), batch.append_time, outputs_);
+  if (batch.kind == log::BatchKind::records) {
+    return task_->apply(batch.bytes.view(), batch.append_time, outputs_);
+  }
+  task_->skip_to(batch.next_offset);
+  return ok_status();
 }
 
 }  // namespace millrace::runtime

@@ -219,12 +219,16 @@ Result<bool> TaskRunner::apply_input() {
   }
   const auto started = services_.clock->monotonic_now();
   for (const auto& batch : fetched.batches) {
-    MR_RETURN_IF_ERROR(task_->apply(batch.bytes.view(), batch.append_time, outputs_));
+    if (batch.kind == log::BatchKind::records) {
+      MR_RETURN_IF_ERROR(task_->apply(batch.bytes.view(), batch.append_time, outputs_));
+      append_times_.push_back(batch.append_time);
+    } else {
+      task_->skip_to(batch.next_offset);
+    }
     MR_CHECK(task_->next_offset() >= batch.next_offset);
     MR_ASSIGN_OR_RETURN(const auto header, codec::parse_batch_header(batch.bytes.view()));
     last_batch_offset_ = header.base_offset;
     last_batch_crc_ = header.crc;
-    append_times_.push_back(batch.append_time);
   }
   apply_ns_since_snapshot_ += services_.clock->monotonic_now() - started;
   last_input_time_ = services_.clock->wall_now();

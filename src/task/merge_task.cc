@@ -35,6 +35,7 @@ class MergeTask final : public Task {
     next_offset_ = offset;
   }
   Status apply(std::string_view batch, WallTime append_time, Outputs& outputs) override;
+  void skip_to(Offset next) override { next_offset_ = std::max(next_offset_, next); }
   Status apply_event(const JournalEvent&, WallTime, Outputs&) override {
     return invalid_error("a merging task takes no events from outside");
   }

@@ -32,6 +32,7 @@ class SourceTask final : public Task {
 
   void start_at(Offset offset) override;
   Status apply(std::string_view batch, WallTime append_time, Outputs& outputs) override;
+  void skip_to(Offset next) override { next_offset_ = std::max(next_offset_, next); }
   Status apply_event(const JournalEvent& event, WallTime wall_time, Outputs& outputs) override;
   [[nodiscard]] Offset next_offset() const override { return next_offset_; }
   void snapshot(std::string& out) const override;

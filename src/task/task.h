@@ -101,6 +101,9 @@ class Task {
   // reader of stored ids; the task is then of no more use.
   virtual Status apply(std::string_view batch, WallTime append_time, Outputs& outputs) = 0;
 
+  // What stands below `next` is not for the task: a marker, or records of an aborted transaction.
+  virtual void skip_to(Offset next) = 0;
+
   // Applies a decision from outside, at next_offset(). Only events with is_task_input().
   virtual Status apply_event(const JournalEvent& event, WallTime wall_time, Outputs& outputs) = 0;
 
