@@ -17,7 +17,7 @@ int http_status(StatusCode code) {
     case StatusCode::fenced:
       return 409;
     case StatusCode::out_of_sequence:
-      return 409;
+      return 400;
     case StatusCode::wrong_state:
       return 409;
     case StatusCode::out_of_range:
