@@ -192,7 +192,7 @@ Status TransactionCoordinator::Impl::finish(const std::string& transactional_id,
                                             TransactionRecord next) {
   constexpr int kAttemptsMax = 4;
   MR_CHECK(entry.record.state == TransactionState::ongoing);
-  next.state = is_commit ? TransactionState::complete_commit : TransactionState::complete_abort;
+  MR_CHECK(next.state != TransactionState::ongoing);
   next.topics.clear();
   next.groups.clear();
   Status last;
@@ -249,6 +249,7 @@ void TransactionCoordinator::Impl::abort_timed_out(MonotonicTime now) {
     TransactionRecord next = entry.record;
     next.producer.epoch = ProducerEpoch(static_cast<std::int16_t>(next.producer.epoch.value + 1));
     next.previous = {kNoProducerId, kNoProducerEpoch};
+    next.state = TransactionState::complete_abort;
     const log::ProducerIdentity marker = next.producer;
     if (finish(id, entry, false, marker, std::move(next)).is_ok()) {
       ++counts_.timed_out;

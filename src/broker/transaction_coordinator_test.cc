@@ -98,6 +98,8 @@ TEST_F(TransactionCoordinatorTest, a_new_incarnation_aborts_and_fences_the_one_b
   EXPECT_EQ(producer.epoch, next(zombie).epoch);
   EXPECT_TRUE(world_.is_all_stable(kP0));
   EXPECT_THAT(world_.values(kP0), IsEmpty());
+  EXPECT_EQ(world_.describe(kId).transaction_state, "Empty");
+  EXPECT_EQ(world_.end(kId, producer, false), ErrorCode::invalid_txn_state);
   EXPECT_EQ(world_.add(kId, zombie, {kP0}), ErrorCode::producer_fenced);
   EXPECT_EQ(world_.end(kId, zombie, true), ErrorCode::producer_fenced);
   EXPECT_EQ(world_.add_group(kId, zombie, "g"), ErrorCode::producer_fenced);

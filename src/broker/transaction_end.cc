@@ -57,8 +57,10 @@ TransactionCoordinator::Impl::Outcome TransactionCoordinator::Impl::end(
   if (entry->record.state != TransactionState::ongoing) {
     return {.error = ErrorCode::invalid_txn_state};
   }
+  TransactionRecord next = entry->record;
+  next.state = ended;
   const Status status = finish(request.transactional_id, *entry, request.committed,
-                               entry->record.producer, entry->record);
+                               entry->record.producer, std::move(next));
   if (!status.is_ok()) return {.error = error_of_commit(status)};
   return {.sequence = entry->sequence};
 }

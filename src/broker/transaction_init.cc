@@ -62,6 +62,7 @@ TransactionCoordinator::Impl::Outcome TransactionCoordinator::Impl::init_known(
   }
   TransactionRecord next = record;
   next.timeout_ms = request.transaction_timeout_ms;
+  next.state = TransactionState::empty;
   next.previous = says_who ? record.producer : kNobody;
   if (record.producer.epoch.value >= kEpochGivenMax) {
     if (!fresh) {

@@ -27,14 +27,23 @@ class TransactionWorld {
   }
   ~TransactionWorld() { drop(); }
 
+  // A disk that dies meanwhile comes back, and it is done again.
   void open() {
+    Status status = try_open();
+    if (status.code() == StatusCode::io) {
+      files.crash();
+      drop();
+      files.restart();
+      status = try_open();
+    }
+    ASSERT_TRUE(status.is_ok()) << status.to_string();
+  }
+  Status try_open() {
     log::EmbeddedLogOptions log_options;
     log_options.folder = "/data/log";
     log_options.wal_file_bytes = 256 << 10;
     log_options.maintenance_interval_ms = 3'600'000;
-    auto opened = log::EmbeddedLog::open(log_options, files, clock);
-    ASSERT_TRUE(opened.is_ok()) << opened.status().to_string();
-    log = std::move(opened).value();
+    MR_ASSIGN_OR_RETURN(log, log::EmbeddedLog::open(log_options, files, clock));
     durable = std::make_unique<DurableAnswers>(*log);
     coordinator = std::make_unique<TransactionCoordinator>(
         options, TransactionCoordinator::Ports{.log = *log,
@@ -42,8 +51,7 @@ class TransactionWorld {
                                                .clock = clock,
                                                .stage_offsets = stage_offsets,
                                                .wake = nullptr});
-    const Status started = coordinator->start();
-    ASSERT_TRUE(started.is_ok()) << started.to_string();
+    return coordinator->start();
   }
   void drop() {
     if (durable != nullptr) durable->stop();
