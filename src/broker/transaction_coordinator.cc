@@ -135,12 +135,18 @@ TransactionCoordinator::ErrorCode TransactionCoordinator::Impl::find(
   return ErrorCode::none;
 }
 
-Status TransactionCoordinator::Impl::store(const std::string& transactional_id,
-                                           TransactionRecord next, log::Commit commit) {
+ProducerEpoch epoch_after(ProducerEpoch epoch) {
+  MR_CHECK(epoch.value < INT16_MAX);
+  return ProducerEpoch(static_cast<std::int16_t>(epoch.value + 1));
+}
+
+Result<log::Appended> TransactionCoordinator::Impl::append_and_store(
+    const std::string& transactional_id, TransactionRecord next, log::Commit commit) {
   next.changed = ports_.clock.wall_now();
   commit.appends.push_back(
       batch_of(transactional_id, encode_transaction_record(next), next.changed));
-  MR_ASSIGN_OR_RETURN(const auto appended, ports_.log.commit(std::move(commit)));
+  MR_ASSIGN_OR_RETURN(auto appended, ports_.log.commit(std::move(commit)));
+  appended.batches.pop_back();
   Entry& entry = entries_[transactional_id];
   const bool was_ongoing = entry.record.state == TransactionState::ongoing;
   const bool is_ongoing = next.state == TransactionState::ongoing;
@@ -156,11 +162,11 @@ Status TransactionCoordinator::Impl::store(const std::string& transactional_id,
   }
   entry.record = std::move(next);
   entry.sequence = appended.sequence;
-  if (is_ongoing == was_ongoing) return ok_status();
+  if (is_ongoing == was_ongoing) return appended;
   counts_.ongoing = is_ongoing ? counts_.ongoing + 1 : counts_.ongoing - 1;
   set_deadline(transactional_id, entry,
                ports_.clock.monotonic_now() + entry.record.timeout_ms * kNanosPerMilli);
-  return ok_status();
+  return appended;
 }
 
 std::vector<log::TransactionMarker> TransactionCoordinator::Impl::markers_of(
@@ -247,8 +253,8 @@ void TransactionCoordinator::Impl::abort_timed_out(MonotonicTime now) {
     const std::string id = deadlines_.begin()->second;
     Entry& entry = entries_.at(id);
     TransactionRecord next = entry.record;
-    next.producer.epoch = ProducerEpoch(static_cast<std::int16_t>(next.producer.epoch.value + 1));
-    next.previous = {kNoProducerId, kNoProducerEpoch};
+    next.producer.epoch = epoch_after(next.producer.epoch);
+    next.previous = kNobody;
     next.state = TransactionState::complete_abort;
     const log::ProducerIdentity marker = next.producer;
     if (finish(id, entry, false, marker, std::move(next)).is_ok()) {

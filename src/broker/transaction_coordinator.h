@@ -39,8 +39,11 @@ struct TransactionCounts {
   std::uint64_t hanging_ended = 0;
 };
 
-// Kafka's transaction coordinator (KIP-98, KIP-360, KIP-447, KIP-664) for the first protocol of
-// transactions: partitions are added by request, the epoch stays from transaction to transaction.
+// Kafka's transaction coordinator (KIP-98, KIP-360, KIP-447, KIP-664, KIP-890), for both protocols
+// of transactions: the first, in which partitions are added by request and the epoch stays from
+// transaction to transaction; and the second, in which a partition joins with its first batch and
+// every end moves the epoch on. A request's version says which one its producer speaks: EndTxn 5,
+// TxnOffsetCommit 5 and Produce 12 are of the second.
 //
 // The state of a transactional id is one record of the internal compacted topic
 // `millrace.broker.transactions` (docs/formats/transaction_record.md), in the same commit of the
@@ -96,8 +99,10 @@ class TransactionCoordinator {
                       const Answer<kafka_wire::AddPartitionsToTxnResponse>& answer);
   void add_offsets(const kafka_wire::AddOffsetsToTxnRequest& request, std::int16_t version,
                    const Answer<kafka_wire::AddOffsetsToTxnResponse>& answer);
-  void commit_offsets(const kafka_wire::TxnOffsetCommitRequest& request,
+  // From version 5 on the group joins the transaction with it.
+  void commit_offsets(const kafka_wire::TxnOffsetCommitRequest& request, std::int16_t version,
                       const Answer<kafka_wire::TxnOffsetCommitResponse>& answer);
+  // From version 5 on the producer goes on with the identity in the answer.
   void end(const kafka_wire::EndTxnRequest& request, std::int16_t version,
            const Answer<kafka_wire::EndTxnResponse>& answer);
 
@@ -108,9 +113,10 @@ class TransactionCoordinator {
                                  const TopicPartition& partition) const;
   // Commits `commit`, whose batches are the producer's, if they all may be written: no transaction
   // ends between the check and the append, so nothing is left hanging. The check's error is
-  // returned; the log's result is in `appended`.
+  // returned; the log's result is in `appended`. With `is_joining` (Produce from version 12 on)
+  // partitions that are not in the transaction join it, and it begins, in the same commit.
   ErrorCode append(const std::string& transactional_id, const log::ProducerIdentity& producer,
-                   log::Commit&& commit, Result<log::Appended>& appended) const;
+                   log::Commit&& commit, bool is_joining, Result<log::Appended>& appended);
 
   // Whether the outcome of an offset that a transaction has staged is not durable yet: after
   // `false`, the log's group offsets have what was committed.

@@ -42,15 +42,21 @@ class TransactionCoordinator::Impl {
   Outcome init(const kafka_wire::InitProducerIdRequest& request, log::ProducerIdentity& producer);
   Outcome add_partitions(const kafka_wire::AddPartitionsToTxnRequest& request);
   Outcome add_offsets(const kafka_wire::AddOffsetsToTxnRequest& request);
-  Outcome stage_offsets(const kafka_wire::TxnOffsetCommitRequest& request,
+  Outcome stage_offsets(const kafka_wire::TxnOffsetCommitRequest& request, bool is_joining,
                         const std::map<TopicPartition, StagedOffset>& offsets);
   Outcome end(const kafka_wire::EndTxnRequest& request);
+  // KIP-890: `producer` is who the producer is from then on.
+  Outcome end_with_next_epoch(const kafka_wire::EndTxnRequest& request,
+                              log::ProducerIdentity& producer);
 
   [[nodiscard]] ErrorCode verify(const std::string& transactional_id,
                                  const log::ProducerIdentity& producer,
                                  const TopicPartition& partition) const;
   ErrorCode append(const std::string& transactional_id, const log::ProducerIdentity& producer,
                    log::Commit&& commit, Result<log::Appended>& appended) const;
+  ErrorCode append_joining(const std::string& transactional_id,
+                           const log::ProducerIdentity& producer, log::Commit&& commit,
+                           Result<log::Appended>& appended);
   [[nodiscard]] bool has_staged(const std::string& group, const TopicPartition& partition) const;
 
   Outcome write_marker(const log::TransactionMarker& marker);
@@ -88,8 +94,12 @@ class TransactionCoordinator::Impl {
                                ProducerEpoch epoch, ErrorCode wrong_epoch,
                                const Entry*& entry) const;
   // Commits `next` together with `commit` and makes it the id's state; if that fails nothing has
-  // changed.
-  Status store(const std::string& transactional_id, TransactionRecord next, log::Commit commit);
+  // changed. The answer is about `commit` alone.
+  Result<log::Appended> append_and_store(const std::string& transactional_id,
+                                         TransactionRecord next, log::Commit commit);
+  Status store(const std::string& transactional_id, TransactionRecord next, log::Commit commit) {
+    return append_and_store(transactional_id, std::move(next), std::move(commit)).status();
+  }
   // Ends the ongoing transaction: `next` is what the record becomes, apart from the transaction's
   // own fields.
   Status finish(const std::string& transactional_id, const Entry& entry, bool is_commit,
@@ -104,6 +114,10 @@ class TransactionCoordinator::Impl {
   Outcome init_known(const kafka_wire::InitProducerIdRequest& request, const Entry& entry,
                      const std::optional<log::ProducerIdentity>& fresh,
                      log::ProducerIdentity& producer, bool& needs_fresh);
+  Outcome end_known(bool is_commit, const std::string& transactional_id, const Entry& entry,
+                    const log::ProducerIdentity& asking,
+                    const std::optional<log::ProducerIdentity>& fresh,
+                    log::ProducerIdentity& producer, bool& needs_fresh);
   Outcome init_new(const kafka_wire::InitProducerIdRequest& request,
                    const std::optional<log::ProducerIdentity>& fresh,
                    log::ProducerIdentity& producer, bool& needs_fresh);
@@ -127,6 +141,14 @@ class TransactionCoordinator::Impl {
   friend class TransactionCoordinator;
   void wake_if_wanted();
 };
+
+inline constexpr log::ProducerIdentity kNobody{kNoProducerId, kNoProducerEpoch};
+[[nodiscard]] inline bool is_same(const log::ProducerIdentity& a, const log::ProducerIdentity& b) {
+  return a.id == b.id && a.epoch == b.epoch;
+}
+// Kafka's: the last epoch is for the markers that end what the producer before it left.
+inline constexpr ProducerEpoch kEpochGivenMax{INT16_MAX - 1};
+[[nodiscard]] ProducerEpoch epoch_after(ProducerEpoch epoch);
 
 // What an answer says when the log did not take a commit.
 [[nodiscard]] kafka_wire::ErrorCode error_of_commit(const Status& status);

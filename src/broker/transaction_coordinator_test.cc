@@ -33,6 +33,20 @@ class TransactionCoordinatorTest : public testing::Test {
     ASSERT_EQ(world_.send(kId, producer, kP0, 0, "x"), ErrorCode::none);
     ASSERT_EQ(world_.send(kId, producer, kP1, 0, "y"), ErrorCode::none);
   }
+  // As if the id had been started very often.
+  ProducerIdentity with_last_epoch() {
+    TransactionRecord record;
+    record.producer = {world_.must_init(kId).id, ProducerEpoch(INT16_MAX - 1)};
+    record.timeout_ms = 60'000;
+    codec::RecordBatchBuilder builder;
+    builder.append(WallTime(0), encode_transaction_key(kId), encode_transaction_record(record), {});
+    log::AppendBatch batch;
+    batch.topic = kTransactionsTopic;
+    builder.finish(batch.bytes);
+    EXPECT_TRUE(log::append_and_wait(*world_.log, std::move(batch)).is_ok());
+    world_.close_and_open();
+    return record.producer;
+  }
   static ProducerIdentity next(ProducerIdentity producer) {
     producer.epoch = ProducerEpoch(static_cast<std::int16_t>(producer.epoch.value + 1));
     return producer;
@@ -132,28 +146,29 @@ TEST_F(TransactionCoordinatorTest, a_producer_that_asks_for_its_next_epoch_again
 }
 
 TEST_F(TransactionCoordinatorTest, epochs_that_run_out_give_a_new_producer_id) {
-  auto producer = world_.must_init(kId);
-  const ProducerId first = producer.id;
-  // As if it had been started that often.
-  TransactionRecord record;
-  record.producer = {first, ProducerEpoch(INT16_MAX - 1)};
-  record.timeout_ms = 60'000;
-  codec::RecordBatchBuilder builder;
-  builder.append(WallTime(0), encode_transaction_key(kId), encode_transaction_record(record), {});
-  log::AppendBatch batch;
-  batch.topic = kTransactionsTopic;
-  builder.finish(batch.bytes);
-  ASSERT_TRUE(log::append_and_wait(*world_.log, std::move(batch)).is_ok());
-  world_.close_and_open();
-  producer = record.producer;
+  const ProducerIdentity producer = with_last_epoch();
   begin(producer);
   const auto fresh = world_.must_init(kId);
-  EXPECT_NE(fresh.id, first);
+  EXPECT_NE(fresh.id, producer.id);
   EXPECT_EQ(fresh.epoch, ProducerEpoch(0));
   EXPECT_TRUE(world_.is_all_stable(kP0));
   EXPECT_EQ(world_.end(kId, producer, true), ErrorCode::invalid_producer_id_mapping);
   EXPECT_EQ(world_.log->commit(world_.transactional(kP0, producer, 1, "z")).status().code(),
             StatusCode::fenced);
+}
+
+TEST_F(TransactionCoordinatorTest, epochs_that_run_out_at_an_end_do_too) {
+  const ProducerIdentity before = with_last_epoch();
+  ASSERT_EQ(world_.send(kId, before, kP0, 0, "x", true), ErrorCode::none);
+  auto producer = before;
+  ASSERT_EQ(world_.end_and_go_on(kId, producer, true), ErrorCode::none);
+  EXPECT_NE(producer.id, before.id);
+  EXPECT_EQ(producer.epoch, ProducerEpoch(0));
+  auto again = before;
+  ASSERT_EQ(world_.end_and_go_on(kId, again, true), ErrorCode::none);
+  EXPECT_EQ(again.id, producer.id);
+  EXPECT_THAT(world_.values(kP0), ElementsAre("x"));
+  EXPECT_EQ(world_.send(kId, producer, kP0, 0, "y", true), ErrorCode::none);
 }
 
 TEST_F(TransactionCoordinatorTest,
@@ -309,6 +324,60 @@ TEST_F(TransactionCoordinatorTest, an_id_that_nobody_uses_is_forgotten) {
   EXPECT_EQ(world_.add(kId, producer, {kP0}), ErrorCode::invalid_producer_id_mapping);
   world_.close_and_open();
   EXPECT_EQ(world_.describe(kId).error_code, ErrorCode::transactional_id_not_found);
+}
+
+TEST_F(TransactionCoordinatorTest,
+       in_the_second_protocol_partitions_and_groups_join_by_themselves) {
+  const auto producer = world_.must_init(kId);
+  ASSERT_EQ(world_.send(kId, producer, kP0, 0, "x", true), ErrorCode::none);
+  ASSERT_EQ(world_.send(kId, producer, kP0, 1, "x2", true), ErrorCode::none);
+  ASSERT_EQ(world_.send(kId, producer, kP1, 0, "y", true), ErrorCode::none);
+  ASSERT_EQ(world_.stage(kId, producer, "g", kP0, 7, 5), ErrorCode::none);
+  world_.crash_and_open();
+  const auto described = world_.describe(kId);
+  EXPECT_EQ(described.transaction_state, "Ongoing");
+  EXPECT_THAT(described.topics.at(0).partitions, ElementsAre(0, 1));
+  EXPECT_EQ(world_.send(kId, producer, kP0, 5, "gap", true), ErrorCode::request_timed_out);
+  auto current = producer;
+  ASSERT_EQ(world_.end_and_go_on(kId, current, true), ErrorCode::none);
+  EXPECT_THAT(world_.values(kP0), ElementsAre("x", "x2"));
+  EXPECT_THAT(world_.values(kP1), ElementsAre("y"));
+  EXPECT_EQ(world_.group_offset("g", kP0), 7);
+}
+
+TEST_F(TransactionCoordinatorTest, in_the_second_protocol_every_end_moves_the_epoch_on) {
+  const auto first = world_.must_init(kId);
+  auto current = first;
+  ASSERT_EQ(world_.send(kId, first, kP0, 0, "x", true), ErrorCode::none);
+  ASSERT_EQ(world_.end_and_go_on(kId, current, true), ErrorCode::none);
+  EXPECT_EQ(current.id, first.id);
+  EXPECT_EQ(current.epoch, next(first).epoch);
+  // What was late for its transaction gets into none.
+  EXPECT_EQ(world_.send(kId, first, kP0, 1, "late", true), ErrorCode::invalid_producer_epoch);
+  EXPECT_EQ(world_.log->commit(world_.transactional(kP0, first, 1, "late")).status().code(),
+            StatusCode::fenced);
+  for (int round = 0; round < 2; ++round) {
+    auto again = first;
+    EXPECT_EQ(world_.end_and_go_on(kId, again, true), ErrorCode::none);
+    EXPECT_EQ(again.epoch, current.epoch);
+    again = first;
+    EXPECT_EQ(world_.end_and_go_on(kId, again, false), ErrorCode::invalid_txn_state);
+    again = current;
+    EXPECT_EQ(world_.end_and_go_on(kId, again, true), ErrorCode::invalid_txn_state);
+    again = {kNoProducerId, kNoProducerEpoch};
+    EXPECT_EQ(world_.end_and_go_on(kId, again, true), ErrorCode::invalid_producer_id_mapping);
+    world_.crash_and_open();
+  }
+  ASSERT_EQ(world_.send(kId, current, kP0, 0, "y", true), ErrorCode::none);
+  auto late = first;
+  EXPECT_EQ(world_.end_and_go_on(kId, late, true), ErrorCode::producer_fenced);
+  ASSERT_EQ(world_.end_and_go_on(kId, current, false), ErrorCode::none);
+  EXPECT_EQ(current.epoch.value, first.epoch.value + 2);
+  // A transaction that nothing has joined.
+  ASSERT_EQ(world_.end_and_go_on(kId, current, false), ErrorCode::none);
+  EXPECT_EQ(current.epoch.value, first.epoch.value + 3);
+  EXPECT_THAT(world_.values(kP0), ElementsAre("x"));
+  EXPECT_TRUE(world_.is_all_stable(kP0));
 }
 
 TEST_F(TransactionCoordinatorTest, listings_show_ids_and_producers) {

@@ -9,24 +9,6 @@ using kafka_wire::ErrorCode;
 using kafka_wire::InitProducerIdRequest;
 using kafka_wire::InitProducerIdResponse;
 
-namespace {
-
-// Kafka's: the last one is for the markers that end what the producer before it left.
-constexpr std::int16_t kEpochGivenMax = INT16_MAX - 1;
-
-constexpr log::ProducerIdentity kNobody{kNoProducerId, kNoProducerEpoch};
-
-bool is_same(const log::ProducerIdentity& a, const log::ProducerIdentity& b) {
-  return a.id == b.id && a.epoch == b.epoch;
-}
-
-ProducerEpoch after(ProducerEpoch epoch) {
-  MR_CHECK(epoch.value < INT16_MAX);
-  return ProducerEpoch(static_cast<std::int16_t>(epoch.value + 1));
-}
-
-}  // namespace
-
 TransactionCoordinator::Impl::Outcome TransactionCoordinator::Impl::init_new(
     const InitProducerIdRequest& request, const std::optional<log::ProducerIdentity>& fresh,
     log::ProducerIdentity& producer, bool& needs_fresh) {
@@ -64,18 +46,18 @@ TransactionCoordinator::Impl::Outcome TransactionCoordinator::Impl::init_known(
   next.timeout_ms = request.transaction_timeout_ms;
   next.state = TransactionState::empty;
   next.previous = says_who ? record.producer : kNobody;
-  if (record.producer.epoch.value >= kEpochGivenMax) {
+  if (record.producer.epoch >= kEpochGivenMax) {
     if (!fresh) {
       needs_fresh = true;
       return {};
     }
     next.producer = *fresh;
   } else {
-    next.producer.epoch = after(record.producer.epoch);
+    next.producer.epoch = epoch_after(record.producer.epoch);
   }
   producer = next.producer;
   const log::ProducerIdentity marker{
-      record.producer.id, is_ongoing ? after(record.producer.epoch) : record.producer.epoch};
+      record.producer.id, is_ongoing ? epoch_after(record.producer.epoch) : record.producer.epoch};
   const Status status =
       is_ongoing ? finish(*request.transactional_id, entry, false, marker, std::move(next))
                  : store(*request.transactional_id, std::move(next), {});

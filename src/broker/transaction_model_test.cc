@@ -43,6 +43,7 @@ struct Client {
   std::set<TopicPartition> enlisted;
   std::map<TopicPartition, std::int32_t> next_sequence;  // of this epoch
   bool has_group = false;
+  bool is_second = false;                  // speaks the second protocol (KIP-890)
   TwinTransaction* transaction = nullptr;  // the open one
 };
 
@@ -55,7 +56,10 @@ class TransactionModelRun {
       config.segment_bytes = 2000;
       MR_CHECK(world_.log->create_topic(name, config).is_ok());
     }
-    for (const char* id : {"x", "y", "z"}) clients_.emplace_back().id = id;
+    for (const char* id : {"x", "y", "z"}) {
+      clients_.emplace_back().id = id;
+      clients_.back().is_second = random_.one_in(2);
+    }
     for (auto& client : clients_) init(client);
   }
 
@@ -120,6 +124,7 @@ class TransactionModelRun {
   }
 
   void enlist(Client& client) {
+    if (client.is_second) return send(client);
     const TopicPartition partition = kPartitions[random_.below(kPartitions.size())];
     const ErrorCode error = world_.add(client.id, client.producer, {partition});
     if (!is_answered(error, ErrorCode::none)) return;
@@ -130,30 +135,52 @@ class TransactionModelRun {
   void send(Client& client) {
     const TopicPartition partition = kPartitions[random_.below(kPartitions.size())];
     const std::string value = std::to_string(next_value_++);
-    const bool may = client.enlisted.contains(partition);
+    const bool may = client.is_second || client.enlisted.contains(partition);
     std::int32_t& sequence = client.next_sequence[partition];
-    const ErrorCode error = world_.send(client.id, client.producer, partition, sequence, value);
+    const ErrorCode error =
+        world_.send(client.id, client.producer, partition, sequence, value, client.is_second);
     if (!is_answered(error, may ? ErrorCode::none : ErrorCode::invalid_txn_state)) return;
     ++sequence;
+    client.enlisted.insert(partition);
     transaction_of(client).values[value] = partition;
   }
 
   void stage(Client& client) {
-    if (!client.has_group) {
+    if (!client.has_group && !client.is_second) {
       const ErrorCode error = world_.add_group(client.id, client.producer, "g");
       if (!is_answered(error, ErrorCode::none)) return;
       client.has_group = true;
       transaction_of(client);
     }
     const auto offset = static_cast<std::int64_t>(random_.below(10'000));
-    const ErrorCode error = world_.stage(client.id, client.producer, "g", kInput, offset);
+    const ErrorCode error =
+        world_.stage(client.id, client.producer, "g", kInput, offset, client.is_second ? 5 : 3);
     transaction_of(client).offsets.insert(offset);
     if (!is_answered(error, ErrorCode::none)) return;
     transaction_of(client).offsets = {offset};
     EXPECT_TRUE(world_.coordinator->has_staged("g", kInput));
   }
 
+  void end_and_go_on(Client& client, bool is_commit) {
+    ProducerIdentity producer = client.producer;
+    const ErrorCode error = world_.end_and_go_on(client.id, producer, is_commit);
+    if (!is_answered(error, ErrorCode::none)) return;
+    EXPECT_TRUE(producer.id == client.producer.id && producer.epoch > client.producer.epoch);
+    client.zombie = client.producer;
+    client.producer = producer;
+    client.next_sequence.clear();
+    close(client, is_commit ? Fate::committed : Fate::aborted);
+    if (random_.one_in(2)) return;
+    ProducerIdentity again = *client.zombie;
+    if (!is_answered(world_.end_and_go_on(client.id, again, is_commit), ErrorCode::none)) return;
+    EXPECT_EQ(again.epoch, producer.epoch);
+  }
+
   void end(Client& client) {
+    if (client.is_second) {
+      const bool is_commit = client.transaction != nullptr && random_.below(3) > 0;
+      return end_and_go_on(client, is_commit);
+    }
     if (client.transaction == nullptr) return;
     const bool is_commit = random_.below(3) > 0;
     const ErrorCode error = world_.end(client.id, client.producer, is_commit);
@@ -163,7 +190,7 @@ class TransactionModelRun {
   }
 
   void repeat_end(Client& client) {
-    if (client.transaction != nullptr) return;
+    if (client.transaction != nullptr || client.is_second) return;
     const std::string state = world_.describe(client.id).transaction_state;
     if (state == "Empty" || state.empty()) return;
     const bool was_commit = state == "CompleteCommit";
@@ -204,7 +231,7 @@ class TransactionModelRun {
     is_answered(world_.add(client.id, *client.zombie, {partition}), ErrorCode::producer_fenced);
     is_answered(world_.end(client.id, *client.zombie, random_.one_in(2)),
                 ErrorCode::producer_fenced);
-    is_answered(world_.send(client.id, *client.zombie, partition, 0, "zombie"),
+    is_answered(world_.send(client.id, *client.zombie, partition, 0, "zombie", client.is_second),
                 ErrorCode::invalid_producer_epoch);
     is_answered(world_.add_group(client.id, *client.zombie, "g"), ErrorCode::producer_fenced);
   }

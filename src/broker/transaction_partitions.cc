@@ -17,6 +17,9 @@ using kafka_wire::TxnOffsetCommitResponse;
 
 namespace {
 
+// The first version of the second protocol (KIP-890).
+constexpr std::int16_t kSecondTxnOffsetCommit = 5;
+
 // Clients of older versions know only the other code.
 ErrorCode known_to(std::int16_t version, ErrorCode error) {
   return error == ErrorCode::producer_fenced && version < 2 ? ErrorCode::invalid_producer_epoch
@@ -160,7 +163,8 @@ void TransactionCoordinator::add_offsets(const AddOffsetsToTxnRequest& request,
 }
 
 TransactionCoordinator::Impl::Outcome TransactionCoordinator::Impl::stage_offsets(
-    const TxnOffsetCommitRequest& request, const std::map<TopicPartition, StagedOffset>& offsets) {
+    const TxnOffsetCommitRequest& request, bool is_joining,
+    const std::map<TopicPartition, StagedOffset>& offsets) {
   const std::lock_guard lock(mutex_);
   const Entry* entry = nullptr;
   const ErrorCode error =
@@ -169,9 +173,9 @@ TransactionCoordinator::Impl::Outcome TransactionCoordinator::Impl::stage_offset
   if (error != ErrorCode::none) return {.error = error};
   const bool is_enlisted = entry->record.state == TransactionState::ongoing &&
                            entry->record.groups.contains(request.group_id);
-  if (!is_enlisted) return {.error = ErrorCode::invalid_txn_state};
-  TransactionRecord next = entry->record;
-  auto& staged = next.groups.at(request.group_id);
+  if (!is_enlisted && !is_joining) return {.error = ErrorCode::invalid_txn_state};
+  TransactionRecord next = begun(*entry);
+  auto& staged = next.groups[request.group_id];
   for (const auto& [partition, offset] : offsets) staged.insert_or_assign(partition, offset);
   if (offset_count(next) > options_.offsets_per_transaction_max) {
     return {.error = ErrorCode::policy_violation};
@@ -182,6 +186,7 @@ TransactionCoordinator::Impl::Outcome TransactionCoordinator::Impl::stage_offset
 }
 
 void TransactionCoordinator::commit_offsets(const TxnOffsetCommitRequest& request,
+                                            std::int16_t version,
                                             const Answer<TxnOffsetCommitResponse>& answer) {
   auto response = std::make_shared<TxnOffsetCommitResponse>();
   std::map<TopicPartition, StagedOffset> offsets;
@@ -205,11 +210,12 @@ void TransactionCoordinator::commit_offsets(const TxnOffsetCommitRequest& reques
   }
   Impl::Outcome outcome;
   const auto stage = [&] {
-    outcome = impl_->stage_offsets(request, offsets);
+    outcome = impl_->stage_offsets(request, version >= kSecondTxnOffsetCommit, offsets);
     return outcome.error;
   };
   const auto& of_group = impl_->ports().stage_offsets;
   outcome.error = of_group ? of_group(request, stage) : stage();
+  impl_->wake_if_wanted();
   impl_->answer_when_durable(outcome, answer, [response](ErrorCode error) {
     if (error == ErrorCode::none) return *response;
     for (auto& topic : response->topics) {
@@ -246,6 +252,30 @@ ErrorCode TransactionCoordinator::Impl::append(const std::string& transactional_
   return ErrorCode::none;
 }
 
+ErrorCode TransactionCoordinator::Impl::append_joining(const std::string& transactional_id,
+                                                       const log::ProducerIdentity& producer,
+                                                       log::Commit&& commit,
+                                                       Result<log::Appended>& appended) {
+  const std::lock_guard lock(mutex_);
+  const Entry* entry = nullptr;
+  const ErrorCode error =
+      find(transactional_id, producer.id, producer.epoch, ErrorCode::invalid_producer_epoch, entry);
+  if (error != ErrorCode::none) return error;
+  TransactionRecord next = begun(*entry);
+  for (const auto& batch : commit.appends) {
+    const auto info = ports_.log.topic(batch.topic);
+    if (!info.is_ok()) return ErrorCode::unknown_topic_or_partition;
+    EnlistedTopic& enlisted = next.topics[batch.topic];
+    if (enlisted.incarnation != info->incarnation) enlisted = {info->incarnation, {}};
+    enlisted.partitions.insert(batch.partition);
+  }
+  if (partition_count(next) > options_.partitions_per_transaction_max) {
+    return ErrorCode::policy_violation;
+  }
+  appended = append_and_store(transactional_id, std::move(next), std::move(commit));
+  return ErrorCode::none;
+}
+
 bool TransactionCoordinator::Impl::has_staged(const std::string& group,
                                               const TopicPartition& partition) const {
   const std::shared_lock lock(mutex_);
@@ -263,9 +293,15 @@ ErrorCode TransactionCoordinator::verify(const std::string& transactional_id,
 
 ErrorCode TransactionCoordinator::append(const std::string& transactional_id,
                                          const log::ProducerIdentity& producer,
-                                         log::Commit&& commit,
-                                         Result<log::Appended>& appended) const {
-  return impl_->append(transactional_id, producer, std::move(commit), appended);
+                                         log::Commit&& commit, bool is_joining,
+                                         Result<log::Appended>& appended) {
+  const ErrorCode error = impl_->append(transactional_id, producer, std::move(commit), appended);
+  if (error != ErrorCode::invalid_txn_state || !is_joining) return error;
+  // Nothing was taken from it.
+  const ErrorCode joined = impl_->append_joining(transactional_id, producer, std::move(commit),
+                                                 appended);  // NOLINT(bugprone-use-after-move)
+  impl_->wake_if_wanted();
+  return joined;
 }
 
 }  // namespace millrace::broker

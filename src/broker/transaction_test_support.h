@@ -124,7 +124,7 @@ class TransactionWorld {
         .error_code;
   }
   ErrorCode stage(const std::string& id, log::ProducerIdentity producer, const std::string& group,
-                  const TopicPartition& partition, std::int64_t offset) {
+                  const TopicPartition& partition, std::int64_t offset, std::int16_t version = 3) {
     kafka_wire::TxnOffsetCommitRequest request;
     request.transactional_id = id;
     request.group_id = group;
@@ -133,20 +133,31 @@ class TransactionWorld {
     request.topics.push_back(
         {partition.topic, {{partition.partition, offset, -1, std::string("meta")}}});
     return wait_for<kafka_wire::TxnOffsetCommitResponse>(
-               [&](auto answer) { coordinator->commit_offsets(request, answer); })
+               [&](auto answer) { coordinator->commit_offsets(request, version, answer); })
         .topics.at(0)
         .partitions.at(0)
         .error_code;
   }
   ErrorCode end(const std::string& id, log::ProducerIdentity producer, bool is_commit) {
+    return try_end(id, producer, is_commit, 3).error_code;
+  }
+  // KIP-890: `producer` becomes who it is from then on.
+  ErrorCode end_and_go_on(const std::string& id, log::ProducerIdentity& producer, bool is_commit) {
+    const auto response = try_end(id, producer, is_commit, 5);
+    if (response.error_code == ErrorCode::none) {
+      producer = {ProducerId(response.producer_id), ProducerEpoch(response.producer_epoch)};
+    }
+    return response.error_code;
+  }
+  kafka_wire::EndTxnResponse try_end(const std::string& id, log::ProducerIdentity producer,
+                                     bool is_commit, std::int16_t version) {
     kafka_wire::EndTxnRequest request;
     request.transactional_id = id;
     request.producer_id = producer.id.value;
     request.producer_epoch = producer.epoch.value;
     request.committed = is_commit;
     return wait_for<kafka_wire::EndTxnResponse>(
-               [&](auto answer) { coordinator->end(request, 3, answer); })
-        .error_code;
+        [&](auto answer) { coordinator->end(request, version, answer); });
   }
   kafka_wire::DescribeTransactionsResponse::Transaction describe(const std::string& id) {
     kafka_wire::DescribeTransactionsRequest request;
@@ -164,10 +175,10 @@ class TransactionWorld {
   }
   // As Produce does it, waiting until it is durable.
   ErrorCode send(const std::string& id, log::ProducerIdentity producer, const TopicPartition& to,
-                 std::int32_t sequence, const std::string& value) {
+                 std::int32_t sequence, const std::string& value, bool is_joining = false) {
     Result<log::Appended> appended = cancelled_error("");
-    const ErrorCode error =
-        coordinator->append(id, producer, transactional(to, producer, sequence, value), appended);
+    const ErrorCode error = coordinator->append(
+        id, producer, transactional(to, producer, sequence, value), is_joining, appended);
     if (error != ErrorCode::none) return error;
     if (appended.status().code() == StatusCode::fenced) return ErrorCode::invalid_producer_epoch;
     if (!appended.is_ok()) return ErrorCode::request_timed_out;

@@ -277,6 +277,28 @@ TEST(Delivery, a_range_has_a_bounded_number_of_files) {
   EXPECT_EQ(world.faults_found(), "");
 }
 
+TEST(Delivery, records_of_aborted_transactions_are_in_no_file_and_in_the_range) {
+  World world(FileFormat::json_lines);
+  world.produce(0, 40);
+  const auto fetched =
+      world.log_.fetch(kSource, Offset(0), std::size_t{1} << 30, log::Visibility::durable);
+  ASSERT_TRUE(fetched.is_ok());
+  std::multiset<std::string> expected;
+  for (std::size_t i = 0; i < fetched->batches.size(); ++i) {
+    const auto& batch = fetched->batches[i];
+    const bool is_aborted = i % 3 == 1;
+    if (is_aborted) world.log_.set_kind(kSource, batch.base_offset, log::BatchKind::aborted);
+    for (auto at = batch.base_offset; at < batch.next_offset && !is_aborted; at = at + 1) {
+      if (at.value % 40 != 39) expected.insert("e" + std::to_string(at.value));
+    }
+  }
+  const auto delivery = world.make_delivery();
+  ASSERT_TRUE(world.deliver_all(*delivery).is_ok());
+  EXPECT_EQ(ids_in_files(world), expected);
+  EXPECT_EQ(delivery->report().next_offset, Offset(40));
+  EXPECT_EQ(world.faults_found(), "");
+}
+
 TEST(Delivery, only_what_is_durable_is_delivered) {
   World world(FileFormat::json_lines);
   world.produce(0, 3);

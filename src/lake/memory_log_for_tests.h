@@ -37,6 +37,13 @@ class MemoryLog final : public log::Log {
     const std::lock_guard lock(mutex_);
     return pins_;
   }
+  // Says that a batch is no data, as a log with transactions would.
+  void set_kind(const TopicPartition& source, Offset base_offset, log::BatchKind kind) {
+    const std::lock_guard lock(mutex_);
+    for (auto& batch : batches_.at(source)) {
+      if (batch.fetched.base_offset == base_offset) batch.fetched.kind = kind;
+    }
+  }
   void set_incarnation(const std::string& topic, std::uint64_t incarnation) {
     const std::lock_guard lock(mutex_);
     topics_.at(topic).incarnation = incarnation;

@@ -70,6 +70,33 @@ TEST_F(AuditRows, every_offset_one_way_is_exact) {
   EXPECT_EQ(report.dropped, 1U);
 }
 
+// Offsets 6 and 7 are aborted records, 8 is data, 9 is the marker.
+TEST_F(AuditRows, offsets_of_aborted_records_and_markers_are_no_data) {
+  write_all();
+  const auto producer = logs_.log().new_producer().value();
+  codec::RecordBatchBuilder builder;
+  for (const char* value : {"{}", "{}"}) builder.append(WallTime(1), "k", value, {});
+  builder.set_producer(producer.id, producer.epoch, 0);
+  builder.set_transactional(true);
+  log::AppendBatch aborted{"in", 0, {}};
+  builder.finish(aborted.bytes);
+  ASSERT_TRUE(log::append_and_wait(logs_.log(), std::move(aborted)).is_ok());
+  logs_.append("in", 0, {"{}", ""});
+  log::Commit end;
+  end.markers.push_back({.partition = {"in", 0}, .producer = producer, .is_commit = false});
+  const auto ended = logs_.log().commit(std::move(end));
+  ASSERT_TRUE(ended.is_ok() && logs_.log().wait_durable(ended->sequence).is_ok());
+  row(8);
+  ++counters_.records_in;
+  ++counters_.passed;
+  ++counters_.windows[0].in;
+  ++counters_.windows[0].counted;
+  auto report = audit_rows(logs_.log(), plan_, "p", {{{"in", 0}, Offset(10), counters_}}, kNever);
+  ASSERT_TRUE(report.is_ok()) << report.status().to_string();
+  EXPECT_TRUE(report->findings.empty()) << report->findings.text();
+  EXPECT_EQ(report->dropped, 1U);
+}
+
 TEST_F(AuditRows, what_others_write_into_the_topics_is_counted_and_nothing_else) {
   write_all();
   logs_.append("out", 0, {"{}", "in/0/0", "", "k", "q@1"});

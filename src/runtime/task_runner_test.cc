@@ -198,7 +198,11 @@ Topics audit(Machine& machine, const JournalArchive& journal) {
   };
   apply_entries();
   for (const auto& batch : machine.storage.batches(kInput)) {
-    EXPECT_TRUE(task->apply(batch.bytes.view(), batch.append_time, outputs).is_ok());
+    if (batch.kind == log::BatchKind::records) {
+      EXPECT_TRUE(task->apply(batch.bytes.view(), batch.append_time, outputs).is_ok());
+    } else {
+      task->skip_to(batch.next_offset);
+    }
     apply_entries();
   }
   Topics topics;
@@ -216,7 +220,44 @@ void expect_outputs(Machine& machine, const Topics& expected) {
   }
 }
 
-void live_through_crashes(std::uint64_t seed, std::int64_t checkpoint_interval_ms) {
+// A foreign producer that writes to the input within transactions.
+class TransactionalInput {
+ public:
+  void send(log::Log& log, std::span<const PlainRecord> records) {
+    if (producer_.id == kNoProducerId) producer_ = log.new_producer().value();
+    codec::RecordBatchBuilder builder;
+    for (const auto& record : records)
+      builder.append(record.timestamp, record.key, record.value, {});
+    builder.set_producer(producer_.id, producer_.epoch, next_sequence_);
+    builder.set_transactional(true);
+    log::AppendBatch batch{kInput.topic, kInput.partition, {}};
+    builder.finish(batch.bytes);
+    const auto offset = log::append_and_wait(log, std::move(batch));
+    ASSERT_TRUE(offset.is_ok()) << offset.status().to_string();
+    next_sequence_ += static_cast<std::int32_t>(records.size());
+    sent_ += records.size();
+  }
+  void end(log::Log& log, bool is_commit) {
+    if (producer_.id == kNoProducerId) return;
+    log::Commit commit;
+    commit.markers.push_back({.partition = kInput, .producer = producer_, .is_commit = is_commit});
+    const auto appended = log.commit(std::move(commit));
+    ASSERT_TRUE(appended.is_ok()) << appended.status().to_string();
+    ASSERT_TRUE(log.wait_durable(appended->sequence).is_ok());
+    if (!is_commit) aborted_ += sent_;
+    sent_ = 0;
+  }
+  [[nodiscard]] std::size_t aborted_count() const { return aborted_; }
+
+ private:
+  log::ProducerIdentity producer_{kNoProducerId, kNoProducerEpoch};
+  std::int32_t next_sequence_ = 0;
+  std::size_t sent_ = 0;  // in the open transaction
+  std::size_t aborted_ = 0;
+};
+
+void live_through_crashes(std::uint64_t seed, std::int64_t checkpoint_interval_ms,
+                          bool has_transactions = false) {
   SCOPED_TRACE("seed " + std::to_string(seed));
   Random random(seed);
   Machine machine(checkpoint_interval_ms, true);
@@ -224,12 +265,23 @@ void live_through_crashes(std::uint64_t seed, std::int64_t checkpoint_interval_m
   machine.dump_ids_min = 1 + random.below(60);
   JournalArchive journal;
   machine.must_start();
+  TransactionalInput transactions;
   int number = 0;
   std::uint64_t replayed = 0;
   std::uint64_t snapshots = 0;
   for (int i = 0; i < 60; ++i) {
     machine.clock.advance_ms(static_cast<std::int64_t>(random.below(40)));
-    if (random.one_in(2)) machine.storage.append(kInput, random_records(random, number));
+    if (random.one_in(2)) {
+      const auto records = random_records(random, number);
+      if (has_transactions && random.one_in(2)) {
+        transactions.send(machine.storage.log(), records);
+      } else {
+        machine.storage.append(kInput, records);
+      }
+    }
+    if (has_transactions && random.one_in(4)) {
+      transactions.end(machine.storage.log(), random.one_in(2));
+    }
     if (random.one_in(10)) {
       machine.use_table("k,name\na,Anna" + std::to_string(i) + "\nb,Bert\n");
     }
@@ -249,20 +301,18 @@ void live_through_crashes(std::uint64_t seed, std::int64_t checkpoint_interval_m
     if (testing::Test::HasFatalFailure()) return;
     replayed += machine.runner->report().replayed_records;
   }
+  if (has_transactions) transactions.end(machine.storage.log(), true);
   machine.settle();
   journal.gather(machine.storage);
   expect_outputs(machine, audit(machine, journal));
   EXPECT_GT(machine.storage.records({"out", 0}).size(), 50u);
+  if (has_transactions) {
+    EXPECT_GT(transactions.aborted_count(), 0u);
+    EXPECT_EQ(machine.runner->report().task.counters.records_in + transactions.aborted_count(),
+              static_cast<std::uint64_t>(number));
+  }
   EXPECT_GT(replayed, 0u);
   if (checkpoint_interval_ms > 1'000'000) EXPECT_EQ(snapshots, 0u);
-}
-
-TEST(TaskRunner, outputs_appear_exactly_once_whenever_it_dies) {
-  for (std::uint64_t seed = 1; seed <= 5; ++seed) live_through_crashes(seed, 30);
-}
-
-TEST(TaskRunner, a_journal_without_snapshots_is_enough) {
-  for (std::uint64_t seed = 101; seed <= 102; ++seed) live_through_crashes(seed, 1'000'000'000);
 }
 
 // Appends and applies `batches` batches.
@@ -272,6 +322,35 @@ void feed(Machine& machine, Random& random, int& number, int batches) {
     machine.clock.advance_ms(7);
     machine.settle();
   }
+}
+
+TEST(TaskRunner, outputs_appear_exactly_once_whenever_it_dies) {
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) live_through_crashes(seed, 30);
+}
+
+TEST(TaskRunner, records_of_aborted_transactions_are_no_input_whenever_it_dies) {
+  for (std::uint64_t seed = 201; seed <= 206; ++seed) live_through_crashes(seed, 30, true);
+}
+
+TEST(TaskRunner, it_waits_in_front_of_an_open_transaction_and_goes_on_behind_it) {
+  Machine machine;
+  machine.must_start();
+  Random random(8);
+  int number = 0;
+  feed(machine, random, number, 2);
+  const auto before = machine.storage.log().offsets(kInput)->end;
+  TransactionalInput transactions;
+  transactions.send(machine.storage.log(), random_records(random, number));
+  machine.storage.append(kInput, random_records(random, number));
+  machine.step(5);
+  EXPECT_EQ(machine.runner->report().task.next_offset, before);
+  transactions.end(machine.storage.log(), false);
+  machine.settle();
+  EXPECT_EQ(machine.runner->report().task.next_offset, machine.storage.log().offsets(kInput)->end);
+}
+
+TEST(TaskRunner, a_journal_without_snapshots_is_enough) {
+  for (std::uint64_t seed = 101; seed <= 102; ++seed) live_through_crashes(seed, 1'000'000'000);
 }
 
 TEST(TaskRunner, after_finish_the_next_start_replays_nothing) {
