@@ -289,7 +289,7 @@ TEST(Delivery, records_of_aborted_transactions_are_in_no_file_and_in_the_range) 
     const bool is_aborted = i % 3 == 1;
     if (is_aborted) world.log_.set_kind(kSource, batch.base_offset, log::BatchKind::aborted);
     for (auto at = batch.base_offset; at < batch.next_offset && !is_aborted; at = at + 1) {
-      if (at.value % 40 != 39) expected.insert("e" + std::to_string(at.value));
+      expected.insert("e" + std::to_string(at.value));
     }
   }
   const auto delivery = world.make_delivery();
