@@ -7,6 +7,7 @@
 #include <set>
 #include <shared_mutex>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -149,6 +150,10 @@ inline constexpr log::ProducerIdentity kNobody{kNoProducerId, kNoProducerEpoch};
 // Kafka's: the last epoch is for the markers that end what the producer before it left.
 inline constexpr ProducerEpoch kEpochGivenMax{INT16_MAX - 1};
 [[nodiscard]] ProducerEpoch epoch_after(ProducerEpoch epoch);
+
+// The id's record, or without `value` what removes it, for kTransactionsTopic.
+[[nodiscard]] log::AppendBatch record_batch_of(const std::string& transactional_id,
+                                               std::optional<std::string_view> value, WallTime now);
 
 // What an answer says when the log did not take a commit.
 [[nodiscard]] kafka_wire::ErrorCode error_of_commit(const Status& status);

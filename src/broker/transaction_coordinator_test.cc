@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "broker/transaction_record.h"
-#include "broker/transaction_test_support.h"
+#include "broker/transactions_for_tests.h"
 
 namespace millrace::broker {
 namespace {

@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "base/random.h"
-#include "broker/transaction_test_support.h"
+#include "broker/transactions_for_tests.h"
 
 namespace millrace::broker {
 namespace {

@@ -3,7 +3,7 @@
 
 #include "broker/transaction_coordinator_internal.h"
 
-// What joins a transaction: partitions, groups, their offsets, and batches (KIP-98, KIP-447).
+// What joins a transaction by request: partitions, groups and their offsets (KIP-98, KIP-447).
 
 namespace millrace::broker {
 
@@ -24,18 +24,6 @@ constexpr std::int16_t kSecondTxnOffsetCommit = 5;
 ErrorCode known_to(std::int16_t version, ErrorCode error) {
   return error == ErrorCode::producer_fenced && version < 2 ? ErrorCode::invalid_producer_epoch
                                                             : error;
-}
-
-std::size_t partition_count(const TransactionRecord& record) {
-  std::size_t count = 0;
-  for (const auto& [name, topic] : record.topics) count += topic.partitions.size();
-  return count;
-}
-
-std::size_t offset_count(const TransactionRecord& record) {
-  std::size_t count = 0;
-  for (const auto& [group, offsets] : record.groups) count += offsets.size();
-  return count;
 }
 
 }  // namespace
@@ -74,7 +62,7 @@ TransactionCoordinator::Impl::Outcome TransactionCoordinator::Impl::add_partitio
     if (enlisted.incarnation != info->incarnation) enlisted = {info->incarnation, {}};
     enlisted.partitions.insert(topic.partitions.begin(), topic.partitions.end());
   }
-  if (partition_count(next) > options_.partitions_per_transaction_max) {
+  if (next.partition_count() > options_.partitions_per_transaction_max) {
     return {.error = ErrorCode::policy_violation};
   }
   const bool is_known =
@@ -177,7 +165,7 @@ TransactionCoordinator::Impl::Outcome TransactionCoordinator::Impl::stage_offset
   TransactionRecord next = begun(*entry);
   auto& staged = next.groups[request.group_id];
   for (const auto& [partition, offset] : offsets) staged.insert_or_assign(partition, offset);
-  if (offset_count(next) > options_.offsets_per_transaction_max) {
+  if (next.offset_count() > options_.offsets_per_transaction_max) {
     return {.error = ErrorCode::policy_violation};
   }
   const Status status = store(request.transactional_id, std::move(next), {});
@@ -223,85 +211,6 @@ void TransactionCoordinator::commit_offsets(const TxnOffsetCommitRequest& reques
     }
     return *response;
   });
-}
-
-ErrorCode TransactionCoordinator::Impl::verify(const std::string& transactional_id,
-                                               const log::ProducerIdentity& producer,
-                                               const TopicPartition& partition) const {
-  const Entry* entry = nullptr;
-  const ErrorCode error =
-      find(transactional_id, producer.id, producer.epoch, ErrorCode::invalid_producer_epoch, entry);
-  if (error != ErrorCode::none) return error;
-  if (entry->record.state != TransactionState::ongoing) return ErrorCode::invalid_txn_state;
-  const auto topic = entry->record.topics.find(partition.topic);
-  const bool is_enlisted =
-      topic != entry->record.topics.end() && topic->second.partitions.contains(partition.partition);
-  return is_enlisted ? ErrorCode::none : ErrorCode::invalid_txn_state;
-}
-
-ErrorCode TransactionCoordinator::Impl::append(const std::string& transactional_id,
-                                               const log::ProducerIdentity& producer,
-                                               log::Commit&& commit,
-                                               Result<log::Appended>& appended) const {
-  const std::shared_lock lock(mutex_);
-  for (const auto& batch : commit.appends) {
-    const ErrorCode error = verify(transactional_id, producer, {batch.topic, batch.partition});
-    if (error != ErrorCode::none) return error;
-  }
-  appended = ports_.log.commit(std::move(commit));
-  return ErrorCode::none;
-}
-
-ErrorCode TransactionCoordinator::Impl::append_joining(const std::string& transactional_id,
-                                                       const log::ProducerIdentity& producer,
-                                                       log::Commit&& commit,
-                                                       Result<log::Appended>& appended) {
-  const std::lock_guard lock(mutex_);
-  const Entry* entry = nullptr;
-  const ErrorCode error =
-      find(transactional_id, producer.id, producer.epoch, ErrorCode::invalid_producer_epoch, entry);
-  if (error != ErrorCode::none) return error;
-  TransactionRecord next = begun(*entry);
-  for (const auto& batch : commit.appends) {
-    const auto info = ports_.log.topic(batch.topic);
-    if (!info.is_ok()) return ErrorCode::unknown_topic_or_partition;
-    EnlistedTopic& enlisted = next.topics[batch.topic];
-    if (enlisted.incarnation != info->incarnation) enlisted = {info->incarnation, {}};
-    enlisted.partitions.insert(batch.partition);
-  }
-  if (partition_count(next) > options_.partitions_per_transaction_max) {
-    return ErrorCode::policy_violation;
-  }
-  appended = append_and_store(transactional_id, std::move(next), std::move(commit));
-  return ErrorCode::none;
-}
-
-bool TransactionCoordinator::Impl::has_staged(const std::string& group,
-                                              const TopicPartition& partition) const {
-  const std::shared_lock lock(mutex_);
-  const auto known = staged_.find({group, partition});
-  if (known == staged_.end()) return false;
-  return known->second.ongoing_count > 0 || known->second.ended > ports_.log.durable_sequence();
-}
-
-ErrorCode TransactionCoordinator::verify(const std::string& transactional_id,
-                                         const log::ProducerIdentity& producer,
-                                         const TopicPartition& partition) const {
-  const std::shared_lock lock(impl_->mutex_);
-  return impl_->verify(transactional_id, producer, partition);
-}
-
-ErrorCode TransactionCoordinator::append(const std::string& transactional_id,
-                                         const log::ProducerIdentity& producer,
-                                         log::Commit&& commit, bool is_joining,
-                                         Result<log::Appended>& appended) {
-  const ErrorCode error = impl_->append(transactional_id, producer, std::move(commit), appended);
-  if (error != ErrorCode::invalid_txn_state || !is_joining) return error;
-  // Nothing was taken from it.
-  const ErrorCode joined = impl_->append_joining(transactional_id, producer, std::move(commit),
-                                                 appended);  // NOLINT(bugprone-use-after-move)
-  impl_->wake_if_wanted();
-  return joined;
 }
 
 }  // namespace millrace::broker

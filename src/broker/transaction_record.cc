@@ -76,6 +76,18 @@ std::string_view to_string(TransactionState state) {
   return "Unknown";
 }
 
+std::size_t TransactionRecord::partition_count() const {
+  std::size_t count = 0;
+  for (const auto& [name, topic] : topics) count += topic.partitions.size();
+  return count;
+}
+
+std::size_t TransactionRecord::offset_count() const {
+  std::size_t count = 0;
+  for (const auto& [group, offsets] : groups) count += offsets.size();
+  return count;
+}
+
 std::string encode_transaction_key(std::string_view transactional_id) {
   std::string out;
   Encoder to(out);

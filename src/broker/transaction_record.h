@@ -50,6 +50,9 @@ struct TransactionRecord {
   // Of the ongoing one.
   std::map<std::string, EnlistedTopic> topics;
   std::map<std::string, std::map<TopicPartition, StagedOffset>> groups;
+
+  [[nodiscard]] std::size_t partition_count() const;
+  [[nodiscard]] std::size_t offset_count() const;
 };
 
 std::string encode_transaction_key(std::string_view transactional_id);

@@ -53,8 +53,8 @@ class Compaction {
   }
 
  private:
-  // Everything here lies below the last stable offset, so every transaction has its outcome. Markers
-  // have nothing more to say once the records of what was aborted are gone with them.
+  // Everything here lies below the last stable offset, so every transaction has its outcome.
+  // Markers have nothing more to say once the records of what was aborted are gone with them.
   [[nodiscard]] bool is_dropped(const codec::BatchHeader& header) const {
     if (header.is_control) return true;
     return header.is_transactional &&
