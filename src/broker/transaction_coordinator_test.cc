@@ -5,10 +5,12 @@
 
 #include "broker/transaction_record.h"
 #include "broker/transactions_for_tests.h"
+#include "sim/fault_file_system.h"
 
 namespace millrace::broker {
 namespace {
 
+using TransactionWorld = TransactionWorldOn<sim::FaultFileSystem>;
 using kafka_wire::ErrorCode;
 using log::ProducerIdentity;
 using testing::ElementsAre;

@@ -17,10 +17,12 @@
 
 #include "base/random.h"
 #include "broker/transactions_for_tests.h"
+#include "sim/fault_file_system.h"
 
 namespace millrace::broker {
 namespace {
 
+using TransactionWorld = TransactionWorldOn<sim::FaultFileSystem>;
 using kafka_wire::ErrorCode;
 using log::ProducerIdentity;
 

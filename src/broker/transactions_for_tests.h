@@ -12,20 +12,21 @@
 #include "broker/transaction_coordinator.h"
 #include "log/embedded_log.h"
 #include "log/log_test_support.h"
-#include "sim/fault_file_system.h"
 
 namespace millrace::broker {
 
-class TransactionWorld {
+// `Disk`: sim::FaultFileSystem, which production code does not include.
+template <typename Disk>
+class TransactionWorldOn {
  public:
   using ErrorCode = kafka_wire::ErrorCode;
 
-  explicit TransactionWorld(std::uint64_t seed = 1) : files(seed) {
+  explicit TransactionWorldOn(std::uint64_t seed = 1) : files(seed) {
     EXPECT_TRUE(files.make_folders("/data").is_ok());
     EXPECT_TRUE(files.sync_folder("/").is_ok());
     open();
   }
-  ~TransactionWorld() { drop(); }
+  ~TransactionWorldOn() { drop(); }
 
   // A disk that dies meanwhile comes back, and it is done again.
   void open() {
@@ -203,7 +204,7 @@ class TransactionWorld {
     return offsets.last_stable == offsets.high_watermark;
   }
 
-  sim::FaultFileSystem files;
+  Disk files;
   log::ManualClock clock;
   TransactionCoordinatorOptions options;
   std::function<ErrorCode(const kafka_wire::TxnOffsetCommitRequest&,
