@@ -18,14 +18,17 @@ ErrorCode TransactionCoordinator::Impl::verify(const std::string& transactional_
   if (error != ErrorCode::none) return error;
   if (entry->record.state != TransactionState::ongoing) return ErrorCode::invalid_txn_state;
   const auto topic = entry->record.topics.find(partition.topic);
-  const bool is_enlisted =
-      topic != entry->record.topics.end() && topic->second.partitions.contains(partition.partition);
+  if (topic == entry->record.topics.end()) return ErrorCode::invalid_txn_state;
+  // Another topic of that name would get no marker.
+  const auto info = ports_.log.topic(partition.topic);
+  const bool is_enlisted = info.is_ok() && info->incarnation == topic->second.incarnation &&
+                           topic->second.partitions.contains(partition.partition);
   return is_enlisted ? ErrorCode::none : ErrorCode::invalid_txn_state;
 }
 
 ErrorCode TransactionCoordinator::Impl::append(const std::string& transactional_id,
                                                const log::ProducerIdentity& producer,
-                                               log::Commit&& commit,
+                                               log::Commit& commit,
                                                Result<log::Appended>& appended) const {
   const std::shared_lock lock(mutex_);
   for (const auto& batch : commit.appends) {
@@ -38,7 +41,7 @@ ErrorCode TransactionCoordinator::Impl::append(const std::string& transactional_
 
 ErrorCode TransactionCoordinator::Impl::append_joining(const std::string& transactional_id,
                                                        const log::ProducerIdentity& producer,
-                                                       log::Commit&& commit,
+                                                       log::Commit& commit,
                                                        Result<log::Appended>& appended) {
   const std::lock_guard lock(mutex_);
   const Entry* entry = nullptr;
@@ -79,11 +82,10 @@ ErrorCode TransactionCoordinator::append(const std::string& transactional_id,
                                          const log::ProducerIdentity& producer,
                                          log::Commit&& commit, bool is_joining,
                                          Result<log::Appended>& appended) {
-  const ErrorCode error = impl_->append(transactional_id, producer, std::move(commit), appended);
+  const ErrorCode error = impl_->append(transactional_id, producer, commit, appended);
   if (error != ErrorCode::invalid_txn_state || !is_joining) return error;
   // Nothing was taken from it.
-  const ErrorCode joined = impl_->append_joining(transactional_id, producer, std::move(commit),
-                                                 appended);  // NOLINT(bugprone-use-after-move)
+  const ErrorCode joined = impl_->append_joining(transactional_id, producer, commit, appended);
   impl_->wake_if_wanted();
   return joined;
 }

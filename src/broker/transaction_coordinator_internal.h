@@ -53,10 +53,11 @@ class TransactionCoordinator::Impl {
   [[nodiscard]] ErrorCode verify(const std::string& transactional_id,
                                  const log::ProducerIdentity& producer,
                                  const TopicPartition& partition) const;
+  // Takes what is in `commit` when the log takes it.
   ErrorCode append(const std::string& transactional_id, const log::ProducerIdentity& producer,
-                   log::Commit&& commit, Result<log::Appended>& appended) const;
+                   log::Commit& commit, Result<log::Appended>& appended) const;
   ErrorCode append_joining(const std::string& transactional_id,
-                           const log::ProducerIdentity& producer, log::Commit&& commit,
+                           const log::ProducerIdentity& producer, log::Commit& commit,
                            Result<log::Appended>& appended);
   [[nodiscard]] bool has_staged(const std::string& group, const TopicPartition& partition) const;
 

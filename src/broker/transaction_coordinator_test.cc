@@ -268,6 +268,7 @@ TEST_F(TransactionCoordinatorTest, a_topic_that_was_deleted_or_made_again_does_n
   ASSERT_TRUE(world_.log->delete_topic("gone").is_ok());
   ASSERT_TRUE(world_.log->delete_topic("again").is_ok());
   create("again", 1);
+  EXPECT_EQ(world_.send(kId, producer, {"again", 0}, 1, "y"), ErrorCode::invalid_txn_state);
   ASSERT_EQ(world_.end(kId, producer, true), ErrorCode::none);
   EXPECT_THAT(world_.values(kP0), ElementsAre("x"));
   EXPECT_EQ(world_.log->offsets({"again", 0}).value().end, Offset(0));
