@@ -141,6 +141,10 @@ Result<log::Appended> Cluster::commit_plainly(log::Commit&& commit) {
                                  std::to_string(answer.expected_sequence));
   }
   for (const auto& offset : commit.offsets) {
+    if (offset.next_offset == log::kNoOffset) {
+      groups_.forget_offset(offset.group, offset.source);
+      continue;
+    }
     groups_.set_offset(offset.group, offset.source, {offset.next_offset.value, offset.metadata});
   }
   for (const auto& batch : commit.appends) notify({batch.topic, batch.partition});

@@ -127,7 +127,7 @@ class TransactionModelRun {
 
   void enlist(Client& client) {
     if (client.is_second) return send(client);
-    const TopicPartition partition = kPartitions[random_.below(kPartitions.size())];
+    const TopicPartition& partition = kPartitions[random_.below(kPartitions.size())];
     const ErrorCode error = world_.add(client.id, client.producer, {partition});
     if (!is_answered(error, ErrorCode::none)) return;
     transaction_of(client);
@@ -135,7 +135,7 @@ class TransactionModelRun {
   }
 
   void send(Client& client) {
-    const TopicPartition partition = kPartitions[random_.below(kPartitions.size())];
+    const TopicPartition& partition = kPartitions[random_.below(kPartitions.size())];
     const std::string value = std::to_string(next_value_++);
     const bool may = client.is_second || client.enlisted.contains(partition);
     std::int32_t& sequence = client.next_sequence[partition];
@@ -229,7 +229,7 @@ class TransactionModelRun {
 
   void act_as_zombie(Client& client) {
     if (!client.zombie) return;
-    const TopicPartition partition = kPartitions[random_.below(kPartitions.size())];
+    const TopicPartition& partition = kPartitions[random_.below(kPartitions.size())];
     is_answered(world_.add(client.id, *client.zombie, {partition}), ErrorCode::producer_fenced);
     is_answered(world_.end(client.id, *client.zombie, random_.one_in(2)),
                 ErrorCode::producer_fenced);
