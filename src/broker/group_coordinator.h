@@ -1,0 +1,158 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/log_line.h"
+#include "base/status.h"
+#include "base/time.h"
+#include "broker/client.h"
+#include "broker/durable_answers.h"
+#include "kafka_wire/consumer_group.h"
+#include "kafka_wire/group_admin.h"
+#include "kafka_wire/group_membership.h"
+#include "kafka_wire/group_offsets.h"
+#include "log/log.h"
+
+namespace millrace::broker {
+
+// Names are Kafka's broker settings, where there is one.
+struct GroupCoordinatorOptions {
+  std::int32_t session_timeout_ms_min = 6'000;      // group.min.session.timeout.ms
+  std::int32_t session_timeout_ms_max = 1'800'000;  // group.max.session.timeout.ms
+  // group.initial.rebalance.delay.ms: how long an empty group waits for further members. 0, unlike
+  // Kafka: the first member of a group need not wait three seconds.
+  std::int32_t initial_rebalance_delay_ms = 0;
+  std::int32_t members_per_group_max = 1'000;                   // group.max.size
+  std::int64_t offsets_retention_ms = 7 * 86'400'000LL;         // offsets.retention.minutes
+  std::int64_t offsets_retention_check_interval_ms = 600'000;   // ...check.interval.ms
+  std::size_t offset_metadata_bytes_max = 4096;                 // offset.metadata.max.bytes
+  std::size_t groups_max = 10'000;
+  std::size_t member_bytes_max = 512 << 10;  // names, protocols and assignment of one member
+  std::size_t group_bytes_max = 4 << 20;     // of all members of a group: its record
+  std::size_t all_groups_bytes_max = 64 << 20;
+  // Makes member ids unique; random, another one at every start.
+  std::uint64_t member_id_seed = 0;
+};
+
+// Which offsets a transaction has staged but neither committed nor aborted. The transaction
+// coordinator. Thread-safe; called with no lock of the group coordinator held.
+class StagedOffsets {
+ public:
+  virtual ~StagedOffsets() = default;
+  [[nodiscard]] virtual bool has_staged(const std::string& group,
+                                        const TopicPartition& partition) const = 0;
+};
+
+// Who claims to commit offsets for a group.
+struct GroupMemberClaim {
+  std::string group_id;
+  std::int32_t generation_id = -1;
+  std::string member_id;
+  std::optional<std::string> group_instance_id;
+};
+
+struct GroupCounts {
+  std::size_t groups = 0;
+  std::size_t members = 0;
+  std::size_t pending_members = 0;  // told their member id, not yet come back with it (KIP-394)
+  std::size_t waiting_answers = 0;  // joins and syncs
+  std::size_t bytes = 0;            // of members' protocols and assignments
+  std::uint64_t rebalances = 0;     // generations begun since the start
+};
+
+// Kafka's group coordinator: membership of consumer groups and their committed offsets.
+//
+// A group's generation, members, protocols and assignment are one record of the internal topic
+// `millrace.broker.groups` (docs/formats/group_metadata.md); offsets are the log's own. Whatever an
+// answer reveals is durable before it goes out. After a restart members go on where they were, with
+// a full session timeout to come back.
+//
+// Groups named `millrace.*` belong to pipelines: clients may read their offsets and nothing else
+// (GROUP_AUTHORIZATION_FAILED).
+//
+// Threads: every method from any thread. An answer is given exactly once, inline or later, on the
+// calling thread, on that of run_due() or stop(), or on that of DurableAnswers; never with a lock of
+// this object held, so it may call back; it must not block.
+// Before start() and after stop() every answer is COORDINATOR_NOT_AVAILABLE.
+class GroupCoordinator {
+ public:
+  template <typename Response>
+  using Answer = std::function<void(Response)>;
+
+  // All outlive the coordinator. `staged` may be null: no transactions.
+  // `wake(at)`: run_due() has to be called by then, earlier than its last return value said; called
+  // from any method, with no lock held.
+  struct Ports {
+    log::Log& log;
+    DurableAnswers& durable;
+    const Clock& clock;
+    Logger logger;
+    const StagedOffsets* staged = nullptr;
+    std::function<void(MonotonicTime at)> wake;
+  };
+
+  GroupCoordinator(GroupCoordinatorOptions options, Ports ports);
+  ~GroupCoordinator();
+  GroupCoordinator(const GroupCoordinator&) = delete;
+  GroupCoordinator& operator=(const GroupCoordinator&) = delete;
+
+  // Creates the topic where it is missing and reads all groups. A record that cannot be read is
+  // reported in notes() and its group left out. Blocks; once.
+  Status start();
+  // Answers what waits, refuses what comes later. Idempotent.
+  void stop();
+  // What start() found wrong, one sentence each.
+  [[nodiscard]] std::vector<std::string> notes() const;
+
+  // Expires members, ends delayed joins, drops expired offsets. When it has to be called again at
+  // the latest; `wake` may call for it earlier.
+  MonotonicTime run_due();
+
+  // --- classic membership. `version` is that of the request ---
+  void join(kafka_wire::JoinGroupRequest request, std::int16_t version, const Client& client,
+            Answer<kafka_wire::JoinGroupResponse> answer);
+  void sync(kafka_wire::SyncGroupRequest request, Answer<kafka_wire::SyncGroupResponse> answer);
+  void heartbeat(const kafka_wire::HeartbeatRequest& request,
+                 Answer<kafka_wire::HeartbeatResponse> answer);
+  void leave(const kafka_wire::LeaveGroupRequest& request, std::int16_t version,
+             Answer<kafka_wire::LeaveGroupResponse> answer);
+
+  // --- offsets ---
+  // A partition that does not exist gets UNKNOWN_TOPIC_OR_PARTITION, the others are committed.
+  void commit_offsets(kafka_wire::OffsetCommitRequest request,
+                      Answer<kafka_wire::OffsetCommitResponse> answer);
+  // `version` 8 and above: several groups.
+  void fetch_offsets(const kafka_wire::OffsetFetchRequest& request, std::int16_t version,
+                     Answer<kafka_wire::OffsetFetchResponse> answer);
+  void delete_offsets(const kafka_wire::OffsetDeleteRequest& request,
+                      Answer<kafka_wire::OffsetDeleteResponse> answer);
+
+  // For TxnOffsetCommit (KIP-447). When the claim is good, calls `stage` before any other
+  // generation can begin, so that whoever owns the partitions next sees the staged offsets;
+  // returns the claim's error, or what `stage` returned. `stage` runs under a lock of this object:
+  // it must not block nor call the coordinator. It may take a lock under which has_staged() runs.
+  kafka_wire::ErrorCode stage_offsets(const GroupMemberClaim& claim,
+                                      const std::function<kafka_wire::ErrorCode()>& stage);
+
+  // --- administration ---
+  // `version` 6 and above: GROUP_ID_NOT_FOUND instead of a group that is "Dead".
+  void describe(const kafka_wire::DescribeGroupsRequest& request, std::int16_t version,
+                Answer<kafka_wire::DescribeGroupsResponse> answer);
+  void list(const kafka_wire::ListGroupsRequest& request,
+            Answer<kafka_wire::ListGroupsResponse> answer);
+  void delete_groups(const kafka_wire::DeleteGroupsRequest& request,
+                     Answer<kafka_wire::DeleteGroupsResponse> answer);
+
+  [[nodiscard]] GroupCounts counts() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace millrace::broker
