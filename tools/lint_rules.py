@@ -63,8 +63,9 @@ class Tree:
 
 
 def is_test(path):
-    """Tests, and the slow twins and conformance suites that only tests include."""
-    ends = ("_test.cc", "_fuzz.cc", "_bench.cc", "_twin.h", "_twin.cc", "_conformance.h")
+    """Tests, and the slow twins, conformance suites and support that only tests include."""
+    ends = ("_test.cc", "_fuzz.cc", "_bench.cc", "_twin.h", "_twin.cc", "_conformance.h",
+            "_test_support.h")
     return path.endswith(ends)
 
 

@@ -12,6 +12,7 @@
 #include "base/time.h"
 #include "broker/client.h"
 #include "broker/durable_answers.h"
+#include "broker/group_limits.h"
 #include "kafka_wire/consumer_group.h"
 #include "kafka_wire/group_admin.h"
 #include "kafka_wire/group_membership.h"
@@ -22,25 +23,20 @@ namespace millrace::broker {
 
 // Names are Kafka's broker settings, where there is one.
 struct GroupCoordinatorOptions {
-  std::int32_t session_timeout_ms_min = 6'000;      // group.min.session.timeout.ms
-  std::int32_t session_timeout_ms_max = 1'800'000;  // group.max.session.timeout.ms
-  // group.initial.rebalance.delay.ms: how long an empty group waits for further members. 0, unlike
-  // Kafka: the first member of a group need not wait three seconds.
-  std::int32_t initial_rebalance_delay_ms = 0;
-  std::int32_t members_per_group_max = 1'000;                   // group.max.size
-  std::int64_t offsets_retention_ms = 7 * 86'400'000LL;         // offsets.retention.minutes
-  std::int64_t offsets_retention_check_interval_ms = 600'000;   // ...check.interval.ms
-  std::size_t offset_metadata_bytes_max = 4096;                 // offset.metadata.max.bytes
+  GroupLimits limits = {};
+  std::int64_t offsets_retention_ms = 7 * 86'400'000LL;  // offsets.retention.minutes; -1: for ever
+  std::int64_t offsets_retention_check_interval_ms = 600'000;  // ...check.interval.ms
+  std::size_t offset_metadata_bytes_max = 4096;                // offset.metadata.max.bytes
   std::size_t groups_max = 10'000;
-  std::size_t member_bytes_max = 512 << 10;  // names, protocols and assignment of one member
-  std::size_t group_bytes_max = 4 << 20;     // of all members of a group: its record
-  std::size_t all_groups_bytes_max = 64 << 20;
-  // Makes member ids unique; random, another one at every start.
+  std::size_t offsets_per_group_max = 50'000;   // committed since the start
+  std::size_t all_groups_bytes_max = 64 << 20;  // of members' protocols and assignments
+  // Makes member ids unique: random, another one at every start.
   std::uint64_t member_id_seed = 0;
 };
 
-// Which offsets a transaction has staged but neither committed nor aborted. The transaction
-// coordinator. Thread-safe; called with no lock of the group coordinator held.
+// Which offsets a transaction has staged and whose outcome is not durable yet: after `false`, the
+// log's group offsets have what was committed. The transaction coordinator. Thread-safe; called
+// with no lock of the group coordinator held.
 class StagedOffsets {
  public:
   virtual ~StagedOffsets() = default;
@@ -76,9 +72,9 @@ struct GroupCounts {
 // (GROUP_AUTHORIZATION_FAILED).
 //
 // Threads: every method from any thread. An answer is given exactly once, inline or later, on the
-// calling thread, on that of run_due() or stop(), or on that of DurableAnswers; never with a lock of
-// this object held, so it may call back; it must not block.
-// Before start() and after stop() every answer is COORDINATOR_NOT_AVAILABLE.
+// calling thread, on that of run_due() or stop(), or on that of DurableAnswers; never with a lock
+// of this object held, so it may call back; it must not block. Before start() and after stop()
+// every answer is COORDINATOR_NOT_AVAILABLE.
 class GroupCoordinator {
  public:
   template <typename Response>
