@@ -141,6 +141,7 @@ void Group::join_static_again(Joining joining, const std::string& old_id, std::s
   members_.insert(std::move(node));
   update_record(member, joining);
   keep_alive(member, turn);
+  if (member.is_new) set_deadline(member.session_deadline, after_ms(turn.now, kNewMemberJoinMs));
 
   const bool is_unchanged = select_protocol() == protocol_name_ &&
                             is_same_subscription(joining.request.protocol_type, metadata_before,

@@ -30,6 +30,9 @@ struct GroupLimits {
 // A join that nobody collects is given up after this long, as in Kafka: the connection cannot be
 // seen to break while its request waits.
 inline constexpr std::int64_t kNewMemberJoinMs = 300'000;
+// A rebalance for which nobody is there waits at least this long, whatever time-out its members
+// have: they may say 0.
+inline constexpr std::int32_t kJoinAgainMsMin = 1'000;
 // After the log refused a group's record (it has too much to write): when to try again.
 inline constexpr std::int64_t kSaveAgainMs = 100;
 

@@ -80,7 +80,8 @@ void Group::complete_join(GroupTurn& turn) {
   if (members_.empty()) return become_empty(turn);
   if (!elect_leader()) {
     // Static members only, none of them back: until they are, or their sessions are over.
-    return set_deadline(join_deadline_, after_ms(turn.now, rebalance_timeout_ms()));
+    const std::int32_t wait_ms = std::max(rebalance_timeout_ms(), kJoinAgainMsMin);
+    return set_deadline(join_deadline_, after_ms(turn.now, wait_ms));
   }
   if (!begin_generation(turn)) {
     return set_deadline(join_deadline_, after_ms(turn.now, kSaveAgainMs));

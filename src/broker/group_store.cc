@@ -12,6 +12,7 @@ namespace millrace::broker {
 namespace {
 
 constexpr std::size_t kFetchBytes = 1 << 20;
+constexpr std::size_t kNotesMax = 100;
 
 log::AppendBatch batch_of(const std::string& group_id, std::optional<std::string_view> value,
                           WallTime now) {
@@ -47,17 +48,20 @@ Status GroupStore::read_all(Loaded& loaded) const {
   const TopicPartition source{std::string(kGroupsTopic), 0};
   MR_ASSIGN_OR_RETURN(const log::PartitionOffsets offsets, log_.offsets(source));
   Offset next = offsets.start;
+  bool is_skipping = false;
   while (next < offsets.high_watermark) {
     auto fetched = log_.fetch(source, next, kFetchBytes, log::Visibility::durable);
     if (!fetched.is_ok() && fetched.status().code() == StatusCode::corrupt) {
       // The next batch begins at some later offset; the bytes of this one do not say at which.
-      if (loaded.notes.empty() || !loaded.notes.back().starts_with(source.topic)) {
+      if (!is_skipping && loaded.notes.size() < kNotesMax) {
         loaded.notes.push_back(source.topic + " at offset " + std::to_string(next.value) + ": " +
                                fetched.status().to_string());
       }
+      is_skipping = true;
       next = next + 1;
       continue;
     }
+    is_skipping = false;
     if (!fetched.is_ok()) return std::move(fetched).take_status();
     if (fetched->batches.empty()) return ok_status();
     for (const auto& batch : fetched->batches) {
@@ -70,6 +74,7 @@ Status GroupStore::read_all(Loaded& loaded) const {
 
 void GroupStore::read_batch(const log::FetchedBatch& batch, Loaded& loaded) const {
   const auto note = [&](Offset offset, const std::string& what) {
+    if (loaded.notes.size() >= kNotesMax) return;
     loaded.notes.push_back(std::string(kGroupsTopic) + " at offset " +
                            std::to_string(offset.value) + ": " + what);
   };

@@ -226,6 +226,24 @@ TEST(StaticMembers, a_rebalance_of_which_nobody_is_back_waits_for_them) {
   EXPECT_EQ(back.get().generation_id, 2);
 }
 
+TEST(StaticMembers, a_rebalance_without_a_time_out_does_not_wait_in_a_loop) {
+  GroupWorld world;
+  auto options = as_instance("i0");
+  options.rebalance_ms = 0;
+  options.session_ms = 30'000;
+  const auto zero = world.join("g", options).get();
+  EXPECT_EQ(world.sync("g", 1, zero.member_id, {}, "i0").error(), ErrorCode::none);
+  const auto one = world.join("g", {.version = 3, .rebalance_ms = 0});
+  for (const auto& member : world.describe("g").members) {
+    if (!member.group_instance_id) {
+      EXPECT_EQ(world.leave("g", member.member_id), ErrorCode::none);
+    }
+  }
+  EXPECT_EQ(one.error(), ErrorCode::unknown_member_id);
+  world.advance(20'000);
+  EXPECT_EQ(world.describe("g").group_state, "PreparingRebalance");
+}
+
 TEST(StaticMembers, an_administrator_removes_one_by_its_instance) {
   GroupWorld world;
   const auto group = two_static_members(world);
