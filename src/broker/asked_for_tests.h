@@ -21,8 +21,8 @@
 
 namespace millrace::kafka_wire {
 
-inline void PrintTo(ErrorCode code, std::ostream* out) {
-  *out << to_string(code);
+inline std::ostream& operator<<(std::ostream& out, ErrorCode code) {
+  return out << to_string(code);
 }
 
 }  // namespace millrace::kafka_wire

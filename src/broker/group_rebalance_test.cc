@@ -41,10 +41,10 @@ TEST(GroupRebalance, members_wait_for_their_leader) {
 TEST(GroupRebalance, a_sync_again_gets_the_same_assignment) {
   GroupWorld world;
   const auto ids = world.stable_group("g", 2);
-  constexpr std::int32_t generation = 2;
-  EXPECT_EQ(world.sync("g", generation, ids[1]).get().assignment.bytes, "p1");
+  constexpr std::int32_t kGeneration = 2;
+  EXPECT_EQ(world.sync("g", kGeneration, ids[1]).get().assignment.bytes, "p1");
   // Even of the leader, and whatever it says now.
-  EXPECT_EQ(world.sync("g", generation, ids[0], {{ids[0], "late"}}).get().assignment.bytes, "p0");
+  EXPECT_EQ(world.sync("g", kGeneration, ids[0], {{ids[0], "late"}}).get().assignment.bytes, "p0");
 }
 
 TEST(GroupRebalance, a_sync_asked_again_while_waiting_answers_the_first) {
@@ -85,22 +85,22 @@ TEST(GroupRebalance, a_sync_is_checked) {
 TEST(GroupRebalance, heartbeats_tell_members_to_join_again) {
   GroupWorld world;
   const auto ids = world.stable_group("g", 2);
-  constexpr std::int32_t generation = 2;
-  EXPECT_EQ(world.heartbeat("g", generation, ids[0]), ErrorCode::none);
-  EXPECT_EQ(world.heartbeat("g", generation + 1, ids[0]), ErrorCode::illegal_generation);
-  EXPECT_EQ(world.heartbeat("g", generation, "m"), ErrorCode::unknown_member_id);
-  EXPECT_EQ(world.heartbeat("none", generation, ids[0]), ErrorCode::unknown_member_id);
+  constexpr std::int32_t kGeneration = 2;
+  EXPECT_EQ(world.heartbeat("g", kGeneration, ids[0]), ErrorCode::none);
+  EXPECT_EQ(world.heartbeat("g", kGeneration + 1, ids[0]), ErrorCode::illegal_generation);
+  EXPECT_EQ(world.heartbeat("g", kGeneration, "m"), ErrorCode::unknown_member_id);
+  EXPECT_EQ(world.heartbeat("none", kGeneration, ids[0]), ErrorCode::unknown_member_id);
 
   const auto third = world.join("g", {.version = 3});
   EXPECT_FALSE(third.is_given());
-  EXPECT_EQ(world.heartbeat("g", generation, ids[0]), ErrorCode::rebalance_in_progress);
-  EXPECT_EQ(world.sync("g", generation, ids[0]).error(), ErrorCode::rebalance_in_progress);
+  EXPECT_EQ(world.heartbeat("g", kGeneration, ids[0]), ErrorCode::rebalance_in_progress);
+  EXPECT_EQ(world.sync("g", kGeneration, ids[0]).error(), ErrorCode::rebalance_in_progress);
   EXPECT_EQ(world.describe("g").group_state, "PreparingRebalance");
   const auto zero = world.join("g", {.member_id = ids[0]});
   const auto one = world.join("g", {.member_id = ids[1]});
-  EXPECT_EQ(third.get().generation_id, generation + 1);
+  EXPECT_EQ(third.get().generation_id, kGeneration + 1);
   // The old generation is over.
-  EXPECT_EQ(world.heartbeat("g", generation, ids[0]), ErrorCode::illegal_generation);
+  EXPECT_EQ(world.heartbeat("g", kGeneration, ids[0]), ErrorCode::illegal_generation);
   EXPECT_EQ(zero.get().leader, ids[0]);
 }
 
@@ -139,14 +139,14 @@ TEST(GroupRebalance, the_rebalance_time_out_of_version_0_is_the_session_time_out
 TEST(GroupRebalance, a_silent_member_expires_and_the_others_rebalance) {
   GroupWorld world;
   const auto ids = world.stable_group("g", 2, {.session_ms = 10'000});
-  constexpr std::int32_t generation = 2;
+  constexpr std::int32_t kGeneration = 2;
   world.advance(9'999);
-  EXPECT_EQ(world.heartbeat("g", generation, ids[0]), ErrorCode::none);
+  EXPECT_EQ(world.heartbeat("g", kGeneration, ids[0]), ErrorCode::none);
   world.advance(1);
-  EXPECT_EQ(world.heartbeat("g", generation, ids[0]), ErrorCode::rebalance_in_progress);
-  EXPECT_EQ(world.heartbeat("g", generation, ids[1]), ErrorCode::unknown_member_id);
+  EXPECT_EQ(world.heartbeat("g", kGeneration, ids[0]), ErrorCode::rebalance_in_progress);
+  EXPECT_EQ(world.heartbeat("g", kGeneration, ids[1]), ErrorCode::unknown_member_id);
   const auto again = world.join("g", {.member_id = ids[0]});
-  EXPECT_EQ(again.get().generation_id, generation + 1);
+  EXPECT_EQ(again.get().generation_id, kGeneration + 1);
   EXPECT_THAT(again.get().members, SizeIs(1));
 }
 
