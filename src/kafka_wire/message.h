@@ -121,9 +121,9 @@ bool operator==(const T& a, const T& b) {
   return visitor.are_equal;
 }
 
-// Fills `message` from `body`, which must be exactly one body; strings are copied, Records are
-// views into it. `unsupported` when the codec lacks the version, `invalid` when the bytes are not
-// such a message, with API, version, field and position in the message; `message` is then
+// Fills `message` from `body`, exactly one (bytes behind a request's are ignored); strings are
+// copied, Records are views into it. `unsupported` when the codec lacks the version, `invalid` when
+// the bytes are not such a message, with API, version, field and position in it; `message` is then
 // unspecified but valid. What it allocates is proportional to the bytes: an array is refused unless
 // the bytes left can hold its elements. A reused message keeps its memory.
 template <Message M>

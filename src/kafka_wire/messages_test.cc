@@ -163,8 +163,12 @@ TEST(KafkaMessages, AreRefusedWhenCutAnywhere) {
                   testing::StartsWith(vector.name + " v" + std::to_string(vector.version) + " "));
     }
     const auto longer = probe->decode(vector.bytes + '\0', vector.version);
-    EXPECT_THAT(longer.status.to_string(), testing::HasSubstr("1 bytes behind its end"))
-        << vector.head;
+    if (probe->info.kind == "request") {
+      EXPECT_TRUE(longer.status.is_ok()) << vector.head;
+    } else {
+      EXPECT_THAT(longer.status.to_string(), testing::HasSubstr("1 bytes behind its end"))
+          << vector.head;
+    }
   }
 }
 
