@@ -11,11 +11,11 @@ Status as_invalid(const Status& status) {
   return invalid_error(std::string(status.message()));
 }
 
-Status check_attributes(const BatchHeader& header) {
+Status check_attributes(const BatchHeader& header, const ForeignBatchLimits& limits) {
   if (header.is_control) {
     return invalid_error("record batch: a control batch can only be written by the log itself");
   }
-  if (header.is_transactional) {
+  if (header.is_transactional && !limits.allows_transactions) {
     return unsupported_error(
         "record batch: transactions are not offered here; clear the transactional bit");
   }
@@ -46,7 +46,7 @@ Result<std::size_t> check_foreign_batch(std::string_view batch, const ForeignBat
                                         BatchReader& reader) {
   const auto header = parse_batch_header(batch);
   if (!header.is_ok()) return as_invalid(header.status());
-  MR_RETURN_IF_ERROR(check_attributes(*header));
+  MR_RETURN_IF_ERROR(check_attributes(*header, limits));
   if (auto status = reader.open(batch, limits.plain_bytes_max); !status.is_ok()) {
     return as_invalid(status);
   }
@@ -62,6 +62,10 @@ Result<std::size_t> check_foreign_batch(std::string_view batch, const ForeignBat
     }
     if (record->headers.size() > limits.headers_max) {
       return refuse(std::to_string(record->headers.size()) + " headers", limits.headers_max);
+    }
+    if (limits.needs_keys && !record->key) {
+      return invalid_error("record " + std::to_string(index) +
+                           " of a batch has no key; the topic is compacted and needs one");
     }
     total += bytes;
   }
