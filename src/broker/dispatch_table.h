@@ -1,0 +1,96 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "broker/call.h"
+#include "broker/error_count.h"
+#include "kafka_wire/api_versions.h"
+#include "kafka_wire/header.h"
+#include "kafka_wire/message.h"
+
+namespace millrace::broker {
+
+// What was asked and answered, per API. Thread-safe.
+struct ApiCounters {
+  std::atomic<std::uint64_t> requests{0};
+  std::atomic<std::uint64_t> errors{0};  // error codes in answers
+};
+
+// Where one request's answer goes: at once or later, from any thread, once over all copies.
+template <kafka_wire::Message Response>
+class Responder {
+ public:
+  Responder(const Call& call, ApiCounters& counters)
+      : exchange_(call.exchange),
+        counters_(&counters),
+        api_version_(call.api_version),
+        correlation_id_(call.correlation_id) {}
+
+  void operator()(const Response& response) const { send(response, {}); }
+  void send(const Response& response, std::vector<SharedBytes> owners) const {
+    if (const auto errors = count_errors(response); errors > 0) counters_->errors += errors;
+    Reply reply;
+    kafka_wire::append_response(response, api_version_, correlation_id_, reply.bytes);
+    reply.owners = std::move(owners);
+    exchange_->send(std::move(reply));
+  }
+  void send_nothing() const { exchange_->send_nothing(); }
+
+ private:
+  std::shared_ptr<Exchange> exchange_;
+  ApiCounters* counters_;
+  std::int16_t api_version_;
+  std::int32_t correlation_id_;
+};
+
+// Who answers what. Filled before the first request and unchanged afterwards; an API without a
+// handler is not advertised. Handlers run on the connection's thread and must not block: what waits
+// keeps the responder and returns.
+class DispatchTable {
+ public:
+  // `enabled`: which versions are advertised of the APIs that have a handler.
+  explicit DispatchTable(kafka_wire::ApiFeature enabled) : enabled_(enabled) {}
+
+  template <kafka_wire::Message Request, kafka_wire::Message Response>
+  void add(std::function<void(const Call&, Request&, Responder<Response>)> handler) {
+    auto& entry = entries_[static_cast<kafka_wire::ApiKey>(Request::kInfo.api_key)];
+    entry.counters = std::make_unique<ApiCounters>();
+    entry.run = [handler = std::move(handler), counters = entry.counters.get()](const Call& call) {
+      Request request;
+      if (!kafka_wire::decode(call.body, call.api_version, request).is_ok()) return false;
+      handler(call, request, Responder<Response>(call, *counters));
+      return true;
+    };
+  }
+
+  // `frame` is one without its byte count. Closes the connection when nothing can be answered, as
+  // Kafka does.
+  void dispatch(std::shared_ptr<const codec::ByteBuffer> frame, const std::string& host,
+                std::shared_ptr<Exchange> exchange) const;
+
+  [[nodiscard]] std::vector<kafka_wire::ApiVersionsResponse::Api> advertised() const;
+  // By key.
+  void for_each_counter(
+      const std::function<void(const kafka_wire::ApiInfo&, const ApiCounters&)>& each) const;
+  [[nodiscard]] std::uint64_t unreadable_requests() const { return unreadable_.load(); }
+
+ private:
+  struct Entry {
+    std::function<bool(const Call&)> run;  // false: the body is not such a request
+    std::unique_ptr<ApiCounters> counters;
+  };
+  void close_unreadable(Exchange& exchange) const;
+  void refuse_version(const kafka_wire::RequestFrame& request, const Call& call) const;
+
+  kafka_wire::ApiFeature enabled_;
+  std::map<kafka_wire::ApiKey, Entry> entries_;
+  mutable std::atomic<std::uint64_t> unreadable_{0};
+};
+
+}  // namespace millrace::broker
