@@ -16,6 +16,8 @@
 #include "codec/compression.h"
 #include "codec/record_batch.h"
 #include "features/store_format.h"
+#include "kafka_wire/all_messages.h"
+#include "kafka_wire/header.h"
 #include "lake/journal.h"
 #include "log/segment_format.h"
 #include "ops/batches_body.h"
@@ -174,6 +176,37 @@ void add_states(Corpus& corpus) {
   corpus.add("feature_fuzz", "\2" + features::encode_position({1, 2, "t", {{}, {}}, {"a", "b"}}));
 }
 
+// What a client says from its first word on, of every API that has something to say without an
+// answer to the one before.
+void add_connections(Corpus& corpus) {
+  std::string batch;
+  codec::RecordBatchBuilder builder;
+  builder.append(WallTime(1'340'285'400'017), "x", kEvent, {});
+  builder.finish(batch);
+  kafka_wire::ProduceRequest produce;
+  produce.acks = -1;
+  produce.timeout_ms = 1'000;
+  produce.topic_data.push_back({"t", {}, {{0, kafka_wire::Records(batch)}}});
+  kafka_wire::FetchRequest fetch;
+  fetch.topics.emplace_back().topic = "t";
+  fetch.topics.back().partitions.emplace_back().partition_max_bytes = 1 << 20;
+  kafka_wire::MetadataRequest metadata;
+  metadata.topics.emplace().push_back({{}, "t"});
+  kafka_wire::WireBytes out;
+  kafka_wire::append_request(kafka_wire::ApiVersionsRequest{"a", "1"}, 3, 1, "c", out);
+  kafka_wire::append_request(metadata, 12, 2, "c", out);
+  kafka_wire::append_request(produce, 9, 3, "c", out);
+  kafka_wire::append_request(fetch, 12, 4, "c", out);
+  corpus.add("connection_fuzz", out.joined());
+  kafka_wire::for_each_message(kafka_wire::AllMessages(), [&]<class M>(kafka_wire::MessageType<M>) {
+    if constexpr (M::kInfo.kind == "request" && M::kInfo.api_key >= 0) {
+      kafka_wire::WireBytes frame;
+      kafka_wire::append_request(M(), M::kInfo.min_version, 1, "c", frame);
+      corpus.add("connection_fuzz", frame.joined());
+    }
+  });
+}
+
 }  // namespace
 }  // namespace millrace
 
@@ -187,5 +220,6 @@ int main(int count, char** arguments) {
   millrace::add_texts(corpus);
   millrace::add_journals(corpus);
   millrace::add_states(corpus);
+  millrace::add_connections(corpus);
   return 0;
 }
