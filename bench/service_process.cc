@@ -27,8 +27,9 @@ void become(const std::string& binary, const std::string& folder, const std::str
   dup2(output, STDOUT_FILENO);
   const int silence = open("/dev/null", O_WRONLY);
   dup2(silence, STDERR_FILENO);
-  const std::vector<std::string> words{binary, "up",       "--data", folder,       "--http-port",
-                                       "0",    "--output", "json",   "--pipeline", pipeline};
+  const std::vector<std::string> words{binary,         "up",   "--data",      folder,
+                                       "--kafka-port", "0",    "--http-port", "0",
+                                       "--output",     "json", "--pipeline",  pipeline};
   std::vector<char*> arguments;
   for (const auto& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);

@@ -56,6 +56,7 @@ class Millrace:
         self.process = None
         self.ready = None
         self.http_port = 0  # picked by the first start, kept by later ones
+        self.kafka_port = 0  # likewise
         self._lines = []
         self._stderr_path = None
 
@@ -73,7 +74,8 @@ class Millrace:
             command += ["--pipeline", str(pipeline.path)]
         if self.parallelism is not None:
             command += ["--parallelism", str(self.parallelism)]
-        return [*command, "--http-port", str(self.http_port), "--output", "json", *self.extra]
+        command += ["--kafka-port", str(self.kafka_port), "--http-port", str(self.http_port)]
+        return [*command, "--output", "json", *self.extra]
 
     def launch(self) -> "Millrace":
         """Starts the process without waiting for it."""
@@ -103,6 +105,7 @@ class Millrace:
         if self.ready.get("ready") is not True:
             raise Failed(f"not a ready line: {self._lines[0]}")
         self.http_port = self.ready["http_port"]
+        self.kafka_port = self.ready["kafka_port"]
         return self
 
     def refuses_to_start(self, seconds: float = READY_SECONDS) -> str:

@@ -101,6 +101,9 @@ void add_up(CLI::App& app, Parsed& parsed) {
   verb->add_option("--accept-state-loss", options.accepted_losses,
                    "this version may start without state it cannot take over; repeat for several")
       ->type_name("PIPELINE@VERSION");
+  verb->add_option("--kafka-port", options.kafka_port, "0 picks one and prints it (9092)")
+      ->type_name("N")
+      ->check(CLI::Range(0, 65'535).description(""));
   verb->add_option("--http-port", options.http_port, "0 picks one and prints it (8080)")
       ->type_name("N")
       ->check(CLI::Range(0, 65'535).description(""));

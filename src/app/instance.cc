@@ -16,6 +16,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kSecretBytes = 8;
+constexpr std::size_t kClusterIdBytes = 16;  // a UUID's, as Kafka's are
 // As long again as the runtime waits for a full disk before it.
 constexpr std::int64_t kCloseWaitMs = runtime::DiskPatience().wait_ms_left;
 
@@ -28,6 +29,23 @@ Result<std::string> random_bytes(std::size_t count) {
   ::close(fd);
   if (got != static_cast<ssize_t>(count)) return io_error("/dev/urandom gave too little");
   return bytes;
+}
+
+// RFC 4648 without padding.
+std::string base64url(std::string_view bytes) {
+  constexpr std::string_view kDigits =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+  std::string out;
+  std::uint32_t bits = 0;
+  int bit_count = 0;
+  for (const char byte : bytes) {
+    bits = bits << 8 | static_cast<unsigned char>(byte);
+    for (bit_count += 8; bit_count >= 6; bit_count -= 6) {
+      out += kDigits[bits >> (bit_count - 6) & 63];
+    }
+  }
+  if (bit_count > 0) out += kDigits[bits << (6 - bit_count) & 63];
+  return out;
 }
 
 // The secret that keys the hashes of deduplication ids: made once per data folder.
@@ -52,6 +70,7 @@ Instance::Instance(InstanceOptions options, const Clock& clock, const Logger& lo
     : options_(std::move(options)), clock_(clock), logger_(logger) {}
 
 Instance::~Instance() {
+  if (kafka_) kafka_->stop();
   if (server_) server_->stop();
   server_.reset();
   api_.reset();
@@ -67,8 +86,13 @@ std::uint16_t Instance::http_port() const {
   return server_ ? server_->port() : 0;
 }
 
+std::uint16_t Instance::kafka_port() const {
+  return kafka_ ? kafka_->port() : 0;
+}
+
 Status Instance::start() {
   MR_RETURN_IF_ERROR(open_storage());
+  MR_RETURN_IF_ERROR(open_kafka());
   runtime::RuntimeOptions options;
   options.parallelism = options_.parallelism;
   options.checkpoint_interval_ms = options_.checkpoint_interval_ms;
@@ -90,6 +114,7 @@ Status Instance::start() {
   MR_RETURN_IF_ERROR(start_features());
   MR_RETURN_IF_ERROR(start_lake());
   log_->begin_retention();
+  MR_RETURN_IF_ERROR(kafka_->start(*runtime_));
   api_->set_ready(true);
   return write_instance_file();
 }
@@ -108,6 +133,23 @@ Status Instance::open_storage() {
   MR_ASSIGN_OR_RETURN(log_, log::EmbeddedLog::open(log_options, files_, clock_));
   for (const auto& note : log_->recovery().notes) logger_.warn(note);
   MR_ASSIGN_OR_RETURN(objects_, objects::open_directory_store(files_, folder + "/objects"));
+  return ok_status();
+}
+
+// Takes the port before anything is restored, so that a port in use shows at once.
+Status Instance::open_kafka() {
+  const auto path = options_.data_folder + "/cluster_id";
+  MR_ASSIGN_OR_RETURN(const bool exists, files_.exists(path));
+  if (!exists) {
+    MR_ASSIGN_OR_RETURN(const auto bytes, random_bytes(kClusterIdBytes));
+    MR_RETURN_IF_ERROR(files_.write_file_atomically(path, base64url(bytes)));
+  }
+  MR_ASSIGN_OR_RETURN(options_.kafka.cluster_id, files_.read_file(path));
+  MR_ASSIGN_OR_RETURN(const auto seed, random_bytes(kSecretBytes));
+  options_.kafka.member_id_seed = load_little<std::uint64_t>(seed.data());
+  options_.kafka.retention_ms = options_.retention_ms;
+  options_.kafka.log_folder = options_.data_folder + "/log";
+  MR_ASSIGN_OR_RETURN(kafka_, KafkaService::open(options_.kafka, *log_, clock_, logger_));
   return ok_status();
 }
 
@@ -162,6 +204,8 @@ Status Instance::serve() {
   context.project = options_.project;
   context.environment = options_.environment;
   context.pid = ::getpid();
+  context.kafka_port = kafka_port();
+  context.extensions.push_back(kafka_.get());
   context.extensions.push_back(&feature_routes_);
   context.extensions.push_back(&lake_routes_);
   snapshot_routes_ = std::make_unique<ops::SnapshotRoutes>(*log_);
@@ -212,7 +256,10 @@ Status Instance::start_lake() {
 }
 
 Status Instance::write_instance_file() {
-  const Json instance{{"pid", ::getpid()}, {"host", "127.0.0.1"}, {"http_port", http_port()}};
+  const Json instance{{"pid", ::getpid()},
+                      {"host", "127.0.0.1"},
+                      {"http_port", http_port()},
+                      {"kafka_port", kafka_port()}};
   const auto& folder = options_.data_folder;
   MR_RETURN_IF_ERROR(
       files_.write_file_atomically(folder + "/instance.json", instance.dump() + "\n"));
@@ -220,6 +267,7 @@ Status Instance::write_instance_file() {
 }
 
 Status Instance::stop() {
+  kafka_->stop();
   if (server_) server_->stop();
   api_->set_ready(false);           // ends a running audit
   Status first = runtime_->stop();  // ends a running restore
@@ -253,6 +301,7 @@ Result<InstanceAddress> find_instance(sys::FileSystem& files, const std::string&
   InstanceAddress address;
   address.pid = json.value("pid", std::int64_t{0});
   address.host = json.value("host", address.host);
+  address.kafka_port = json.value("kafka_port", std::uint16_t{0});
   address.http_port = json.value("http_port", std::uint16_t{0});
   return address;
 }

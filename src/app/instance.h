@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "app/kafka_service.h"
 #include "base/log_line.h"
 #include "base/status.h"
 #include "base/time.h"
@@ -28,6 +29,7 @@ namespace millrace::app {
 struct InstanceOptions {
   std::string data_folder = "./millrace-data";
   std::vector<std::string> pipeline_files;
+  KafkaOptions kafka;
   std::uint16_t http_port = 8080;  // 0: any
   int parallelism = 2;
   std::int64_t checkpoint_interval_ms = 10'000;
@@ -58,10 +60,12 @@ class Instance {
   Status stop();
 
   [[nodiscard]] std::uint16_t http_port() const;
+  [[nodiscard]] std::uint16_t kafka_port() const;
   [[nodiscard]] const InstanceOptions& options() const { return options_; }
 
  private:
   Status open_storage();
+  Status open_kafka();
   Status build_pipelines(std::vector<std::unique_ptr<pipeline::Pipeline>>& pipelines);
   Status check_accepted(const std::vector<std::unique_ptr<pipeline::Pipeline>>& pipelines) const;
   Status serve();
@@ -77,6 +81,7 @@ class Instance {
   std::uint64_t secret_ = 0;
   std::unique_ptr<log::EmbeddedLog> log_;
   std::unique_ptr<objects::ObjectStore> objects_;
+  std::unique_ptr<KafkaService> kafka_;
   std::unique_ptr<runtime::Runtime> runtime_;
   std::unique_ptr<features::FeatureService> features_;
   ops::FeatureRoutes feature_routes_;
@@ -92,6 +97,7 @@ struct InstanceAddress {
   std::int64_t pid = 0;
   std::string host = "127.0.0.1";
   std::uint16_t http_port = 0;
+  std::uint16_t kafka_port = 0;
 };
 Result<InstanceAddress> find_instance(sys::FileSystem& files, const std::string& data_folder);
 

@@ -39,8 +39,8 @@ constexpr VerbHelp kHelp[] = {
      "over is named and the start refused; --accept-state-loss PIPELINE@VERSION starts that one "
      "version without it.",
      "  millrace up\n"
-     "  millrace up --pipeline pipelines/ticks.yaml --data /var/lib/millrace --http-port 0 "
-     "--output json\n"
+     "  millrace up --pipeline pipelines/ticks.yaml --data /var/lib/millrace --kafka-port 0 "
+     "--http-port 0 --output json\n"
      "  millrace up --accept-state-loss ticks@2"},
     {"status", "What the instance is doing",
      "Shows each pipeline's tasks with their offsets, lag and watermarks, the windows that are "

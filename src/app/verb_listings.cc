@@ -59,6 +59,7 @@ int run_status(const ServerOptions& options) {
   std::printf("millrace %s, pid %s, data %s, up %s ms: %s\n", status->value("version", "").c_str(),
               cell_text((*status)["pid"]).c_str(), status->value("data", "").c_str(),
               cell_text((*status)["uptime_ms"]).c_str(), status->value("state", "").c_str());
+  std::printf("kafka clients: 127.0.0.1:%s\n", cell_text((*status)["kafka_port"]).c_str());
   for (const auto& note : (*status)["recovery"].value("notes", Json::array())) {
     std::printf("recovery: %s\n", cell_text(note).c_str());
   }

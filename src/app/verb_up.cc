@@ -43,13 +43,17 @@ void write_log_line(std::string_view line) {
 void print_ready(const Instance& instance, OutputFormat output) {
   const auto& options = instance.options();
   if (output == OutputFormat::json) {
-    const Json ready{
-        {"ready", true},       {"kafka_port", nullptr}, {"http_port", instance.http_port()},
-        {"aws_port", nullptr}, {"pid", ::getpid()},     {"data", options.data_folder}};
+    const Json ready{{"ready", true},
+                     {"kafka_port", instance.kafka_port()},
+                     {"http_port", instance.http_port()},
+                     {"aws_port", nullptr},
+                     {"pid", ::getpid()},
+                     {"data", options.data_folder}};
     std::printf("%s\n", ready.dump().c_str());
   } else {
-    std::printf("millrace is ready: http://127.0.0.1:%d  data %s  pid %d\n", instance.http_port(),
-                options.data_folder.c_str(), ::getpid());
+    std::printf("millrace is ready: http://127.0.0.1:%d  kafka 127.0.0.1:%d  data %s  pid %d\n",
+                instance.http_port(), instance.kafka_port(), options.data_folder.c_str(),
+                ::getpid());
   }
   std::fflush(stdout);
 }
@@ -60,6 +64,10 @@ InstanceOptions instance_options_from(const UpOptions& up, const pipeline::Confi
   InstanceOptions options;
   options.data_folder = up.data_folder.empty() ? config.data_folder : up.data_folder;
   options.pipeline_files = up.pipeline_files.empty() ? config.pipelines : up.pipeline_files;
+  options.kafka.port =
+      static_cast<std::uint16_t>(up.kafka_port >= 0 ? up.kafka_port : config.kafka_port);
+  options.kafka.auto_create_topics = config.auto_create_topics;
+  options.kafka.default_partitions = config.default_partitions;
   options.http_port =
       static_cast<std::uint16_t>(up.http_port >= 0 ? up.http_port : config.http_port);
   options.parallelism = up.parallelism > 0 ? up.parallelism : config.parallelism;

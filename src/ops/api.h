@@ -65,6 +65,7 @@ struct ApiContext {
   std::string project;
   std::string environment;
   std::int64_t pid = 0;
+  std::uint16_t kafka_port = 0;
   std::vector<ApiExtension*> extensions;
 };
 

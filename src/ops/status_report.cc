@@ -193,6 +193,7 @@ Json status_report(const ApiContext& context, std::int64_t uptime_ns, bool is_re
   return {{"version", context.version},
           {"pid", context.pid},
           {"data", context.data_folder},
+          {"kafka_port", context.kafka_port},
           {"uptime_ms", uptime_ns / 1'000'000},
           {"state", is_ready ? "running" : "restoring"},
           {"recovery",

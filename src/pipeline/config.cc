@@ -70,6 +70,13 @@ template <auto kMember>
 std::string show_text(const Config& config) {
   return json_of(config.*kMember);
 }
+void set_auto_create_topics(Config& config, const Value& value) {
+  config.auto_create_topics = value.as_boolean();
+}
+std::string show_auto_create_topics(const Config& config) {
+  return config.auto_create_topics ? "true" : "false";
+}
+
 template <auto kMember>
 constexpr Binding integer_binding(std::string_view setting) {
   return {setting, set_integer<kMember>, show_integer<kMember>};
@@ -127,6 +134,8 @@ constexpr auto kBindings = std::to_array<Binding>({
     text_binding<&Config::artifact_bucket_name>("processor.artifact_bucket_name"),
     integer_binding<&Config::broker_count>("kafka.broker_count"),
     integer_binding<&Config::retention_days>("kafka.retention_days"),
+    {"kafka.auto_create_topics", set_auto_create_topics, show_auto_create_topics},
+    integer_binding<&Config::default_partitions>("kafka.default_partitions"),
     integer_binding<&Config::buffer_size_mb>("firehose.buffer_size_mb"),
     integer_binding<&Config::buffer_time_seconds>("firehose.buffer_time_seconds"),
     {"firehose.compression", set_word<&Config::compression>, show_compression},

@@ -14,7 +14,7 @@ constexpr std::string_view kNoCloud =
 constexpr std::string_view kNoScaling = "workers are set by parallelism; nothing scales by itself";
 constexpr std::string_view kNoLambda = "features are written by the pipeline itself";
 constexpr std::string_view kPipelineFile = "the pipeline file says this";
-constexpr std::string_view kNoPort = "nothing listens there yet; ports.http serves everything";
+constexpr std::string_view kNoPort = "nothing listens there yet";
 constexpr std::string_view kNoAws = "nothing is sent to AWS yet; files go into data_folder";
 constexpr std::string_view kNoCloudWatch =
     "metrics are served at /metrics, under names that begin with millrace_";
@@ -46,7 +46,7 @@ constexpr ConfigKey kKeys[] = {
     {"pipelines", Kind::texts},
     {"data_folder", Kind::text},
     {"delivery", Kind::word, 0, 0, "local s3 aws"},
-    {"ports.kafka", Kind::integer, 0, kPortMax, {}, {}, kNoPort},
+    {"ports.kafka", Kind::integer, 0, kPortMax},
     {"ports.http", Kind::integer, 0, kPortMax},
     {"ports.aws", Kind::integer, 0, kPortMax, {}, {}, kNoPort},
     {"region", Kind::region, 0, 0, {}, {}, kNoAws},
@@ -74,6 +74,8 @@ constexpr ConfigKey kKeys[] = {
 
     {"kafka.broker_count", Kind::integer, 1, 1000, {}, {}, kNoBrokers},
     {"kafka.retention_days", Kind::integer, 1, 36'500},
+    {"kafka.auto_create_topics", Kind::boolean},
+    {"kafka.default_partitions", Kind::integer, 1, 10'000},
     idle("kafka.instance_type", Kind::text, kNoBrokers),
     idle("kafka.use_spot", Kind::boolean, kNoBrokers),
     idle("kafka.spot_max_price", Kind::amount, kNoBrokers),

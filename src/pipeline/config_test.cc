@@ -70,6 +70,15 @@ TEST(Config, no_files_give_the_defaults) {
   EXPECT_EQ(config.kafka_port, 9092);
   EXPECT_EQ(config.data_folder, "./millrace-data");
   EXPECT_TRUE(config.pipelines.empty());
+  EXPECT_TRUE(config.auto_create_topics);
+  EXPECT_EQ(config.default_partitions, 1);
+}
+
+TEST(Config, says_how_kafka_clients_make_topics) {
+  const Config config =
+      load({{"c.json", R"({"kafka": {"auto_create_topics": false, "default_partitions": 4}})"}});
+  EXPECT_FALSE(config.auto_create_topics);
+  EXPECT_EQ(config.default_partitions, 4);
 }
 
 // Every key that users of the earlier system know.
