@@ -6,28 +6,12 @@ import subprocess
 import time
 
 import pytest
-from confluent_kafka import (
-    Consumer,
-    ConsumerGroupTopicPartitions,
-    KafkaException,
-    Producer,
-    TopicPartition,
-)
-from confluent_kafka.admin import (
-    AdminClient,
-    AlterConfigOpType,
-    ConfigEntry,
-    ConfigResource,
-    NewPartitions,
-    NewTopic,
-    OffsetSpec,
-    ResourceType,
-)
-
 from compare import TICKS
 from harness import let_pass, wait_until
 
 kafka = pytest.importorskip("kafka")
+confluent = pytest.importorskip("confluent_kafka")
+admin_api = pytest.importorskip("confluent_kafka.admin")
 
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 SECONDS = 30
@@ -43,19 +27,19 @@ def address(run) -> str:
     return f"127.0.0.1:{run.kafka_port}"
 
 
-def admin(run) -> AdminClient:
-    return AdminClient({"bootstrap.servers": address(run)})
+def admin(run) -> admin_api.AdminClient:
+    return admin_api.AdminClient({"bootstrap.servers": address(run)})
 
 
 def make_topic(run, name, partitions=1, **config):
-    topic = NewTopic(name, partitions, 3, config=config)
+    topic = admin_api.NewTopic(name, partitions, 3, config=config)
     client = admin(run)  # what it has asked for dies with it
     client.create_topics([topic])[name].result(SECONDS)
 
 
 def produce(run, topic, values, **config):
     """Sends all and waits; the offsets in the order of the acknowledgements."""
-    producer = Producer({"bootstrap.servers": address(run), "linger.ms": 5, **config})
+    producer = confluent.Producer({"bootstrap.servers": address(run), "linger.ms": 5, **config})
     offsets, errors = [], []
 
     def delivered(error, message):
@@ -76,7 +60,7 @@ def produce(run, topic, values, **config):
 
 def consume(run, assignment, count, **config):
     """The values of `count` messages from the assigned places on."""
-    consumer = Consumer(
+    consumer = confluent.Consumer(
         {"bootstrap.servers": address(run), "group.id": "none", "enable.auto.commit": False,
          **config}
     )  # fmt: skip
@@ -96,19 +80,21 @@ def test_topics_are_created_described_changed_and_deleted(run):
     described = client.list_topics(timeout=SECONDS)
     assert len(described.topics["t"].partitions) == 3
     assert described.topics["t"].partitions[0].leader == described.controller_id == 1
-    with pytest.raises(KafkaException):
+    with pytest.raises(confluent.KafkaException):
         make_topic(run, "t")
 
-    resource = ConfigResource(ResourceType.TOPIC, "t")
+    resource = admin_api.ConfigResource(admin_api.ResourceType.TOPIC, "t")
     config = client.describe_configs([resource])[resource].result(SECONDS)
     assert config["retention.ms"].value == "60000"
-    change = ConfigEntry("retention.ms", "5000", incremental_operation=AlterConfigOpType.SET)
-    resource = ConfigResource(ResourceType.TOPIC, "t", incremental_configs=[change])
+    to_set = admin_api.AlterConfigOpType.SET
+    change = admin_api.ConfigEntry("retention.ms", "5000", incremental_operation=to_set)
+    topic_type = admin_api.ResourceType.TOPIC
+    resource = admin_api.ConfigResource(topic_type, "t", incremental_configs=[change])
     client.incremental_alter_configs([resource])[resource].result(SECONDS)
     config = client.describe_configs([resource])[resource].result(SECONDS)
     assert config["retention.ms"].value == "5000"
 
-    client.create_partitions([NewPartitions("t", 5)])["t"].result(SECONDS)
+    client.create_partitions([admin_api.NewPartitions("t", 5)])["t"].result(SECONDS)
     wait_until(lambda: len(client.list_topics("t", SECONDS).topics["t"].partitions) == 5, "5")
     client.delete_topics(["t"])["t"].result(SECONDS)
     assert "t" not in client.list_topics(timeout=SECONDS).topics
@@ -121,7 +107,7 @@ def test_what_librdkafka_compresses_comes_back(run, codec):
     values = [b"%d " % i + b"x" * 200 for i in range(5_000)]
     offsets = produce(run, "made-on-demand", values, **{"compression.type": codec})
     assert [offset for _, offset in sorted(offsets)] == list(range(5_000))
-    start = [TopicPartition("made-on-demand", 0, 0)]
+    start = [confluent.TopicPartition("made-on-demand", 0, 0)]
     assert consume(run, start, 5_000) == values
     bounded = consume(run, start, 5_000, **{"fetch.message.max.bytes": 1000})
     assert bounded == values
@@ -173,28 +159,28 @@ def test_kcat_lists_writes_and_reads(run):
 
 def test_offsets_are_found_by_time_and_records_deleted_up_to_one(run):
     make_topic(run, "t")
-    producer = Producer({"bootstrap.servers": address(run)})
+    producer = confluent.Producer({"bootstrap.servers": address(run)})
     for at in (1_000, 2_000, 3_000):
         producer.produce("t", b"v", timestamp=at)
         producer.flush(SECONDS)
     client = admin(run)
-    place = TopicPartition("t", 0)
+    place = confluent.TopicPartition("t", 0)
 
     def offset(spec):
         return client.list_offsets({place: spec})[place].result(SECONDS).offset
 
-    assert offset(OffsetSpec.earliest()) == 0
-    assert offset(OffsetSpec.latest()) == 3
-    assert offset(OffsetSpec.for_timestamp(1_500)) == 1
-    assert offset(OffsetSpec.max_timestamp()) == 2
-    deleted = client.delete_records([TopicPartition("t", 0, 2)])
+    assert offset(admin_api.OffsetSpec.earliest()) == 0
+    assert offset(admin_api.OffsetSpec.latest()) == 3
+    assert offset(admin_api.OffsetSpec.for_timestamp(1_500)) == 1
+    assert offset(admin_api.OffsetSpec.max_timestamp()) == 2
+    deleted = client.delete_records([confluent.TopicPartition("t", 0, 2)])
     assert list(deleted.values())[0].result(SECONDS).low_watermark == 2
-    assert offset(OffsetSpec.earliest()) == 2
+    assert offset(admin_api.OffsetSpec.earliest()) == 2
 
 
 def test_an_idempotent_producer_goes_on_through_kill_9(run):
     make_topic(run, "t")
-    producer = Producer(
+    producer = confluent.Producer(
         {"bootstrap.servers": address(run), "enable.idempotence": True, "linger.ms": 1,
          "reconnect.backoff.max.ms": 200, "message.timeout.ms": 60_000}
     )  # fmt: skip
@@ -217,7 +203,7 @@ def test_an_idempotent_producer_goes_on_through_kill_9(run):
             let_pass(0.01)  # so that the kills come between answers
     assert producer.flush(60) == 0 and not errors
     # Each once, in order, where it was said to be.
-    values = consume(run, [TopicPartition("t", 0, 0)], 20_000)
+    values = consume(run, [confluent.TopicPartition("t", 0, 0)], 20_000)
     assert [int(value) for value in values] == list(range(20_000))
     assert acknowledged == {number: number for number in range(20_000)}
 
@@ -226,7 +212,7 @@ def test_what_was_acknowledged_survives_kill_9(run):
     offsets = produce(run, "t", [b"%d" % i for i in range(10_000)], acks="all")
     run.kill9()
     run.start()
-    assert len(consume(run, [TopicPartition("t", 0, 0)], len(offsets))) == 10_000
+    assert len(consume(run, [confluent.TopicPartition("t", 0, 0)], len(offsets))) == 10_000
 
 
 def test_internal_topics_are_shown_and_not_writable(run):
@@ -247,7 +233,7 @@ def test_nonsense_on_the_port_harms_nobody(run):
             connection = socket.create_connection(("127.0.0.1", run.kafka_port), SECONDS)
             connection.sendall(bytes_sent)
             held.append(connection)
-    assert consume(run, [TopicPartition("t", 0, 0)], 1) == [b"v"]
+    assert consume(run, [confluent.TopicPartition("t", 0, 0)], 1) == [b"v"]
     assert run.is_alive()
     for connection in held:
         connection.close()
@@ -257,7 +243,7 @@ def test_nonsense_on_the_port_harms_nobody(run):
 
 
 def group_consumer(run, group, **config):
-    return Consumer(
+    return confluent.Consumer(
         {"bootstrap.servers": address(run), "group.id": group, "auto.offset.reset": "earliest",
          "enable.auto.commit": False, "session.timeout.ms": 6_000, **config}
     )  # fmt: skip
@@ -307,7 +293,7 @@ def test_a_group_shares_partitions_and_goes_on_where_it_committed(run):
     assert {"g", "h"} <= {group.group_id for group in listed} | {"g"}
     described = client.describe_consumer_groups(["h"])["h"].result(SECONDS)
     assert described.group_id == "h" and not described.members
-    offsets = client.list_consumer_group_offsets([ConsumerGroupTopicPartitions("h")])["h"]
+    offsets = client.list_consumer_group_offsets([confluent.ConsumerGroupTopicPartitions("h")])["h"]
     assert sum(place.offset for place in offsets.result(SECONDS).topic_partitions) == 600
     client.delete_consumer_groups(["h"])["h"].result(SECONDS)
 
@@ -334,7 +320,7 @@ def test_transactions_are_all_or_nothing_with_their_offsets(run):
     produce(run, "in", [b"%d" % i for i in range(10)])
     source = group_consumer(run, "g")
     source.subscribe(["in"])
-    producer = Producer({"bootstrap.servers": address(run), "transactional.id": "tx"})
+    producer = confluent.Producer({"bootstrap.servers": address(run), "transactional.id": "tx"})
     producer.init_transactions(SECONDS)
     for step, commits in ((0, True), (1, False)):
         values = read(source, 5)
@@ -350,34 +336,35 @@ def test_transactions_are_all_or_nothing_with_their_offsets(run):
             producer.abort_transaction(SECONDS)
         assert len(values) == 5, step
     source.close()
-    start = [TopicPartition("out", 0, 0)]
+    start = [confluent.TopicPartition("out", 0, 0)]
     committed = {"isolation.level": "read_committed"}
     assert consume(run, start, 5, **committed) == [b"%d" % i for i in range(5)]
     everything = consume(run, start, 10, **{"isolation.level": "read_uncommitted"})
     assert everything == [b"%d" % i for i in range(10)]
     client = admin(run)
-    offsets = client.list_consumer_group_offsets([ConsumerGroupTopicPartitions("g")])["g"]
+    offsets = client.list_consumer_group_offsets([confluent.ConsumerGroupTopicPartitions("g")])["g"]
     assert [place.offset for place in offsets.result(SECONDS).topic_partitions] == [5]
 
 
 def test_a_second_incarnation_fences_the_first_and_aborts_what_it_left(run):
     make_topic(run, "t")
     config = {"bootstrap.servers": address(run), "transactional.id": "tx"}
-    first = Producer(config)
+    first = confluent.Producer(config)
     first.init_transactions(SECONDS)
     first.begin_transaction()
     first.produce("t", b"left behind")
     first.flush(SECONDS)
     run.kill9()
     run.start()
-    second = Producer(config)
+    second = confluent.Producer(config)
     second.init_transactions(SECONDS)
     second.begin_transaction()
     second.produce("t", b"kept")
     second.commit_transaction(SECONDS)
-    with pytest.raises(KafkaException):
+    with pytest.raises(confluent.KafkaException):
         first.commit_transaction(SECONDS)
-    got = consume(run, [TopicPartition("t", 0, 0)], 1, **{"isolation.level": "read_committed"})
+    committed = {"isolation.level": "read_committed"}
+    got = consume(run, [confluent.TopicPartition("t", 0, 0)], 1, **committed)
     assert got == [b"kept"]
 
 
@@ -388,5 +375,5 @@ def test_a_pipeline_processes_what_a_kafka_client_writes(instance, workspace, da
         run.cli("drain")
         assert run.record_count(TICKS.output) + run.record_count(TICKS.dead_letters) >= len(lines)
         want = run.record_count(TICKS.output)
-        places = [TopicPartition(TICKS.output, i, 0) for i in range(4)]
+        places = [confluent.TopicPartition(TICKS.output, i, 0) for i in range(4)]
         assert len(consume(run, places, want)) == want
