@@ -327,6 +327,7 @@ def test_transactions_are_all_or_nothing_with_their_offsets(run):
         producer.begin_transaction()
         for value in values:
             producer.produce("out", value)
+        producer.flush(SECONDS)  # an abort would purge what has not been sent
         producer.send_offsets_to_transaction(
             source.position(source.assignment()), source.consumer_group_metadata(), SECONDS
         )
