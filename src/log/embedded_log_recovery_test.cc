@@ -538,7 +538,8 @@ TEST_F(RecoveryTest, a_full_write_ahead_log_has_room_right_after_the_start) {
   files_.set_hook(nullptr);
   kill_and_open();
   Commit commit = commit_of(append_to(kP, make_batch(std::vector<std::string>{large})));
-  EXPECT_TRUE(log_->commit(std::move(commit)).is_ok());
+  const auto taken = log_->commit(std::move(commit));
+  EXPECT_TRUE(taken.is_ok()) << taken.status().to_string();
 }
 
 TEST(FirstStart, a_power_loss_at_any_step_leaves_a_folder_that_starts) {

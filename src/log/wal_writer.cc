@@ -129,6 +129,8 @@ WalWriter::Counters WalWriter::counters() const {
 
 void WalWriter::retry_preparing() {
   const std::lock_guard lock(mutex_);
+  // Who needs room waits for the new attempt instead of being told what hindered the last one.
+  preparing_failure_ = ok_status();
   is_preparing_requested_ = true;
   must_prepare_.notify_one();
 }

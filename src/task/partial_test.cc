@@ -12,6 +12,7 @@ namespace {
 Window window() {
   Window window;
   window.name = "w";
+  window.length_us = window.every_us = 100;
   window.aggregates.push_back({"n", AggregateKind::count, 4, std::nullopt});
   window.aggregates.push_back({"total", AggregateKind::sum, 4, std::nullopt});
   return window;
@@ -68,6 +69,7 @@ TEST(Partial, refuses_cut_long_and_unknown_records) {
     EXPECT_EQ(code(good.substr(0, length)), StatusCode::corrupt) << length;
   }
   EXPECT_EQ(code(good + "x"), StatusCode::corrupt);
+  EXPECT_EQ(code("\x01\xda\x04" + good.substr(3)), StatusCode::corrupt);  // no pane starts at 301
   EXPECT_EQ(code("\x03" + good.substr(1)), StatusCode::corrupt);
   EXPECT_EQ(code("\x02\x06"), StatusCode::corrupt);
   EXPECT_EQ(code("\x02\x06\x01\x01"), StatusCode::corrupt);
