@@ -43,7 +43,7 @@ class FaultFile final : public sys::File {
   Status sync() override {
     const std::lock_guard lock(disk_.mutex_);
     MR_RETURN_IF_ERROR(check("sync"));
-    if (disk_.fail_sync_after_ > 0 && --disk_.fail_sync_after_ == 0) {
+    if (disk_.failing_sync_.strikes(path_)) {
       // As Linux does: the pages count as clean afterwards, whether they were written or not.
       disk_.lose_unsynced(*inode_);
       return io_error("sync " + path_ + ": Input/output error");
@@ -120,7 +120,7 @@ Status FaultFileSystem::change(Inode& inode, const std::string& path, Change cha
     free_bytes_ -= growth;
   }
   bool is_failing = false;
-  if (!change.is_resize && fail_write_after_ > 0 && --fail_write_after_ == 0) {
+  if (!change.is_resize && failing_write_.strikes(path)) {
     change.bytes.resize(random_.below(change.bytes.size() + 1));
     is_failing = true;
   }
@@ -197,7 +197,7 @@ void FaultFileSystem::crash() {
   lose_names();
   is_dead_ = true;
   ++life_;
-  fail_sync_after_ = fail_write_after_ = 0;
+  failing_sync_ = failing_write_ = {};
   die_after_ = 0;
 }
 
@@ -218,14 +218,14 @@ void FaultFileSystem::die_after(std::uint64_t operations) {
   die_after_ = operations;
 }
 
-void FaultFileSystem::fail_sync_after(int calls) {
+void FaultFileSystem::fail_sync_after(int calls, std::string path) {
   const std::lock_guard lock(mutex_);
-  fail_sync_after_ = calls;
+  failing_sync_ = {calls, std::move(path)};
 }
 
-void FaultFileSystem::fail_write_after(int calls) {
+void FaultFileSystem::fail_write_after(int calls, std::string path) {
   const std::lock_guard lock(mutex_);
-  fail_write_after_ = calls;
+  failing_write_ = {calls, std::move(path)};
 }
 
 void FaultFileSystem::set_free_bytes(std::int64_t bytes) {

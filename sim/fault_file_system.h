@@ -34,8 +34,10 @@ class FaultFileSystem final : public sys::FileSystem {
   void die_after(std::uint64_t operations);
 
   // --- faults; each counts down calls, 0 = none ---
-  void fail_sync_after(int calls);          // the n-th sync from now fails, once
-  void fail_write_after(int calls);         // the n-th write from now fails half-way, once
+  // The n-th sync from now fails, once; or the n-th write, half-way. With a path only those of that
+  // file count: a log syncs others beside it.
+  void fail_sync_after(int calls, std::string path = "");
+  void fail_write_after(int calls, std::string path = "");
   void set_free_bytes(std::int64_t bytes);  // files may grow by this much in all; -1: no bound
   // Asked at every operation by its name ("sync", "write", "rename", ...); an error is returned as
   // is.
@@ -95,8 +97,15 @@ class FaultFileSystem final : public sys::FileSystem {
   bool is_dead_ = false;
   std::uint64_t die_after_ = 0;
   std::uint64_t sync_count_ = 0;
-  int fail_sync_after_ = 0;
-  int fail_write_after_ = 0;
+  struct Failing {
+    int calls = 0;     // 0: none
+    std::string path;  // empty: any
+    bool strikes(const std::string& at) {
+      return calls > 0 && (path.empty() || path == at) && --calls == 0;
+    }
+  };
+  Failing failing_sync_;
+  Failing failing_write_;
   std::int64_t free_bytes_ = -1;
   std::function<Status(std::string_view, const std::string&)> hook_;
 };

@@ -256,7 +256,7 @@ TEST(GroupDurability, a_log_that_failed_makes_everybody_ask_somebody_else) {
   GroupWorld world;
   world.create_topic("t");
   const auto id = world.join("g").get().member_id;
-  world.files().fail_sync_after(1);
+  world.files().fail_sync_after(1, "/data/log/wal/00000000000000000001.wal");
   EXPECT_EQ(world.join("g", {.member_id = id}).error(), ErrorCode::coordinator_not_available);
   EXPECT_EQ(world.commit("h", {"t", 0}, 1), ErrorCode::coordinator_not_available);
   EXPECT_EQ(world.sync("g", 1, id).error(), ErrorCode::coordinator_not_available);

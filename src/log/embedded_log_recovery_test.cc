@@ -285,7 +285,7 @@ TEST_F(RecoveryTest, old_groups_in_a_reused_file_are_no_damage) {
 TEST_F(RecoveryTest, a_failed_sync_stops_the_log_and_loses_nothing_acknowledged) {
   open_new();
   ASSERT_TRUE(append("a").is_ok());
-  files_.fail_sync_after(1);
+  files_.fail_sync_after(1, first_wal_);
   EXPECT_EQ(append("b").code(), StatusCode::io);
   while (failures_ == 0) std::this_thread::yield();
   EXPECT_EQ(append("c").code(), StatusCode::io);
@@ -305,7 +305,7 @@ TEST_F(RecoveryTest, a_failed_sync_stops_the_log_and_loses_nothing_acknowledged)
 TEST_F(RecoveryTest, a_failed_write_stops_the_log) {
   open_new();
   ASSERT_TRUE(append("a").is_ok());
-  files_.fail_write_after(1);
+  files_.fail_write_after(1, first_wal_);
   EXPECT_EQ(append("b").code(), StatusCode::io);
   EXPECT_EQ(append("c").code(), StatusCode::io);
   kill_and_open();
