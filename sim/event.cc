@@ -17,8 +17,8 @@ std::string cents_text(std::int64_t cents) {
 
 std::string event_text(const Event& event) {
   std::string head = "{\"id\":\"" + event.id + "\",\"at\":\"" +
-                           format_event_time(EventTime(event.time_us)) + "\",\"key\":\"" +
-                           event.key + "\"";
+                     format_event_time(EventTime(event.time_us)) + "\",\"key\":\"" + event.key +
+                     "\"";
   switch (event.kind) {
     case Event::Kind::unreadable:
       return head;
