@@ -59,7 +59,11 @@ class RoundReader {
     set_offsets(fetched.offsets, out);
     const Offset next = take_batches(fetched, bytes_max, is_first, from, out.records);
     if (readable_end(fetched.offsets, is_read_committed_) > next) round.is_complete = true;
-    if (is_read_committed_ && next > from) return list_aborted(source, from, next, out);
+    if (!is_read_committed_) return ok_status();
+    // Those of the very bytes that were read: maintenance may forget some at any time.
+    for (const auto& transaction : fetched.aborted) {
+      out.aborted_transactions->push_back({transaction.producer.value, transaction.first.value});
+    }
     return ok_status();
   }
 
@@ -97,16 +101,6 @@ class RoundReader {
     flush();
     round.record_bytes += taken;
     return next;
-  }
-
-  Status list_aborted(const TopicPartition& source, Offset from, Offset until,
-                      FetchResponse::Partition& out) const {
-    MR_ASSIGN_OR_RETURN(const auto aborted,
-                        services_.log->aborted_transactions(source, from, until));
-    for (const auto& transaction : aborted) {
-      out.aborted_transactions->push_back({transaction.producer.value, transaction.first.value});
-    }
-    return ok_status();
   }
 
   const Services& services_;
