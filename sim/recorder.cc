@@ -77,7 +77,11 @@ Status Recorder::poll_partition(log::Log& log, const TopicPartition& source) {
                   " though a pin stood at " + std::to_string(from.value));
     return ok_status();
   }
-  if (offsets.high_watermark <= from) return ok_status();
+  if (offsets.high_watermark <= from) {
+    // Empty partitions, too: what comes until the next look must not go by its age.
+    log.pin(kHolder, source, from);
+    return ok_status();
+  }
   MR_RETURN_IF_ERROR(
       read(log, source, from, offsets.high_watermark, [&](Offset offset, SeenRecord record) {
         if (offset.value != static_cast<std::int64_t>(seen.size())) {
