@@ -21,11 +21,15 @@ struct ClusterView {
   std::uint16_t port = 0;
 };
 
+// Kafka's default for max.message.bytes, and here the most a topic may take: a pipeline's dead
+// letter of such a record, every byte escaped, fits into the topics it writes to (R10).
+inline constexpr std::int32_t kMessageBytesMax = 1'048'588;
+
 struct TopicDefaults {
   bool auto_create = true;
   std::int32_t partition_count = 1;
   std::int64_t retention_ms = -1;
-  std::int32_t batch_bytes_max = 1'048'588;  // Kafka's default for max.message.bytes
+  std::int32_t batch_bytes_max = kMessageBytesMax;
 };
 
 // What handlers work with; outlives them.

@@ -41,7 +41,7 @@ constexpr Number kNumbers[] = {
     {"delete.retention.ms", kLong, 0, INT64_MAX,
      [](const log::TopicConfig& config) { return config.delete_retention_ms; },
      [](log::TopicConfig& config, std::int64_t value) { config.delete_retention_ms = value; }},
-    {"max.message.bytes", kInt, 0, INT32_MAX,
+    {"max.message.bytes", kInt, 0, kMessageBytesMax,
      [](const log::TopicConfig& config) { return std::int64_t{config.batch_bytes_max}; },
      [](log::TopicConfig& config, std::int64_t value) {
        config.batch_bytes_max = static_cast<std::int32_t>(value);

@@ -253,6 +253,8 @@ TEST_F(Topics, configurations_are_described_changed_and_set_back) {
   EXPECT_EQ(alter("t", "message.timestamp.type", Request::kSet, "LogAppendTime"),
             ErrorCode::invalid_config);
   EXPECT_EQ(alter("t", "message.timestamp.type", Request::kSet, "CreateTime"), ErrorCode::none);
+  EXPECT_EQ(alter("t", "max.message.bytes", Request::kSet, "1048588"), ErrorCode::none);
+  EXPECT_EQ(alter("t", "max.message.bytes", Request::kSet, "1048589"), ErrorCode::invalid_config);
   EXPECT_EQ(alter("u", "retention.ms", Request::kSet, "1"), ErrorCode::unknown_topic_or_partition);
 }
 
