@@ -42,6 +42,7 @@ TEST_F(GroupExpiryTest, a_week_after_its_last_member_left_a_group_is_gone) {
   world_.flush();
   world_.advance(kCheckMs);
   EXPECT_THAT(world_.list(), IsEmpty());
+  world_.flush();
   world_.restart();
   EXPECT_THAT(world_.list(), IsEmpty());
 }

@@ -307,7 +307,10 @@ class GroupModel {
     std::advance(at, static_cast<std::int64_t>(random_.below(consumer.positions.size())));
     const std::int64_t next = at->second + 1 + static_cast<std::int64_t>(random_.below(5));
     const ErrorCode error = try_commit(consumer, at->first, next);
-    if (error == ErrorCode::none) at->second = next;
+    // It may be committed, and no consumer's position goes back because it does not know.
+    const bool may_count =
+        error == ErrorCode::none || error == ErrorCode::coordinator_not_available;
+    if (may_count) at->second = next;
     follow(consumer, error);
   }
 
