@@ -55,7 +55,7 @@ class Broker::Impl {
   [[nodiscard]] const DispatchTable& table() const { return table_; }
 
  private:
-  DurableAnswers durable_;
+  log::DurableAnswers durable_;
   BlockingCalls blocking_;
   TopicIds topic_ids_;
   Coordinators coordinators_;

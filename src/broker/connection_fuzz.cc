@@ -69,7 +69,7 @@ class FuzzBroker {
     auto log = log::EmbeddedLog::open(options, files_, clock_);
     if (!log.is_ok()) std::abort();
     log_ = std::move(log).value();
-    durable_ = std::make_unique<DurableAnswers>(*log_);
+    durable_ = std::make_unique<log::DurableAnswers>(*log_);
     topic_ids_ = std::make_unique<TopicIds>(*log_, "fuzz");
     coordinators_ = std::make_unique<Coordinators>(
         Coordinators::Ports{*log_, *durable_, clock_,
@@ -129,7 +129,7 @@ class FuzzBroker {
   sys::PosixFileSystem files_;
   sys::RealClock clock_;
   std::unique_ptr<log::EmbeddedLog> log_;
-  std::unique_ptr<DurableAnswers> durable_;
+  std::unique_ptr<log::DurableAnswers> durable_;
   BlockingCalls blocking_;
   std::unique_ptr<TopicIds> topic_ids_;
   std::unique_ptr<Coordinators> coordinators_;

@@ -9,9 +9,9 @@
 #include "base/status.h"
 #include "base/time.h"
 #include "broker/due_thread.h"
-#include "broker/durable_answers.h"
 #include "broker/group_coordinator.h"
 #include "broker/transaction_coordinator.h"
+#include "log/durable_answers.h"
 #include "log/log.h"
 
 namespace millrace::broker {
@@ -22,7 +22,7 @@ class Coordinators {
  public:
   struct Ports {
     log::Log& log;
-    DurableAnswers& durable;
+    log::DurableAnswers& durable;
     const Clock& clock;
     Logger logger;
   };

@@ -11,12 +11,12 @@
 #include "base/status.h"
 #include "base/time.h"
 #include "broker/client.h"
-#include "broker/durable_answers.h"
 #include "broker/group_limits.h"
 #include "kafka_wire/consumer_group.h"
 #include "kafka_wire/group_admin.h"
 #include "kafka_wire/group_membership.h"
 #include "kafka_wire/group_offsets.h"
+#include "log/durable_answers.h"
 #include "log/log.h"
 
 namespace millrace::broker {
@@ -85,7 +85,7 @@ class GroupCoordinator {
   // from any method, with no lock held.
   struct Ports {
     log::Log& log;
-    DurableAnswers& durable;
+    log::DurableAnswers& durable;
     const Clock& clock;
     Logger logger;
     const StagedOffsets* staged = nullptr;

@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "broker/asked_for_tests.h"
-#include "broker/durable_answers.h"
 #include "broker/group_coordinator.h"
+#include "log/durable_answers.h"
 #include "log/embedded_log.h"
 #include "log/log_test_support.h"
 #include "sim/fault_file_system.h"
@@ -42,7 +42,7 @@ class GroupWorld {
     auto opened = log::EmbeddedLog::open(log_options, files_, clock_);
     ASSERT_TRUE(opened.is_ok()) << opened.status().to_string();
     log_ = std::move(opened).value();
-    durable_ = std::make_unique<DurableAnswers>(*log_);
+    durable_ = std::make_unique<log::DurableAnswers>(*log_);
     make_coordinator();
     const Status started = coordinator_->start();
     ASSERT_TRUE(started.is_ok()) << started.to_string();
@@ -277,7 +277,7 @@ class GroupWorld {
   log::EmbeddedLog& log() { return *log_; }
   log::ManualClock& clock() { return clock_; }
   sim::FaultFileSystem& files() { return files_; }
-  DurableAnswers& durable() { return *durable_; }
+  log::DurableAnswers& durable() { return *durable_; }
   GroupCoordinatorOptions& options() { return options_; }
   std::shared_ptr<AnswerLedger> ledger() { return ledger_; }
 
@@ -291,7 +291,7 @@ class GroupWorld {
   log::ManualClock clock_;
   std::shared_ptr<AnswerLedger> ledger_ = std::make_shared<AnswerLedger>();
   std::unique_ptr<log::EmbeddedLog> log_;
-  std::unique_ptr<DurableAnswers> durable_;
+  std::unique_ptr<log::DurableAnswers> durable_;
   std::unique_ptr<GroupCoordinator> coordinator_;
 };
 

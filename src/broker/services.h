@@ -6,9 +6,9 @@
 
 #include "base/time.h"
 #include "broker/blocking_calls.h"
-#include "broker/durable_answers.h"
 #include "broker/topic_ids.h"
 #include "broker/transaction_coordinator.h"
+#include "log/durable_answers.h"
 #include "log/log.h"
 
 namespace millrace::broker {
@@ -36,7 +36,7 @@ struct TopicDefaults {
 struct Services {
   log::Log* log = nullptr;
   const Clock* clock = nullptr;
-  DurableAnswers* durable = nullptr;
+  log::DurableAnswers* durable = nullptr;
   BlockingCalls* blocking = nullptr;
   TopicIds* topic_ids = nullptr;
   TransactionCoordinator* transactions = nullptr;

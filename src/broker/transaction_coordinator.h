@@ -8,10 +8,10 @@
 
 #include "base/status.h"
 #include "base/time.h"
-#include "broker/durable_answers.h"
 #include "kafka_wire/error_codes.h"
 #include "kafka_wire/transaction_admin.h"
 #include "kafka_wire/transactions.h"
+#include "log/durable_answers.h"
 #include "log/log.h"
 
 namespace millrace::broker {
@@ -64,7 +64,7 @@ class TransactionCoordinator {
 
   struct Ports {
     log::Log& log;
-    DurableAnswers& durable;
+    log::DurableAnswers& durable;
     const Clock& clock;
     // The group coordinator's say on who may commit offsets for the group (KIP-447): if the
     // request's member, generation and instance are right, calls `stage` before any other

@@ -45,7 +45,7 @@ class TransactionWorldOn {
     log_options.wal_file_bytes = 256 << 10;
     log_options.maintenance_interval_ms = 3'600'000;
     MR_ASSIGN_OR_RETURN(log, log::EmbeddedLog::open(log_options, files, clock));
-    durable = std::make_unique<DurableAnswers>(*log);
+    durable = std::make_unique<log::DurableAnswers>(*log);
     coordinator = std::make_unique<TransactionCoordinator>(
         options, TransactionCoordinator::Ports{.log = *log,
                                                .durable = *durable,
@@ -211,7 +211,7 @@ class TransactionWorldOn {
                           const std::function<ErrorCode()>&)>
       stage_offsets;
   std::unique_ptr<log::EmbeddedLog> log;
-  std::unique_ptr<DurableAnswers> durable;
+  std::unique_ptr<log::DurableAnswers> durable;
   std::unique_ptr<TransactionCoordinator> coordinator;
 };
 

@@ -5,10 +5,10 @@
 
 #include "codec/foreign_batch.h"
 #include "http/error_response.h"
+#include "log/durable_answers.h"
 #include "millrace_ops_embedded.h"
 #include "ops/audit_routes.h"
 #include "ops/batches_body.h"
-#include "ops/durable_answers.h"
 #include "ops/job_thread.h"
 #include "ops/long_polls.h"
 #include "ops/metrics.h"
@@ -80,7 +80,7 @@ class Api::Impl {
   MonotonicTime started_;
   std::atomic<bool> is_ready_{false};
   http::Router router_;
-  DurableAnswers answers_;
+  log::DurableAnswers answers_;
   LongPolls polls_;
   JobThread jobs_;
   AuditRoutes audits_{context_, is_ready_};
@@ -250,7 +250,7 @@ void Api::Impl::post_batches(const http::Request& request, const http::Responder
                        {"base_offset", appended->batches[i].base_offset.value},
                        {"duplicate", appended->batches[i].is_duplicate}});
   }
-  answers_.when_durable(appended->sequence, [respond, offsets](const Status& status) {
+  answers_.after(appended->sequence, [respond, offsets](const Status& status) {
     if (!status.is_ok()) return respond(append_error(status));
     respond(json_response({{"offsets", offsets}}));
   });

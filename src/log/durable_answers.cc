@@ -1,18 +1,18 @@
-#include "broker/durable_answers.h"
+#include "log/durable_answers.h"
 
 #include <algorithm>
 #include <utility>
 #include <vector>
 
-namespace millrace::broker {
+namespace millrace::log {
 
-DurableAnswers::DurableAnswers(log::CommitPort& log) : log_(log), thread_([this] { run(); }) {}
+DurableAnswers::DurableAnswers(CommitPort& log) : log_(log), thread_([this] { run(); }) {}
 
 DurableAnswers::~DurableAnswers() {
   stop();
 }
 
-void DurableAnswers::after(log::CommitSequence sequence, Then then) {
+void DurableAnswers::after(CommitSequence sequence, Then then) {
   if (sequence <= log_.durable_sequence()) return then(ok_status());
   {
     const std::lock_guard lock(mutex_);
@@ -22,7 +22,7 @@ void DurableAnswers::after(log::CommitSequence sequence, Then then) {
       return;
     }
   }
-  then(cancelled_error("the broker is shutting down"));
+  then(cancelled_error("the process is stopping"));
 }
 
 void DurableAnswers::stop() {
@@ -55,4 +55,4 @@ void DurableAnswers::run() {
   }
 }
 
-}  // namespace millrace::broker
+}  // namespace millrace::log

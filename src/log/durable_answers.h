@@ -7,7 +7,7 @@
 #include "base/thread.h"
 #include "log/log.h"
 
-namespace millrace::broker {
+namespace millrace::log {
 
 // Runs what has to wait until a commit is durable, so that no thread blocks for a single answer:
 // one thread waits for the oldest commit that anybody asked about, and answers all that are durable
@@ -18,7 +18,7 @@ class DurableAnswers {
  public:
   using Then = std::function<void(const Status&)>;
 
-  explicit DurableAnswers(log::CommitPort& log);
+  explicit DurableAnswers(CommitPort& log);
   ~DurableAnswers();
   DurableAnswers(const DurableAnswers&) = delete;
   DurableAnswers& operator=(const DurableAnswers&) = delete;
@@ -27,7 +27,7 @@ class DurableAnswers {
   // is already), with the log's error when its outcome is unknown, with `cancelled` after stop().
   // Otherwise it runs on a thread of this object's, in the order of the sequences, and must not
   // block.
-  void after(log::CommitSequence sequence, Then then);
+  void after(CommitSequence sequence, Then then);
 
   // Waits until everything asked for has been called; what comes later is cancelled.
   void stop();
@@ -35,12 +35,12 @@ class DurableAnswers {
  private:
   void run();
 
-  log::CommitPort& log_;
+  CommitPort& log_;
   Mutex mutex_;
   Condition changed_;
-  std::multimap<log::CommitSequence, Then> waiting_;
+  std::multimap<CommitSequence, Then> waiting_;
   bool is_stopping_ = false;
   Thread thread_;
 };
 
-}  // namespace millrace::broker
+}  // namespace millrace::log
