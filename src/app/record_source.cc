@@ -5,6 +5,7 @@
 #include <sstream>
 #include <vector>
 
+#include "base/json_text.h"
 #include "base/random.h"
 #include "base/time_text.h"
 #include "codec/compression.h"
@@ -72,12 +73,12 @@ class LineSource final : public RecordSource {
     value = "{";
     for (std::size_t i = 0; i < header_.size() && i < fields.size(); ++i) {
       if (i > 0) value += ',';
-      codec::append_json_string(value, header_[i]);
+      append_json_string(value, header_[i]);
       value += ':';
       if (is_whole_number(fields[i])) {
         value += fields[i];
       } else {
-        codec::append_json_string(value, fields[i]);
+        append_json_string(value, fields[i]);
       }
     }
     value += '}';

@@ -1,47 +1,30 @@
 #include "base/log_line.h"
 
 #include "base/check.h"
+#include "base/json_text.h"
 #include "base/time_text.h"
-#include "base/utf8.h"
 
 namespace millrace {
 namespace {
 
-constexpr char32_t kReplacementCharacter = 0xfffd;
+// A cut text's first kTextBytesMax bytes, and what is left of the code point that lies across.
+std::string_view cut(std::string_view text) {
+  std::size_t end = Logger::kTextBytesMax;
+  const auto goes_on = [&] { return (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80; };
+  for (int i = 0; i < 3 && end < text.size() && goes_on(); ++i) ++end;
+  return text.substr(0, end);
+}
 
-void append_escaped(std::string& out, char32_t code_point) {
-  switch (code_point) {
-    case '"':
-      out += "\\\"";
-      return;
-    case '\\':
-      out += "\\\\";
-      return;
-    case '\n':
-      out += "\\n";
-      return;
-    case '\r':
-      out += "\\r";
-      return;
-    case '\t':
-      out += "\\t";
-      return;
-    default:
-      break;
-  }
-  if (code_point < 0x20 || code_point == 0x7f) {
-    constexpr std::string_view kHexDigits = "0123456789abcdef";
-    out += "\\u00";
-    out.push_back(kHexDigits[code_point >> 4]);
-    out.push_back(kHexDigits[code_point & 15]);
-    return;
-  }
-  append_code_point(out, code_point);
+// As a JSON string, by the rules of the header.
+void append_text(std::string& out, std::string_view text) {
+  if (text.size() <= Logger::kTextBytesMax) return append_json_string_lossy(out, text);
+  append_json_string_lossy(out, cut(text));
+  out.insert(out.size() - 1, "...");
 }
 
 void append_value(std::string& out, const LogField& field) {
   if (const auto* text = std::get_if<std::string_view>(&field.value)) {
-    append_json_text(out, *text);
+    append_text(out, *text);
   } else if (const auto* yes = std::get_if<bool>(&field.value)) {
     out += *yes ? "true" : "false";
   } else if (const auto* number = std::get_if<std::int64_t>(&field.value)) {
@@ -74,22 +57,6 @@ std::optional<LogLevel> parse_log_level(std::string_view text) {
   return std::nullopt;
 }
 
-void append_json_text(std::string& out, std::string_view text) {
-  const bool is_cut = text.size() > Logger::kTextBytesMax;
-  const std::size_t end = is_cut ? text.size() - Logger::kTextBytesMax : 0;  // bytes not written
-  out.push_back('"');
-  while (text.size() > end) {
-    if (const auto code_point = take_code_point(text)) {
-      append_escaped(out, *code_point);
-    } else {
-      append_code_point(out, kReplacementCharacter);
-      text.remove_prefix(1);
-    }
-  }
-  if (is_cut) out += "...";
-  out.push_back('"');
-}
-
 Logger::Logger(std::string name, LogLevel level_min, const Clock& clock, Sink sink)
     : name_(std::move(name)),
       level_min_(level_min),
@@ -114,12 +81,12 @@ void Logger::log(LogLevel level, std::string_view message,
   line += R"(","level":")";
   line += to_string(level);
   line += R"(","logger":)";
-  append_json_text(line, name_);
+  append_text(line, name_);
   line += R"(,"message":)";
-  append_json_text(line, message);
+  append_text(line, message);
   for (const auto& field : fields) {
     line.push_back(',');
-    append_json_text(line, field.name);
+    append_text(line, field.name);
     line.push_back(':');
     append_value(line, field);
   }

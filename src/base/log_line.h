@@ -77,7 +77,4 @@ class Logger {
   std::shared_ptr<const Sink> sink_;
 };
 
-// `text` as a JSON string with its quotes, by the rules above.
-void append_json_text(std::string& out, std::string_view text);
-
 }  // namespace millrace

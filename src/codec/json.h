@@ -37,9 +37,6 @@ class JsonParser {
   std::unique_ptr<JsonReader> reader_;
 };
 
-// Appends `text` as a JSON string with quotes. Invalid UTF-8 must have been refused before.
-void append_json_string(std::string& out, std::string_view text);
-
 // Appends any value: decimals as strings when `decimals_as_strings`, else as numbers; timestamps as
 // RFC 3339 strings; bytes as base64; durations as "1.5s"; a float64 that is no number, a type and
 // an error as strings. Absent is null. A map's keys that are not strings become strings.

@@ -3,6 +3,7 @@
 #include <array>
 #include <vector>
 
+#include "base/json_text.h"
 #include "codec/json.h"
 
 namespace millrace::codec {

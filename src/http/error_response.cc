@@ -1,6 +1,6 @@
 #include "http/error_response.h"
 
-#include "base/utf8.h"
+#include "base/json_text.h"
 
 namespace millrace::http {
 
@@ -38,29 +38,6 @@ int http_status(StatusCode code) {
   return 500;
 }
 
-void append_json_string(std::string& out, std::string_view text) {
-  static constexpr char kHex[] = "0123456789abcdef";
-  static constexpr char32_t kReplacement = 0xFFFD;
-  out.push_back('"');
-  while (!text.empty()) {
-    const auto code_point = take_code_point(text);
-    if (!code_point) {
-      append_code_point(out, kReplacement);
-      text.remove_prefix(1);
-    } else if (*code_point == '"' || *code_point == '\\') {
-      out.push_back('\\');
-      out.push_back(static_cast<char>(*code_point));
-    } else if (*code_point < 0x20) {
-      out.append("\\u00");
-      out.push_back(kHex[*code_point >> 4]);
-      out.push_back(kHex[*code_point & 15]);
-    } else {
-      append_code_point(out, *code_point);
-    }
-  }
-  out.push_back('"');
-}
-
 Response error_response(const Status& status) {
   return error_response(status, http_status(status.code()));
 }
@@ -73,7 +50,7 @@ Response error_response(const Status& status, int http_status) {
   response.body = "{\"error\":{\"code\":";
   append_json_string(response.body, millrace::to_string(status.code()));
   response.body.append(",\"message\":");
-  append_json_string(response.body, status.message());
+  append_json_string_lossy(response.body, status.message());
   response.body.append("}}");
   return response;
 }

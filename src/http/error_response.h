@@ -18,7 +18,4 @@ Response error_response(const Status& status);
 // The same body with a status HTTP has a name of its own for (405, 408, 413, 431).
 Response error_response(const Status& status, int http_status);
 
-// Appends `text` as a JSON string with its quotes. Malformed UTF-8 becomes U+FFFD.
-void append_json_string(std::string& out, std::string_view text);
-
 }  // namespace millrace::http

@@ -4,6 +4,7 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 
+#include "base/json_text.h"
 #include "base/time_text.h"
 #include "codec/json.h"
 #include "http/error_response.h"
@@ -19,11 +20,11 @@ std::string list_body(const std::vector<FeatureGroupReport>& groups) {
   for (const auto& report : groups) {
     if (body.back() == '}') body += ',';
     body += "{\"feature_group\":";
-    codec::append_json_string(body, report.group.name);
+    append_json_string(body, report.group.name);
     body += ",\"records\":" + std::to_string(report.record_count) + ",\"features\":[";
     for (const auto& name : report.feature_names) {
       if (body.back() != '[') body += ',';
-      codec::append_json_string(body, name);
+      append_json_string(body, name);
     }
     body += "]}";
   }
@@ -32,9 +33,9 @@ std::string list_body(const std::vector<FeatureGroupReport>& groups) {
 
 std::string record_body(const std::string& group, const features::FeatureRecord& record) {
   std::string body = "{\"feature_group\":";
-  codec::append_json_string(body, group);
+  append_json_string(body, group);
   body += ",\"record_id\":";
-  codec::append_json_string(body, record.record_id);
+  append_json_string(body, record.record_id);
   body += ",\"event_time\":\"" + format_event_time(record.event_time) + "\",\"record\":";
   // It was parsed when it was applied, so it is one JSON object.
   body += record.json;

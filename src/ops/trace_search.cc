@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "base/json_text.h"
 #include "codec/json.h"
 #include "codec/record_batch.h"
 
@@ -39,7 +40,7 @@ class BackwardSearch {
                  const std::string& id)
       : log_(log), plan_(plan), explainer_(explainer), id_(id) {
     std::string json;
-    codec::append_json_string(json, id);
+    append_json_string(json, id);
     quoted_ = json;
     const bool is_plain_field =
         !plan.dedup || (plan.dedup->id.fields_read().size() == 1 &&

@@ -3,6 +3,7 @@
 #include <optional>
 #include <span>
 
+#include "base/json_text.h"
 #include "base/time_text.h"
 #include "base/utf8.h"
 #include "codec/json.h"
@@ -14,7 +15,7 @@ void append_member(std::string& out, std::string_view name, std::string_view tex
   out += ",\"";
   out += name;
   out += "\":";
-  codec::append_json_string(out, text);
+  append_json_string(out, text);
 }
 
 void append_number(std::string& out, std::string_view name, std::int64_t number) {
@@ -33,7 +34,7 @@ void append_bytes(std::string& out, std::string_view name,
     out += "\":null";
   } else if (is_valid_utf8(*bytes)) {
     out += "\":";
-    codec::append_json_string(out, *bytes);
+    append_json_string(out, *bytes);
   } else {
     out += "_base64\":\"";
     out += codec::base64_encode(*bytes);

@@ -6,6 +6,7 @@
 #include <new>
 
 #include "base/check.h"
+#include "base/json_text.h"
 #include "base/time_text.h"
 #include "codec/json.h"
 #include "task/source_task_internal.h"
@@ -52,7 +53,7 @@ SourceTask::SourceTask(const SourcePlan& plan, std::int32_t partition, TableProv
   for (const auto& window : plan.windows) windows_.emplace_back(window, plan.version);
   for (const auto& field : plan.computed) {
     auto& name = member_names_.emplace_back(",");
-    codec::append_json_string(name, plan.layout.fields[field.slot].name);
+    append_json_string(name, plan.layout.fields[field.slot].name);
     name += ':';
   }
   const auto field_count = plan.layout.fields.size();

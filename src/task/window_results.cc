@@ -3,6 +3,7 @@
 #include <array>
 
 #include "base/check.h"
+#include "base/json_text.h"
 #include "base/time_text.h"
 #include "codec/json.h"
 
@@ -11,7 +12,7 @@ namespace {
 
 void append_name(std::string& json, std::string_view name) {
   json += ',';
-  codec::append_json_string(json, name);
+  append_json_string(json, name);
   json += ':';
 }
 
@@ -34,9 +35,9 @@ void ResultWriter::emit(const Pane& pane, KeyState& state, bool is_final, const 
 
   json_ = "{";
   if (window_->key) {
-    codec::append_json_string(json_, window_->key_name);
+    append_json_string(json_, window_->key_name);
     json_ += ':';
-    codec::append_json_string(json_, state.key);
+    append_json_string(json_, state.key);
     json_ += ',';
   }
   json_ += "\"window_start\":\"" + format_event_time(EventTime(pane.start_us));
