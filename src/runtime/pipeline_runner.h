@@ -34,6 +34,7 @@ struct PipelineRunnerOptions {
   std::set<std::string> accepted_losses;
   std::function<void(const std::string&)> on_notice;          // sentences for the program's log
   std::size_t dedup_open_ids_max = task::Dedup::kOpenIdsMax;  // see task::Dedup
+  int parallelism = 2;  // tasks that are recovered at once, each on a thread
 };
 
 // A pipeline with all its tasks: creates what topics it needs, recovers every task, hands them to
@@ -104,6 +105,7 @@ class PipelineRunner {
                   const std::function<std::unique_ptr<task::Task>(std::int32_t)>& make_task);
   void make_stages();
   Status recover_tasks(const std::vector<task::TableVersionEntry>& tables);
+  Status recover_stage(Stage& stage, const std::vector<task::JournalEvent>& first_events);
   Status switch_version();
   void post_tables(const std::vector<task::TableVersionEntry>& tables);
   [[nodiscard]] task::PipelineEntry version_entry() const;

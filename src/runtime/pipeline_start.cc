@@ -1,7 +1,9 @@
 #include <algorithm>
+#include <atomic>
 #include <string_view>
 
 #include "base/check.h"
+#include "base/thread.h"
 #include "runtime/pipeline_registry.h"
 #include "runtime/pipeline_runner.h"
 #include "task/source_task.h"
@@ -9,6 +11,13 @@
 // How a pipeline comes up: which version may follow which, topics, tables, tasks.
 
 namespace millrace::runtime {
+namespace {
+
+// What the tasks of a stage, recovered side by side, may have to apply again: a start is to take
+// less than a second.
+constexpr std::int64_t kStageReplayBudgetNs = 400'000'000;
+
+}  // namespace
 
 PipelineRunner::PipelineRunner(RunnerServices services, const pipeline::Pipeline& plan,
                                PipelineRunnerOptions options)
@@ -170,6 +179,7 @@ void PipelineRunner::make_stage(
     options.outputs = outputs;
     options.checkpoint_interval_ms = options_.checkpoint_interval_ms;
     options.dedup_open_ids_max = options_.dedup_open_ids_max;
+    options.replay_budget_ns = kStageReplayBudgetNs * options_.parallelism / partition_count;
     stage.tasks.push_back(std::make_unique<TaskRunner>(services_, std::move(options),
                                                        [make_task, p] { return make_task(p); }));
   }
@@ -210,16 +220,37 @@ Status PipelineRunner::recover_tasks(const std::vector<task::TableVersionEntry>&
   for (std::size_t s = 0; s < stages_.size(); ++s) {
     std::vector<task::JournalEvent> first{version_entry()};
     if (s == 0) first.insert(first.end(), tables.begin(), tables.end());
-    for (auto& runner : stages_[s].tasks) {
-      auto status = runner->recover(first);
-      if (status.is_ok()) continue;
-      return std::move(status).with_context(stages_[s].name + " partition " +
-                                            std::to_string(runner->options().source.partition));
-    }
+    MR_RETURN_IF_ERROR(recover_stage(stages_[s], first));
   }
   MR_ASSIGN_OR_RETURN(const auto known, find_registered(*services_.log, plan_.name));
   if (known) return ok_status();
   return register_pipeline(*services_.log, registration(), services_.clock->wall_now());
+}
+
+// After an error nobody begins another one; of several the first by partition is given.
+Status PipelineRunner::recover_stage(Stage& stage,
+                                     const std::vector<task::JournalEvent>& first_events) {
+  std::vector<Status> outcomes(stage.tasks.size());
+  std::atomic<std::size_t> next{0};
+  const auto recover_some = [&] {
+    for (auto i = next.fetch_add(1); i < outcomes.size(); i = next.fetch_add(1)) {
+      outcomes[i] = stage.tasks[i]->recover(first_events);
+      if (!outcomes[i].is_ok()) next.store(outcomes.size());
+    }
+  };
+  std::vector<Thread> others;
+  const auto thread_count =
+      std::min(static_cast<std::size_t>(options_.parallelism), outcomes.size());
+  for (std::size_t i = 1; i < thread_count; ++i) others.emplace_back(recover_some);
+  recover_some();
+  for (auto& thread : others) thread.join();
+  for (std::size_t i = 0; i < outcomes.size(); ++i) {
+    if (outcomes[i].is_ok()) continue;
+    return std::move(outcomes[i])
+        .with_context(stage.name + " partition " +
+                      std::to_string(stage.tasks[i]->options().source.partition));
+  }
+  return ok_status();
 }
 
 task::PipelineEntry PipelineRunner::version_entry() const {

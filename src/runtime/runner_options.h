@@ -43,6 +43,8 @@ struct RunnerOptions {
   std::int64_t checkpoint_interval_ms = 10'000;
   std::size_t dedup_open_ids_max = task::Dedup::kOpenIdsMax;
   std::uint64_t dedup_dump_ids_min = std::uint64_t{1} << 20;  // see IdStore
+  // What a start may have to apply again before a snapshot is taken early.
+  std::int64_t replay_budget_ns = 500'000'000;
   // Several processes share the log (log/shared_log.h): only what is durable is applied, the group
   // knows the position as well as the journal, and the journal may come later.
   bool is_log_shared = false;

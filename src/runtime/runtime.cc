@@ -38,7 +38,8 @@ Status Runtime::start(std::vector<std::unique_ptr<pipeline::Pipeline>> pipelines
   for (const auto& plan : plans_) {
     const PipelineRunnerOptions options{options_.owner,        options_.checkpoint_interval_ms,
                                         options_.retention_ms, options_.accepted_losses,
-                                        options_.on_notice,    options_.dedup_open_ids_max};
+                                        options_.on_notice,    options_.dedup_open_ids_max,
+                                        options_.parallelism};
     runners_.push_back(std::make_unique<PipelineRunner>(services, *plan, options));
   }
   for (const auto& runner : runners_) {

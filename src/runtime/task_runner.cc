@@ -20,7 +20,7 @@ constexpr std::size_t kCommitsInFlightMax = 8;
 constexpr std::size_t kSnapshotsKept = 2;
 // A start or a stop tries again this often while the disk is full.
 constexpr std::int64_t kDiskRetryMs = 20;
-constexpr std::int64_t kReplayBudgetNs = 500'000'000;
+constexpr std::int64_t kEarlySnapshotAgeNs = 500'000'000;
 constexpr std::int64_t kReportIntervalNs = 20'000'000;
 constexpr std::int64_t kNanosPerMilli = 1'000'000;
 
@@ -350,8 +350,8 @@ void TaskRunner::maybe_snapshot() {
   const auto age = now - last_snapshot_time_;
   // A long replay is worth an early snapshot, but snapshots may not take more than a twentieth of
   // the time.
-  const bool is_replay_long = apply_ns_since_snapshot_ > kReplayBudgetNs &&
-                              age > 20 * last_snapshot_cost_ns_ + kReplayBudgetNs;
+  const bool is_replay_long = apply_ns_since_snapshot_ > options_.replay_budget_ns &&
+                              age > 20 * last_snapshot_cost_ns_ + kEarlySnapshotAgeNs;
   const bool is_due = age >= options_.checkpoint_interval_ms * kNanosPerMilli;
   if (!is_requested && !is_replay_long && !is_due) return;
   if (ids_ != nullptr) task_->dedup()->prepare_snapshot();
