@@ -13,6 +13,7 @@
 #include "base/crc32c.h"
 #include "bench/plain_batch.h"
 #include "bench/tick_event.h"
+#include "sys/temporary_folder.h"
 
 namespace millrace::bench {
 namespace {
@@ -56,13 +57,14 @@ std::vector<std::string> log_values(const std::string& log) {
 }
 
 TEST(Ceiling, computes_what_the_generator_expects) {
+  const sys::TemporaryFolder folder;
   for (std::uint64_t seed = 1; seed <= 5; ++seed) {
     for (const bool is_lz4 : {true, false}) {
       auto options = small(seed);
       options.is_lz4 = is_lz4;
       const auto input = generate_ticks(options);
       const auto result =
-          run_ceiling(input, {.folder = testing::TempDir(), .is_lz4 = is_lz4, .is_synced = false});
+          run_ceiling(input, {.folder = folder.path(), .is_lz4 = is_lz4, .is_synced = false});
       EXPECT_EQ(result.tallies, input.expected) << "seed " << seed;
       EXPECT_GT(result.tallies.late_count, 0);
       EXPECT_GT(result.tallies.duplicate_count, 0);
@@ -72,9 +74,9 @@ TEST(Ceiling, computes_what_the_generator_expects) {
 
 TEST(Ceiling, every_event_leaves_exactly_one_trace_in_its_log) {
   const auto input = generate_ticks(small(7));
-  const auto folder = testing::TempDir();
-  const auto result = run_ceiling(input, {.folder = folder, .keeps_log = true});
-  const auto log = read_file(folder + "/ceiling.wal");
+  const sys::TemporaryFolder folder;
+  const auto result = run_ceiling(input, {.folder = folder.path(), .keeps_log = true});
+  const auto log = read_file(folder.path() + "/ceiling.wal");
   EXPECT_EQ(result.log_bytes, static_cast<std::int64_t>(log.size()));
   EXPECT_GT(result.sync_count, 0);
   std::int64_t enriched = 0;
