@@ -17,6 +17,7 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kSecretBytes = 8;
 constexpr std::size_t kClusterIdBytes = 16;  // a UUID's, as Kafka's are
+constexpr std::int64_t kNanosPerMilli = 1'000'000;
 // As long again as the runtime waits for a full disk before it.
 constexpr std::int64_t kCloseWaitMs = runtime::DiskPatience().wait_ms_left;
 
@@ -91,7 +92,14 @@ std::uint16_t Instance::kafka_port() const {
 }
 
 Status Instance::start() {
+  const auto begun = clock_.monotonic_now();
+  auto lap = begun;
+  const auto lap_ms = [&] {
+    const auto before = std::exchange(lap, clock_.monotonic_now());
+    return (lap - before) / kNanosPerMilli;
+  };
   MR_RETURN_IF_ERROR(open_storage());
+  const auto log_ms = lap_ms();
   MR_RETURN_IF_ERROR(open_kafka());
   runtime::RuntimeOptions options;
   options.parallelism = options_.parallelism;
@@ -109,13 +117,23 @@ Status Instance::start() {
   MR_RETURN_IF_ERROR(build_pipelines(pipelines));
   MR_RETURN_IF_ERROR(check_accepted(pipelines));
   MR_RETURN_IF_ERROR(serve());
+  const auto opening_ms = lap_ms();
   MR_RETURN_IF_ERROR(runtime_->start(std::move(pipelines)));
+  const auto tasks_ms = lap_ms();
   snapshot_routes_->set_runtime(runtime_.get());
   MR_RETURN_IF_ERROR(start_features());
+  const auto features_ms = lap_ms();
   MR_RETURN_IF_ERROR(start_lake());
   log_->begin_retention();
   MR_RETURN_IF_ERROR(kafka_->start(*runtime_));
   api_->set_ready(true);
+  const auto lake_ms = lap_ms();
+  logger_.info("ready", {{"start_ms", (lap - begun) / kNanosPerMilli},
+                         {"log_ms", log_ms},
+                         {"opening_ms", opening_ms},
+                         {"tasks_ms", tasks_ms},
+                         {"features_ms", features_ms},
+                         {"lake_ms", lake_ms}});
   return write_instance_file();
 }
 
