@@ -224,13 +224,13 @@ TEST(GroupDurability, nothing_is_revealed_before_it_is_durable) {
   const auto id = world.join("g").get().member_id;
   // The disk stands still: the generation cannot become durable.
   std::mutex gate;
-  gate.lock();
   world.files().set_hook([&](std::string_view operation, const std::string&) {
     if (operation == "sync") {
       const std::lock_guard wait(gate);
     }
     return ok_status();
   });
+  gate.lock();
   AskedJoin first(world.ledger());
   AskedJoin again(world.ledger());
   for (const auto* asked : {&first, &again}) {

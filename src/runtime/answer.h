@@ -16,10 +16,9 @@ template <typename T>
 class Answer {
  public:
   void give(Result<T> result) {
-    {
-      const std::lock_guard lock(mutex_);
-      if (!result_) result_ = std::move(result);
-    }
+    // Told under the lock: who waits may destroy this as soon as it has the answer.
+    const std::lock_guard lock(mutex_);
+    if (!result_) result_ = std::move(result);
     given_.notify_all();
   }
 
