@@ -229,6 +229,7 @@ Status Instance::serve() {
   snapshot_routes_ = std::make_unique<ops::SnapshotRoutes>(*log_);
   context.extensions.push_back(snapshot_routes_.get());
   api_ = std::make_unique<ops::Api>(std::move(context));
+  MR_RETURN_IF_ERROR(api_->load());
   http::ServerOptions server;
   server.port = options_.http_port;
   server.body_bytes_max = 64 << 20;

@@ -5,25 +5,12 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "base/time_text.h"
-#include "base/utf8.h"
-#include "codec/json.h"
 #include "ops/batches_body.h"
 
 namespace millrace::app {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-void set_bytes(Json& json, const std::string& name, const std::optional<std::string_view>& bytes) {
-  if (!bytes) {
-    json[name] = nullptr;
-  } else if (is_valid_utf8(*bytes)) {
-    json[name] = std::string(*bytes);
-  } else {
-    json[name + "_base64"] = codec::base64_encode(*bytes);
-  }
-}
 
 // Behind what the answer leaves out, which is markers and records of aborted transactions.
 std::optional<std::int64_t> next_offset_of(const http::Response& response) {
@@ -76,21 +63,6 @@ Result<bool> PartitionReader::read(int wait_ms,
   const bool has_moved = !batches.empty() || next.value_or(0) > offset_;
   offset_ = std::max(offset_, next.value_or(0));
   return has_moved;
-}
-
-Json record_json(const std::string& topic, std::int32_t partition, const RecordView& record) {
-  Json json{{"topic", topic},
-            {"partition", partition},
-            {"offset", record.offset.value},
-            {"timestamp", format_wall_time(record.timestamp)}};
-  set_bytes(json, "key", record.key);
-  set_bytes(json, "value", record.value);
-  Json headers = Json::object();
-  for (const auto& header : record.headers) {
-    set_bytes(headers, std::string(header.key), header.value);
-  }
-  json["headers"] = headers;
-  return json;
 }
 
 }  // namespace millrace::app

@@ -11,6 +11,7 @@
 #include "app/verbs.h"
 #include "codec/json.h"
 #include "expr/expr.h"
+#include "ops/record_json.h"
 
 namespace millrace::app {
 namespace {
@@ -96,7 +97,7 @@ Result<bool> Consumer::read(PartitionReader& reader, int wait_ms) {
     if (is_done()) return false;
     if (!filter_.accepts(reader.partition(), record)) return true;
     ++printed_;
-    print_json(record_json(options_.topic, reader.partition(), record));
+    print_json(ops::record_json(options_.topic, reader.partition(), record));
     return true;
   });
   std::fflush(stdout);

@@ -10,6 +10,7 @@
 #include "app/printing.h"
 #include "app/topic_reader.h"
 #include "app/verbs.h"
+#include "ops/record_json.h"
 
 // Dead letters, read from the topics that the running pipelines write them to.
 
@@ -182,7 +183,7 @@ Result<Json> DeadLetters::show() {
     if (record.offset.value != place.offset) return false;
     const auto letter = letter_of(record);
     if (letter.empty()) return false;
-    shown = record_json(place.topic, place.partition, record);
+    shown = ops::record_json(place.topic, place.partition, record);
     shown.erase("value");
     shown["letter"] = letter;
     return false;

@@ -12,6 +12,7 @@
 #include "ops/job_thread.h"
 #include "ops/long_polls.h"
 #include "ops/metrics.h"
+#include "ops/record_routes.h"
 #include "ops/responses.h"
 #include "ops/status_report.h"
 #include "ops/trace_routes.h"
@@ -26,13 +27,6 @@ constexpr std::int64_t kFetchBytesDefault = 1 << 20;
 constexpr std::int64_t kPollWaitMsMax = 60'000;
 // The batches of one request are checked on the server's thread, others wait meanwhile.
 constexpr std::size_t kRequestPlainBytesMax = 64 << 20;
-
-// The log can fail only once (R17): the process is about to end, and whoever sends should go on
-// with the next one. A batch that became durable all the same is then found to be a repeat.
-http::Response append_error(const Status& status) {
-  if (status.code() != StatusCode::io) return http::error_response(status);
-  return http::error_response(disconnected_error(std::string(status.message())));
-}
 
 std::string web_file(const std::string& name) {
   return std::string(millrace_ops_embedded_file("web/" + name).value_or(""));
@@ -51,6 +45,7 @@ class Api::Impl {
     add_pages();
     add_topics();
     add_batches();
+    records_.add_routes(router_);
     add_control();
     audits_.add_routes(router_);
     traces_.add_routes(router_);
@@ -58,6 +53,7 @@ class Api::Impl {
   }
   ~Impl() { is_ready_.store(false); }  // ends a running audit
 
+  Status load() { return records_.load(); }
   http::Handler handler() { return router_.handler(); }
   void set_ready(bool is_ready) { is_ready_.store(is_ready); }
 
@@ -82,6 +78,7 @@ class Api::Impl {
   http::Router router_;
   log::DurableAnswers answers_;
   LongPolls polls_;
+  RecordRoutes records_{log_, answers_, polls_, *context_.clock};
   JobThread jobs_;
   AuditRoutes audits_{context_, is_ready_};
   TraceRoutes traces_{context_, is_ready_};
@@ -109,6 +106,9 @@ void Api::Impl::add_pages() {
   router_.add("GET /style.css", [](http::Request&, const http::Responder& respond) {
     respond({200, "text/css; charset=utf-8", {}, web_file("style.css")});
   });
+  router_.add("GET /api/v1/openapi.json", [](http::Request&, const http::Responder& respond) {
+    respond({200, "application/json", {}, web_file("openapi.json")});
+  });
   router_.add("GET /api/v1/status", [this](http::Request&, const http::Responder& respond) {
     respond(json_response(status()));
   });
@@ -119,6 +119,12 @@ Result<Json> Api::Impl::create_topic(const std::string& body) {
   if (!json.is_object() || !json.contains("topic") || !json["topic"].is_string()) {
     return invalid_error(R"(the body must be like {"topic":"name","partitions":4,"config":{}})");
   }
+  for (const auto& [name, value] : json.items()) {
+    if (name == "topic" || name == "partitions" || (name == "config" && value.is_object()))
+      continue;
+    return invalid_error("\"" + name +
+                         "\" is not known; there are topic, partitions and config, an object");
+  }
   log::TopicConfig config;
   config.batch_bytes_max = log::kInputBatchBytesMax;
   const auto partitions = json.value("partitions", Json(1));
@@ -126,19 +132,18 @@ Result<Json> Api::Impl::create_topic(const std::string& body) {
     return invalid_error("partitions must be a number from 1 to 10000");
   }
   config.partition_count = partitions.get<std::int32_t>();
-  if (const auto settings = json.value("config", Json::object()); settings.is_object()) {
-    for (const auto& [name, value] : settings.items()) {
-      if (name == "retention.ms" && value.is_number_integer()) {
-        config.retention_ms = value.get<std::int64_t>();
-      } else if (name == "retention.bytes" && value.is_number_integer()) {
-        config.retention_bytes = value.get<std::int64_t>();
-      } else if (name == "cleanup.policy" && (value == "compact" || value == "delete")) {
-        config.is_compacted = value == "compact";
-      } else {
-        return invalid_error("config " + name +
-                             " is not known; there are retention.ms, retention.bytes and "
-                             "cleanup.policy (compact or delete)");
-      }
+  const auto settings = json.value("config", Json::object());
+  for (const auto& [name, value] : settings.items()) {
+    if (name == "retention.ms" && value.is_number_integer()) {
+      config.retention_ms = value.get<std::int64_t>();
+    } else if (name == "retention.bytes" && value.is_number_integer()) {
+      config.retention_bytes = value.get<std::int64_t>();
+    } else if (name == "cleanup.policy" && (value == "compact" || value == "delete")) {
+      config.is_compacted = value == "compact";
+    } else {
+      return invalid_error("config " + name +
+                           " is not known; there are retention.ms, retention.bytes and "
+                           "cleanup.policy (compact or delete)");
     }
   }
   MR_ASSIGN_OR_RETURN(const auto topic,
@@ -243,7 +248,7 @@ void Api::Impl::post_batches(const http::Request& request, const http::Responder
   auto commit = commit_of(request, partitions);
   if (!commit.is_ok()) return respond(http::error_response(commit.status()));
   const auto appended = log_.commit(std::move(commit).value());
-  if (!appended.is_ok()) return respond(append_error(appended.status()));
+  if (!appended.is_ok()) return respond(append_error_response(appended.status()));
   Json offsets = Json::array();
   for (std::size_t i = 0; i < partitions.size(); ++i) {
     offsets.push_back({{"partition", partitions[i]},
@@ -251,7 +256,7 @@ void Api::Impl::post_batches(const http::Request& request, const http::Responder
                        {"duplicate", appended->batches[i].is_duplicate}});
   }
   answers_.after(appended->sequence, [respond, offsets](const Status& status) {
-    if (!status.is_ok()) return respond(append_error(status));
+    if (!status.is_ok()) return respond(append_error_response(status));
     respond(json_response({{"offsets", offsets}}));
   });
 }
@@ -280,6 +285,9 @@ void Api::Impl::add_control() {
 
 Api::Api(ApiContext context) : impl_(std::make_unique<Impl>(std::move(context))) {}
 Api::~Api() = default;
+Status Api::load() {
+  return impl_->load();
+}
 void Api::set_ready(bool is_ready) {
   impl_->set_ready(is_ready);
 }

@@ -76,6 +76,8 @@ class Api {
   explicit Api(ApiContext context);
   ~Api();
 
+  // What it keeps in the log. Before handler() is used.
+  Status load();
   // Answers 503 until set_ready(true).
   void set_ready(bool is_ready);
   [[nodiscard]] http::Handler handler();

@@ -21,7 +21,9 @@ Result<ReplayRequest> replay_request(const http::Query& query) {
   request.stage = query.find("stage").value_or("");
   MR_ASSIGN_OR_RETURN(const auto partition, query.number_or("partition", -1, 0, kPartitionMax));
   if (partition >= 0) request.partition = static_cast<std::int32_t>(partition);
-  MR_ASSIGN_OR_RETURN(request.range, parse_replay_range(query.find("range").value_or("")));
+  const auto range = query.find("range");
+  if (range == "") return invalid_error("range is empty; leave it out, or say A..B");
+  MR_ASSIGN_OR_RETURN(request.range, parse_replay_range(range.value_or("")));
   return request;
 }
 

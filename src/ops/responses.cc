@@ -18,4 +18,9 @@ http::Response not_ready_response() {
   return http::error_response(cancelled_error("pipelines are being restored"));
 }
 
+http::Response append_error_response(const Status& status) {
+  if (status.code() != StatusCode::io) return http::error_response(status);
+  return http::error_response(disconnected_error(std::string(status.message())));
+}
+
 }  // namespace millrace::ops
