@@ -15,6 +15,7 @@ void add_api_versions(DispatchTable& table) {
           response.error_code = ErrorCode::invalid_request;
         } else {
           response.api_keys = table.advertised();
+          kafka_wire::add_features(table.enabled(), call.api_version, response);
         }
         respond(response);
       });

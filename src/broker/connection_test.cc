@@ -44,14 +44,37 @@ TEST_F(Connections, what_is_advertised_is_what_is_answered_with_the_minimums_old
   for (const auto& api : response.api_keys) {
     ranges[api.api_key] = {api.min_version, api.max_version};
   }
-  EXPECT_EQ(ranges.at(0), (std::pair{0, 11}));
+  EXPECT_EQ(ranges.at(0), (std::pair{0, 13}));
   EXPECT_EQ(ranges.at(1), (std::pair{4, 17}));
   EXPECT_EQ(ranges.at(2), (std::pair{1, 8}));
   EXPECT_EQ(ranges.at(3), (std::pair{0, 12}));
   EXPECT_EQ(ranges.at(10), (std::pair{0, 6}));
-  EXPECT_EQ(ranges.at(22), (std::pair{0, 4}));
+  EXPECT_EQ(ranges.at(22), (std::pair{0, 5}));
+  EXPECT_EQ(ranges.at(24), (std::pair{0, 3})) << "the rest is for brokers among themselves";
+  EXPECT_EQ(ranges.at(26), (std::pair{0, 5}));
+  EXPECT_EQ(ranges.at(28), (std::pair{0, 5}));
   EXPECT_FALSE(ranges.contains(17)) << "there is no authentication";
   EXPECT_FALSE(ranges.contains(68)) << "there are no groups of KIP-848";
+}
+
+// A producer speaks the second protocol of transactions only then (KIP-890).
+TEST_F(Connections, version_2_of_transactions_is_finalized) {
+  auto client = connect();
+  for (const std::int16_t version : {std::int16_t{3}, std::int16_t{4}}) {
+    const auto response = client.call<ApiVersionsResponse>(hello(), version);
+    EXPECT_GE(response.finalized_features_epoch, 0);
+    ASSERT_EQ(response.finalized_features.size(), 1u);
+    EXPECT_EQ(response.finalized_features[0].name, "transaction.version");
+    EXPECT_EQ(response.finalized_features[0].min_version_level, 2);
+    EXPECT_EQ(response.finalized_features[0].max_version_level, 2);
+    // Clients of version 3 refuse a supported feature that begins at 0 (KAFKA-17011).
+    ASSERT_EQ(response.supported_features.size(), version < 4 ? 0u : 1u);
+    if (version < 4) continue;
+    EXPECT_EQ(response.supported_features[0].name, "transaction.version");
+    EXPECT_EQ(response.supported_features[0].min_version, 0);
+    EXPECT_EQ(response.supported_features[0].max_version, 2);
+  }
+  EXPECT_TRUE(client.call<ApiVersionsResponse>(hello(), 2).finalized_features.empty());
 }
 
 TEST_F(Connections, a_strange_software_name_is_an_invalid_request) {

@@ -75,6 +75,7 @@ class DispatchTable {
                 std::shared_ptr<Exchange> exchange) const;
 
   [[nodiscard]] std::vector<kafka_wire::ApiVersionsResponse::Api> advertised() const;
+  [[nodiscard]] kafka_wire::ApiFeature enabled() const { return enabled_; }
   // By key.
   void for_each_counter(
       const std::function<void(const kafka_wire::ApiInfo&, const ApiCounters&)>& each) const;

@@ -19,9 +19,18 @@ constexpr std::int16_t kAcksNone = 0;
 constexpr std::int16_t kAcksLeader = 1;
 constexpr std::int16_t kAcksAll = -1;
 constexpr std::int16_t kFirstVersionThatJoins = 12;
+constexpr std::int16_t kFirstVersionWithIds = 13;
 
 bool are_valid_acks(std::int16_t acks) {
   return acks == kAcksNone || acks == kAcksLeader || acks == kAcksAll;
+}
+
+// From version 13 on a topic comes with its id alone (KIP-516); one that nobody has stays nameless.
+void find_names(const Services& services, std::int16_t version, ProduceRequest& request) {
+  if (version < kFirstVersionWithIds) return;
+  for (auto& topic : request.topic_data) {
+    topic.name = services.topic_ids->name_of(topic.topic_id).value_or("");
+  }
 }
 
 ProduceResponse answer_for(const ProduceRequest& request) {
@@ -50,6 +59,7 @@ void add_produce(DispatchTable& table, const Services& services) {
   table.add<ProduceRequest, ProduceResponse>([&services](
                                                  const Call& call, ProduceRequest& request,
                                                  const Responder<ProduceResponse>& respond) {
+    find_names(services, call.api_version, request);
     auto work =
         std::make_shared<ProduceCommit>(services, call.exchange, answer_for(request), respond);
     work->set_transactional_id(request.transactional_id.value_or(""),
@@ -66,7 +76,9 @@ void add_produce(DispatchTable& table, const Services& services) {
         const auto& partition = topic.partition_data[p];
         std::optional<log::ProducerIdentity> transaction;
         auto error = check.check(partition.index, partition.records, transaction);
-        if (error) {
+        if (topic.name.empty() && call.api_version >= kFirstVersionWithIds) {
+          work->fail({t, p}, ErrorCode::unknown_topic_id, "no topic has this id");
+        } else if (error) {
           work->fail({t, p}, error->code, std::move(error->message));
         } else {
           work->add({t, p}, {topic.name, partition.index, std::string(partition.records.view())},

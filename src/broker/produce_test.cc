@@ -142,6 +142,76 @@ TEST_F(Produce, a_repeat_gets_the_offset_of_the_original) {
   EXPECT_EQ(log_->offsets({"t", 0})->end.value, 6);
 }
 
+// KIP-516: from version 13 on.
+TEST_F(Produce, a_topic_is_addressed_by_its_id) {
+  create_topic("t");
+  auto client = connect();
+  kafka_wire::MetadataRequest about;
+  about.topics.emplace().push_back({{}, "t"});
+  const auto known = client.call<kafka_wire::MetadataResponse>(about, 12).topics.at(0).topic_id;
+  const auto batch = make_batch({.values = {"a"}});
+  auto request = produce_request({{"", 0, batch}, {"", 0, batch}});
+  request.topic_data[0].topic_id = kafka_wire::Uuid{};
+  request.topic_data[1].topic_id = known;
+  const auto response = client.call<ProduceResponse>(request, 13);
+  ASSERT_EQ(response.responses.size(), 2u);
+  EXPECT_EQ(response.responses[0].partition_responses.at(0).error_code,
+            ErrorCode::unknown_topic_id);
+  EXPECT_EQ(response.responses[1].topic_id, known);
+  EXPECT_EQ(response.responses[1].partition_responses.at(0).error_code, ErrorCode::none);
+  EXPECT_EQ(response.responses[1].partition_responses.at(0).base_offset, 0);
+  EXPECT_EQ(response.responses[1].partition_responses.at(0).log_start_offset, 0);
+  EXPECT_EQ(log_->offsets({"t", 0})->end.value, 1);
+}
+
+// KIP-890: from version 12 on a partition joins with its first batch.
+TEST_F(Produce, a_transaction_of_the_second_protocol_needs_no_request_but_its_batches_and_its_end) {
+  create_topic("t");
+  auto client = connect();
+  InitProducerIdRequest init;
+  init.transactional_id = "x";
+  init.transaction_timeout_ms = 60'000;
+  const auto producer = client.call<InitProducerIdResponse>(init, 5);
+  ASSERT_EQ(producer.error_code, ErrorCode::none);
+  const auto send = [&](std::int16_t epoch, std::int16_t version, const std::string& value) {
+    const auto batch = make_batch({.values = {value},
+                                   .producer_id = producer.producer_id,
+                                   .producer_epoch = epoch,
+                                   .is_transactional = true});
+    auto request = produce_request({{"t", 0, batch}});
+    request.transactional_id = "x";
+    return client.call<ProduceResponse>(request, version)
+        .responses.at(0)
+        .partition_responses.at(0)
+        .error_code;
+  };
+  const auto end = [&](std::int16_t epoch, bool is_commit) {
+    kafka_wire::EndTxnRequest request;
+    request.transactional_id = "x";
+    request.producer_id = producer.producer_id;
+    request.producer_epoch = epoch;
+    request.committed = is_commit;
+    return client.call<kafka_wire::EndTxnResponse>(request, 5);
+  };
+  EXPECT_EQ(send(0, 11, "of the first protocol"), ErrorCode::invalid_txn_state);
+  EXPECT_EQ(send(0, 12, "a"), ErrorCode::none);
+  EXPECT_EQ(log_->offsets({"t", 0})->last_stable.value, 0);
+  const auto committed = end(0, true);
+  EXPECT_EQ(committed.error_code, ErrorCode::none);
+  EXPECT_EQ(committed.producer_id, producer.producer_id);
+  EXPECT_EQ(committed.producer_epoch, 1);
+  EXPECT_EQ(log_->offsets({"t", 0})->last_stable.value, 2);
+  EXPECT_EQ(send(0, 12, "late"), ErrorCode::invalid_producer_epoch);
+  EXPECT_EQ(send(1, 12, "b"), ErrorCode::none);
+  EXPECT_EQ(end(1, false).producer_epoch, 2);
+  auto request = fetch_request({{"t"}});
+  request.isolation_level = 1;
+  const auto fetched = client.call<kafka_wire::FetchResponse>(request, 12);
+  const auto& partition = fetched.responses.at(0).partitions.at(0);
+  ASSERT_EQ(partition.aborted_transactions.value().size(), 1u);
+  EXPECT_EQ(partition.aborted_transactions->front().first_offset, 2);
+}
+
 TEST_F(Produce, zstd_needs_the_version_that_brought_it) {
   create_topic("t");
   codec::RecordBatchBuilder builder(codec::Compression::zstd);

@@ -21,7 +21,7 @@ constexpr auto kGates = std::to_array<Gate>({
     {ApiKey::sasl_handshake, 0, ApiFeature::sasl},
     {ApiKey::init_producer_id, 5, ApiFeature::transactions_v2},
     {ApiKey::init_producer_id, 6, ApiFeature::two_phase_commit},
-    {ApiKey::add_partitions_to_txn, 4, ApiFeature::transactions_v2},
+    {ApiKey::add_partitions_to_txn, 4, ApiFeature::several_brokers},
     {ApiKey::end_txn, 5, ApiFeature::transactions_v2},
     {ApiKey::txn_offset_commit, 5, ApiFeature::transactions_v2},
     {ApiKey::describe_acls, 0, ApiFeature::acls},

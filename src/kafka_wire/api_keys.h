@@ -67,6 +67,7 @@ enum class ApiFeature : std::uint8_t {
   sasl = 16,              // authentication, with SCRAM credentials (KIP-554)
   acls = 32,              // access control lists
   two_phase_commit = 64,  // a transaction survives its producer (KIP-939)
+  several_brokers = 128,  // what they ask each other about transactions
 };
 constexpr ApiFeature operator|(ApiFeature a, ApiFeature b) {
   return static_cast<ApiFeature>(static_cast<unsigned>(a) | static_cast<unsigned>(b));
@@ -76,7 +77,7 @@ constexpr bool has_all(ApiFeature enabled, ApiFeature needed) {
   const auto bits = static_cast<unsigned>(needed);
   return (static_cast<unsigned>(enabled) & bits) == bits;
 }
-inline constexpr ApiFeature kAllFeatures{127};
+inline constexpr ApiFeature kAllFeatures{255};
 
 inline constexpr std::int16_t kNeverFlexible = 32767;
 

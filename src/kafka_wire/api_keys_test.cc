@@ -43,6 +43,8 @@ TEST(ApiKeys, AdvertiseMoreWithFeatures) {
   EXPECT_EQ(with_v2.at(0).max, 13);
   EXPECT_EQ(with_v2.at(22).max, 5) << "InitProducerId 6 is two-phase commit";
   EXPECT_EQ(with_v2.at(26).max, 5);
+  EXPECT_EQ(with_v2.at(24).max, 3) << "AddPartitionsToTxn 4 is spoken between brokers";
+  EXPECT_EQ(ranges(ApiFeature::several_brokers).at(24).max, 5);
   EXPECT_FALSE(with_v2.contains(68));
   EXPECT_EQ(ranges(ApiFeature::consumer_groups).at(68), (VersionRange{0, 1}));
   EXPECT_TRUE(ranges(ApiFeature::sasl).contains(17));

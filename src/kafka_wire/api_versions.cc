@@ -26,6 +26,18 @@ bool ApiVersionsRequest::has_valid_software() const {
   return is_software_word(client_software_name) && is_software_word(client_software_version);
 }
 
+void add_features(ApiFeature enabled, std::int16_t version, ApiVersionsResponse& response) {
+  constexpr std::int16_t kFirstVersionWithZero = 4;
+  constexpr std::int16_t kSecondProtocol = 2;
+  if (!has_all(enabled, ApiFeature::transactions_v2)) return;
+  const std::string name = "transaction.version";
+  if (version >= kFirstVersionWithZero) {
+    response.supported_features.push_back({name, 0, kSecondProtocol});
+  }
+  response.finalized_features.push_back({name, kSecondProtocol, kSecondProtocol});
+  response.finalized_features_epoch = 0;
+}
+
 std::vector<ApiVersionsResponse::Api> advertised_apis(ApiFeature enabled) {
   std::vector<ApiVersionsResponse::Api> apis;
   for (const ApiInfo& api : all_apis()) {
