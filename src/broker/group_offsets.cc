@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "broker/group_coordinator_internal.h"
+#include "broker/offset_note.h"
 
 namespace millrace::broker {
 
@@ -100,7 +101,7 @@ OffsetCommitResponse GroupCoordinator::Impl::check_offsets(
     const std::int32_t partition_count = info.is_ok() ? info->config.partition_count : 0;
     for (auto& partition : topic.partitions) {
       ErrorCode error = ErrorCode::none;
-      const std::string metadata = std::move(partition.committed_metadata).value_or("");
+      std::string metadata = std::move(partition.committed_metadata).value_or("");
       if (partition.partition_index < 0 || partition.partition_index >= partition_count) {
         error = ErrorCode::unknown_topic_or_partition;
       } else if (metadata.size() > options_.offset_metadata_bytes_max) {
@@ -111,7 +112,8 @@ OffsetCommitResponse GroupCoordinator::Impl::check_offsets(
         offsets.push_back({request.group_id,
                            {topic.name, partition.partition_index},
                            Offset(partition.committed_offset),
-                           metadata});
+                           keep_offset_note(
+                               {std::move(metadata), partition.committed_leader_epoch})});
       }
       answered.partitions.push_back({partition.partition_index, error});
     }
@@ -216,7 +218,9 @@ OffsetFetchResponse::Group GroupCoordinator::Impl::fetch_group(
       const auto found = offsets.find({topic.name, partition.partition_index});
       if (found == offsets.end() || partition.error_code != ErrorCode::none) continue;
       partition.committed_offset = found->second.next_offset.value;
-      partition.metadata = found->second.metadata;
+      OffsetNote note = read_offset_note(found->second.metadata);
+      partition.metadata = std::move(note.metadata);
+      partition.committed_leader_epoch = note.leader_epoch;
     }
   }
   return out;

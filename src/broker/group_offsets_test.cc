@@ -27,6 +27,19 @@ TEST_F(GroupOffsetsTest, who_is_no_member_commits_to_a_group_without_members) {
   EXPECT_EQ(world_.commit("h", {"t", 0}, 5, 1, "m"), ErrorCode::illegal_generation);
 }
 
+TEST_F(GroupOffsetsTest, the_leader_epoch_of_an_offset_comes_back_and_metadata_with_it) {
+  for (const std::int32_t epoch : {0, 3, -1}) {
+    kafka_wire::OffsetCommitRequest request;
+    request.group_id = "g";
+    request.topics = {{"t", {{0, 5, epoch, "note"}}}};
+    EXPECT_EQ(world_.commit(request).get().topics.at(0).partitions.at(0).error_code,
+              ErrorCode::none);
+    EXPECT_EQ(world_.fetch("g", {"t", 0}).committed_leader_epoch, epoch);
+    EXPECT_EQ(world_.fetch("g", {"t", 0}).metadata, "note");
+  }
+  EXPECT_EQ(world_.fetch("g", {"t", 1}).committed_leader_epoch, -1);
+}
+
 TEST_F(GroupOffsetsTest, members_commit_in_their_generation_only) {
   const auto ids = world_.stable_group("g", 2);
   EXPECT_EQ(world_.commit("g", {"t", 0}, 5, 2, ids[1]), ErrorCode::none);

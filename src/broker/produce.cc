@@ -80,6 +80,9 @@ void add_produce(DispatchTable& table, const Services& services) {
           work->fail({t, p}, ErrorCode::unknown_topic_id, "no topic has this id");
         } else if (error) {
           work->fail({t, p}, error->code, std::move(error->message));
+          if (error->code == ErrorCode::invalid_record) {
+            work->name_records({t, p}, check.invalid_records(partition.records));
+          }
         } else {
           work->add({t, p}, {topic.name, partition.index, std::string(partition.records.view())},
                     transaction);

@@ -12,6 +12,7 @@ using kafka_wire::ErrorCode;
 namespace {
 
 constexpr std::int16_t kFirstVersionWithZstd = 7;  // KIP-110
+constexpr std::size_t kRecordErrorsMax = 10'000;   // of one batch
 
 TopicError error_of(const Status& status) {
   return {error_code_of(status, ErrorContext::produce), message_of(status)};
@@ -93,6 +94,21 @@ std::optional<TopicError> ProduceTopicCheck::check(
   }
   transaction = {header.producer_id, header.producer_epoch};
   return std::nullopt;
+}
+
+std::vector<kafka_wire::ProduceResponse::RecordError> ProduceTopicCheck::invalid_records(
+    const kafka_wire::Records& records) const {
+  std::vector<kafka_wire::ProduceResponse::RecordError> errors;
+  if (!config_ || !config_->is_compacted) return errors;
+  codec::BatchReader reader;
+  if (!reader.open(records.view(), codec::ForeignBatchLimits().plain_bytes_max).is_ok()) {
+    return errors;
+  }
+  for (std::int32_t index = 0; const auto* record = reader.next(); ++index) {
+    if (record->key || errors.size() == kRecordErrorsMax) continue;
+    errors.push_back({index, "a record of a compacted topic needs a key"});
+  }
+  return errors;
 }
 
 }  // namespace millrace::broker

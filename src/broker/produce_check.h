@@ -3,9 +3,11 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "broker/services.h"
 #include "broker/topic_admin.h"
+#include "kafka_wire/produce.h"
 #include "kafka_wire/wire_types.h"
 
 namespace millrace::broker {
@@ -22,6 +24,10 @@ class ProduceTopicCheck {
   [[nodiscard]] std::optional<TopicError> check(
       std::int32_t partition, const kafka_wire::Records& records,
       std::optional<log::ProducerIdentity>& transaction) const;
+  // Which records made check() say invalid_record, as far as it was single ones (KIP-467): clients
+  // tell those from the others of the batch. Empty: the batch as a whole.
+  [[nodiscard]] std::vector<kafka_wire::ProduceResponse::RecordError> invalid_records(
+      const kafka_wire::Records& records) const;
 
  private:
   const std::string& name_;

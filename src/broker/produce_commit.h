@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "broker/dispatch_table.h"
@@ -29,6 +30,9 @@ class ProduceCommit : public std::enable_shared_from_this<ProduceCommit> {
                 Responder<kafka_wire::ProduceResponse> respond);
 
   void fail(Place place, kafka_wire::ErrorCode code, std::string message);
+  void name_records(Place place, std::vector<kafka_wire::ProduceResponse::RecordError> records) {
+    at(place).record_errors = std::move(records);
+  }
   void fail_all(kafka_wire::ErrorCode code);
   // `transaction`: within whose transaction, if any.
   void add(Place place, log::AppendBatch batch,

@@ -113,6 +113,24 @@ TEST_F(Produce, a_compacted_topic_takes_records_with_keys_only) {
   EXPECT_EQ(produce("t", make_batch({.values = {"a"}, .key = "k"})).error_code, ErrorCode::none);
 }
 
+// KIP-467.
+TEST_F(Produce, the_records_that_spoil_a_batch_are_named) {
+  create_topic("t", {.is_compacted = true});
+  codec::RecordBatchBuilder builder;
+  for (const bool has_key : {true, false, true, false}) {
+    builder.append(WallTime(1), has_key ? std::optional<std::string_view>("k") : std::nullopt, "v", {});
+  }
+  std::string batch;
+  builder.finish(batch);
+  const auto refused = produce("t", batch, 8);
+  EXPECT_EQ(refused.error_code, ErrorCode::invalid_record);
+  ASSERT_EQ(refused.record_errors.size(), 2u);
+  EXPECT_EQ(refused.record_errors[0].batch_index, 1);
+  EXPECT_EQ(refused.record_errors[1].batch_index, 3);
+  create_topic("u");
+  EXPECT_TRUE(produce("u", batch + batch, 8).record_errors.empty()) << "no single record's fault";
+}
+
 TEST_F(Produce, internal_topics_are_not_written_by_clients) {
   create_topic("millrace.x", {.is_internal = true});
   EXPECT_EQ(produce("millrace.x", make_batch({.values = {"a"}})).error_code,

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "broker/offset_note.h"
 #include "broker/transaction_coordinator_internal.h"
 
 // What joins a transaction by request: partitions, groups and their offsets (KIP-98, KIP-447).
@@ -192,7 +193,10 @@ void TransactionCoordinator::commit_offsets(const TxnOffsetCommitRequest& reques
       if (error == ErrorCode::none && partition.committed_offset < 0) {
         error = ErrorCode::invalid_request;
       }
-      if (error == ErrorCode::none) offsets[at] = {Offset(partition.committed_offset), metadata};
+      if (error == ErrorCode::none) {
+        offsets[at] = {Offset(partition.committed_offset),
+                       keep_offset_note({metadata, partition.committed_leader_epoch})};
+      }
       out.partitions.push_back({partition.partition_index, error});
     }
   }
