@@ -109,11 +109,11 @@ OffsetCommitResponse GroupCoordinator::Impl::check_offsets(
       } else if (partition.committed_offset < 0) {
         error = ErrorCode::offset_out_of_range;
       } else {
-        offsets.push_back({request.group_id,
-                           {topic.name, partition.partition_index},
-                           Offset(partition.committed_offset),
-                           keep_offset_note(
-                               {std::move(metadata), partition.committed_leader_epoch})});
+        offsets.push_back(
+            {request.group_id,
+             {topic.name, partition.partition_index},
+             Offset(partition.committed_offset),
+             keep_offset_note({std::move(metadata), partition.committed_leader_epoch})});
       }
       answered.partitions.push_back({partition.partition_index, error});
     }

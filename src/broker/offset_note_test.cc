@@ -6,7 +6,11 @@ namespace millrace::broker {
 namespace {
 
 TEST(OffsetNote, comes_back_as_it_was) {
-  const std::string all[] = {"", "note", "\xff", "\xff\xff\xff\xff\xff", "\xff\x01\x02\x03\x04 and",
+  const std::string all[] = {"",
+                             "note",
+                             "\xff",
+                             "\xff\xff\xff\xff\xff",
+                             "\xff\x01\x02\x03\x04 and",
                              std::string(4096, 'x')};
   for (const auto& metadata : all) {
     for (const std::int32_t epoch : {-1, 0, 7, INT32_MAX}) {

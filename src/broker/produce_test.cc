@@ -118,7 +118,8 @@ TEST_F(Produce, the_records_that_spoil_a_batch_are_named) {
   create_topic("t", {.is_compacted = true});
   codec::RecordBatchBuilder builder;
   for (const bool has_key : {true, false, true, false}) {
-    builder.append(WallTime(1), has_key ? std::optional<std::string_view>("k") : std::nullopt, "v", {});
+    builder.append(WallTime(1), has_key ? std::optional<std::string_view>("k") : std::nullopt, "v",
+                   {});
   }
   std::string batch;
   builder.finish(batch);

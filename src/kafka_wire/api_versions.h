@@ -92,9 +92,10 @@ struct ApiVersionsResponse {
 // api_keys of a broker with these features.
 std::vector<ApiVersionsResponse::Api> advertised_apis(ApiFeature enabled);
 
-// Fills in what clients ask Kafka's features (KIP-584) for: a producer speaks the second protocol of
-// transactions only if transaction.version is finalized at 2 (KIP-890). For an answer in `version`,
-// which must not name a supported feature that begins at 0 before version 4 (KAFKA-17011).
+// Fills in what clients ask Kafka's features (KIP-584) for: a producer speaks the second protocol
+// of transactions only if transaction.version is finalized at 2 (KIP-890). For an answer in
+// `version`, which must not name a supported feature that begins at 0 before version 4
+// (KAFKA-17011).
 void add_features(ApiFeature enabled, std::int16_t version, ApiVersionsResponse& response);
 
 }  // namespace millrace::kafka_wire
