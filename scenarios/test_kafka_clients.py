@@ -4,6 +4,7 @@ import shutil
 import socket
 import subprocess
 import time
+import urllib.request
 
 import pytest
 from compare import TICKS
@@ -345,6 +346,31 @@ def test_transactions_are_all_or_nothing_with_their_offsets(run):
     client = admin(run)
     offsets = client.list_consumer_group_offsets([confluent.ConsumerGroupTopicPartitions("g")])["g"]
     assert [place.offset for place in offsets.result(SECONDS).topic_partitions] == [5]
+
+
+def test_readers_over_http_get_past_what_a_transaction_left_behind(run):
+    make_topic(run, "t")
+    producer = confluent.Producer({"bootstrap.servers": address(run), "transactional.id": "tx"})
+    producer.init_transactions(SECONDS)
+    for values, commits in (([b"kept"], True), ([b"dropped"] * 3, False)):
+        producer.begin_transaction()
+        for value in values:
+            producer.produce("t", value)
+        producer.flush(SECONDS)
+        (producer.commit_transaction if commits else producer.abort_transaction)(SECONDS)
+
+    def batches(offset):
+        url = f"http://127.0.0.1:{run.http_port}/api/v1/topics/t/batches?partition=0"
+        with urllib.request.urlopen(f"{url}&offset={offset}", timeout=SECONDS) as answer:
+            return answer.headers["millrace-next-offset"], answer.read()
+
+    # 0 is kept, 1 its marker, 2 to 4 are dropped, 5 is their marker.
+    assert run.high_watermarks("t") == {0: 6}
+    after, body = batches(0)
+    assert after == "6" and b"kept" in body and b"dropped" not in body
+    assert batches(2) == ("6", b"")
+    assert batches(6) == (None, b"")
+    assert [record["value"] for record in run.consume("t")] == ["kept"]
 
 
 def test_a_second_incarnation_fences_the_first_and_aborts_what_it_left(run):

@@ -13,10 +13,11 @@ STOP_SECONDS = 60
 class BrokerUnderTest:
     """`millrace up` without pipelines, as long as the `with` block lasts.
 
+    kafka: further settings of the section `kafka`.
     folder: is emptied first; holds the configuration, the data and the process's stderr.
     """
 
-    def __init__(self, binary, folder, auto_create_topics=True, default_partitions=4):
+    def __init__(self, binary, folder, auto_create_topics=True, default_partitions=4, **kafka):
         self.binary = Path(binary).resolve()
         self.folder = Path(folder)
         self.settings = {
@@ -26,6 +27,7 @@ class BrokerUnderTest:
             "kafka": {
                 "auto_create_topics": auto_create_topics,
                 "default_partitions": default_partitions,
+                **kafka,
             },
         }
         self.process = None

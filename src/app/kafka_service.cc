@@ -8,7 +8,8 @@ Result<std::unique_ptr<KafkaService>> KafkaService::open(const KafkaOptions& opt
   broker::BrokerOptions broker;
   broker.server.port = options.port;
   broker.cluster_id = options.cluster_id;
-  broker.member_id_seed = options.member_id_seed;
+  broker.groups.member_id_seed = options.member_id_seed;
+  broker.groups.limits.initial_rebalance_delay_ms = options.group_initial_rebalance_delay_ms;
   broker.log_folder = options.log_folder;
   broker.topics.auto_create = options.auto_create_topics;
   broker.topics.partition_count = options.default_partitions;

@@ -19,6 +19,7 @@ struct KafkaOptions {
   std::string log_folder;
   bool auto_create_topics = true;
   std::int32_t default_partitions = 1;
+  std::int32_t group_initial_rebalance_delay_ms = 0;
   std::int64_t retention_ms = -1;  // of topics that clients make
 };
 

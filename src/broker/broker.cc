@@ -15,7 +15,7 @@ class Broker::Impl {
       : durable_(log),
         topic_ids_(log, options.cluster_id),
         coordinators_({.log = log, .durable = durable_, .clock = clock, .logger = logger},
-                      options.member_id_seed),
+                      options.groups),
         table_(kBrokerFeatures),
         server_(std::move(server)) {
     services_.log = &log;

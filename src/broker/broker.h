@@ -8,6 +8,7 @@
 #include "base/log_line.h"
 #include "base/status.h"
 #include "base/time.h"
+#include "broker/group_coordinator.h"
 #include "broker/server.h"
 #include "broker/services.h"
 #include "log/log.h"
@@ -21,8 +22,8 @@ struct BrokerOptions {
   std::uint16_t advertised_port = 0;
   std::string cluster_id = "millrace";
   TopicDefaults topics;
-  std::uint64_t member_id_seed = 0;  // random, another one at every start
-  std::string log_folder = "log";    // as DescribeLogDirs names it
+  GroupCoordinatorOptions groups;  // member_id_seed: random, another one at every start
+  std::string log_folder = "log";  // as DescribeLogDirs names it
   // Empty, or a sentence about who needs the topic: it is then neither deleted nor given more
   // partitions. Called on threads of the broker's; may be null.
   std::function<std::string(const std::string& topic)> in_use;

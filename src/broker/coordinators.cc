@@ -18,12 +18,10 @@ class Coordinators::Staged final : public StagedOffsets {
   const Coordinators& owner_;
 };
 
-Coordinators::Coordinators(const Ports& ports, std::uint64_t member_id_seed)
+Coordinators::Coordinators(const Ports& ports, GroupCoordinatorOptions groups)
     : clock_(ports.clock), logger_(ports.logger), staged_(std::make_unique<Staged>(*this)) {
-  GroupCoordinatorOptions options;
-  options.member_id_seed = member_id_seed;
   groups_ = std::make_unique<GroupCoordinator>(
-      std::move(options),
+      std::move(groups),
       GroupCoordinator::Ports{.log = ports.log,
                               .durable = ports.durable,
                               .clock = ports.clock,

@@ -26,7 +26,7 @@ class Coordinators {
     const Clock& clock;
     Logger logger;
   };
-  Coordinators(const Ports& ports, std::uint64_t member_id_seed);
+  Coordinators(const Ports& ports, GroupCoordinatorOptions groups);
   ~Coordinators();
   Coordinators(const Coordinators&) = delete;
   Coordinators& operator=(const Coordinators&) = delete;

@@ -1,6 +1,7 @@
 #include "kafka_wire/api_versions.h"
 
 #include <algorithm>
+#include <array>
 
 #include "kafka_wire/message_codec_internal.h"
 
@@ -27,15 +28,24 @@ bool ApiVersionsRequest::has_valid_software() const {
 }
 
 void add_features(ApiFeature enabled, std::int16_t version, ApiVersionsResponse& response) {
+  struct Level {
+    ApiFeature needed;
+    const char* name;
+    std::int16_t level;
+  };
+  constexpr auto kLevels = std::to_array<Level>({
+      {ApiFeature::consumer_groups, "group.version", 1},
+      {ApiFeature::transactions_v2, "transaction.version", 2},
+  });
   constexpr std::int16_t kFirstVersionWithZero = 4;
-  constexpr std::int16_t kSecondProtocol = 2;
-  if (!has_all(enabled, ApiFeature::transactions_v2)) return;
-  const std::string name = "transaction.version";
-  if (version >= kFirstVersionWithZero) {
-    response.supported_features.push_back({name, 0, kSecondProtocol});
+  for (const Level& one : kLevels) {
+    if (!has_all(enabled, one.needed)) continue;
+    if (version >= kFirstVersionWithZero) {
+      response.supported_features.push_back({one.name, 0, one.level});
+    }
+    response.finalized_features.push_back({one.name, one.level, one.level});
+    response.finalized_features_epoch = 0;
   }
-  response.finalized_features.push_back({name, kSecondProtocol, kSecondProtocol});
-  response.finalized_features_epoch = 0;
 }
 
 std::vector<ApiVersionsResponse::Api> advertised_apis(ApiFeature enabled) {

@@ -136,6 +136,8 @@ constexpr auto kBindings = std::to_array<Binding>({
     integer_binding<&Config::retention_days>("kafka.retention_days"),
     {"kafka.auto_create_topics", set_auto_create_topics, show_auto_create_topics},
     integer_binding<&Config::default_partitions>("kafka.default_partitions"),
+    integer_binding<&Config::group_initial_rebalance_delay_ms>(
+        "kafka.group_initial_rebalance_delay_ms"),
     integer_binding<&Config::buffer_size_mb>("firehose.buffer_size_mb"),
     integer_binding<&Config::buffer_time_seconds>("firehose.buffer_time_seconds"),
     {"firehose.compression", set_word<&Config::compression>, show_compression},

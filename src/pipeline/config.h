@@ -50,6 +50,8 @@ struct Config {
   std::int32_t retention_days = 7;
   bool auto_create_topics = true;       // when a Kafka client asks for one that is not there
   std::int32_t default_partitions = 1;  // of topics made by Kafka clients who do not say
+  // How long the first member of a consumer group waits for further ones.
+  std::int32_t group_initial_rebalance_delay_ms = 0;
   std::vector<ConfiguredTopic> topics;  // in the order of the files
 
   Delivery delivery = Delivery::local;

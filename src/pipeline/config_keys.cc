@@ -76,6 +76,7 @@ constexpr ConfigKey kKeys[] = {
     {"kafka.retention_days", Kind::integer, 1, 36'500},
     {"kafka.auto_create_topics", Kind::boolean},
     {"kafka.default_partitions", Kind::integer, 1, 10'000},
+    {"kafka.group_initial_rebalance_delay_ms", Kind::integer, 0, 60'000},
     idle("kafka.instance_type", Kind::text, kNoBrokers),
     idle("kafka.use_spot", Kind::boolean, kNoBrokers),
     idle("kafka.spot_max_price", Kind::amount, kNoBrokers),

@@ -72,13 +72,16 @@ TEST(Config, no_files_give_the_defaults) {
   EXPECT_TRUE(config.pipelines.empty());
   EXPECT_TRUE(config.auto_create_topics);
   EXPECT_EQ(config.default_partitions, 1);
+  EXPECT_EQ(config.group_initial_rebalance_delay_ms, 0);
 }
 
 TEST(Config, says_how_kafka_clients_make_topics) {
   const Config config =
-      load({{"c.json", R"({"kafka": {"auto_create_topics": false, "default_partitions": 4}})"}});
+      load({{"c.json", R"({"kafka": {"auto_create_topics": false, "default_partitions": 4,
+                           "group_initial_rebalance_delay_ms": 3000}})"}});
   EXPECT_FALSE(config.auto_create_topics);
   EXPECT_EQ(config.default_partitions, 4);
+  EXPECT_EQ(config.group_initial_rebalance_delay_ms, 3000);
 }
 
 // Every key that users of the earlier system know.

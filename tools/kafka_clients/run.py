@@ -65,6 +65,23 @@ def streams(version):
     return command
 
 
+def flink(version):
+    def command(folder, address):
+        shutil.rmtree(folder / "flink", ignore_errors=True)
+        # Its tasks load the program's classes again, so they must lie somewhere.
+        class_path = f"{jars(folder, version, 'flink')}/*"
+        source, classes = HERE / "flink" / "FlinkCheck.java", folder / "flink-classes"
+        call(["javac", "-cp", class_path, "-d", classes, source], folder)
+        opened = ["java.base/java.util", "java.base/java.lang", "java.base/java.time"]
+        return [
+            "java", *[f"--add-opens={package}=ALL-UNNAMED" for package in opened],
+            "-Dorg.slf4j.simpleLogger.defaultLogLevel=error", "-cp", f"{class_path}:{classes}",
+            "FlinkCheck", address, folder / "flink",
+        ]  # fmt: skip
+
+    return command
+
+
 def go(name):
     def command(folder, address):
         (folder / "go").mkdir(exist_ok=True)
@@ -90,6 +107,7 @@ CLIENTS = {
     "java3": ("Java 3.9.1", ("java", "mvn"), java("ClientCheck.java", "3.9.1")),
     "tools": ("Kafka's command-line tools 4.3.1", ("java", "mvn"), None),
     "streams": ("Kafka Streams 4.3.1, exactly_once_v2", ("java", "mvn"), streams("4.3.1")),
+    "flink": ("Flink 2.2.1, exactly-once sink", ("java", "mvn"), flink("2.2.1")),
     "franz_go": ("franz-go 1.22.2 (Go)", ("go",), go("franz_go")),
     "sarama": ("sarama 1.61.1 (Go)", ("go",), go("sarama")),
     "kafkajs": ("kafkajs 2.2.4 (Node)", ("node", "npm"), javascript),
