@@ -36,7 +36,7 @@ KAFKA_TOOLS = {
     "kafka-consumer-groups.sh": "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
 }
 # 0113 and 0118 count on two members that come at once being in the first generation.
-INITIAL_DELAY_MS = 500
+INITIAL_DELAY_MS = 100
 # Tests that are run in parts, and the function that calls these.
 CALLERS_OF_PARTS = {
     "0081_admin": "do_test_apis",
@@ -265,7 +265,8 @@ def run_version(options, version, folder):
                         reason = left_out[f"{to_run[0]}{label}"]
                         tell(f"{to_run[0]}{label}", "skipped", 0, f": {reason}")
                         continue
-                    log = logs / f"{number}{'-' * bool(part) + part.removeprefix('do_test_')}-{scenario}.log"
+                    short = "-" * bool(part) + part.removeprefix("do_test_")
+                    log = logs / f"{number}{short}-{scenario}.log"
                     begin = time.monotonic()
                     done = run_number(
                         tests, number, part, scenario, broker, log, options.quick, tools
