@@ -13,7 +13,7 @@ venv=$root/build/http_api_conformance/venv
 scratch=$(mktemp -d)
 pid=
 finish() {
-  [ -z "$pid" ] || { kill "$pid" 2>/dev/null && wait "$pid" || true; }
+  if [ -n "$pid" ] && kill "$pid" 2>/dev/null; then wait "$pid" || true; fi
   rm -rf "$scratch"
 }
 trap finish EXIT
@@ -24,7 +24,7 @@ if [ ! -x "$venv/bin/schemathesis" ]; then
   "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "schemathesis==$version"
 fi
 
-cd "$root"
+cd "$root"  # paths in the pipeline files
 "$binary" up --data "$scratch/data" --pipeline pipelines/ticks.yaml --http-port 0 --kafka-port 0 \
   --output json >"$scratch/ready" 2>"$scratch/stderr" &
 pid=$!
@@ -41,6 +41,7 @@ url=$(python3 -c 'import json,sys; print("http://127.0.0.1:%d" % json.load(sys.s
   --file data/amzn_trades_2012-06-21.jsonl.gz >/dev/null
 # Left out: positive_data_acceptance, as whether a valid request is right depends on what is there (an
 # offset, a name); the body of send_batches, which is no text (ops/batches_body_fuzz.cc has it).
+cd "$scratch"  # it keeps notes where it runs
 "$venv/bin/schemathesis" run "$url/api/v1/openapi.json" --max-examples "$examples" --seed 1 \
   --exclude-checks positive_data_acceptance --exclude-operation-id send_batches \
   --request-timeout 90 --workers 4 --no-color --warnings off
