@@ -210,6 +210,44 @@ TEST_F(RecoveryTest, a_torn_tail_is_cut_and_reported) {
   EXPECT_EQ(log_->recovery().torn_tail_bytes, 0u);
 }
 
+TEST_F(RecoveryTest, what_a_torn_write_left_is_not_reported_again_behind_a_shorter_one) {
+  open_new();
+  ASSERT_TRUE(append("a").is_ok());
+  ASSERT_TRUE(append(std::string(4'000, 'v')).is_ok());
+  const auto groups = groups_in(first_wal_);
+  files_.kill();
+  log_.reset();
+  files_.restart();
+  flip(first_wal_, groups.back() + 200);
+  open();
+  EXPECT_THAT(values(), ElementsAre("a"));
+  EXPECT_GT(log_->recovery().torn_tail_bytes, 4'000u);
+  ASSERT_TRUE(append("b").is_ok());
+  kill_and_open();
+  EXPECT_THAT(values(), ElementsAre("a", "b"));
+  EXPECT_EQ(log_->recovery().torn_tail_bytes, 0u);
+}
+
+// Without a sync per commit several groups may be on their way to the disk, in any order. A group
+// of the same length in the place of the lost one would make those behind it follow again.
+TEST_F(RecoveryTest, groups_behind_one_that_a_power_loss_took_do_not_come_back) {
+  options_.sync_each_commit = false;
+  open_new();
+  for (const char* value : {"a", "b", "c", "d"}) ASSERT_TRUE(append(value).is_ok());
+  const auto groups = groups_in(first_wal_);
+  ASSERT_EQ(groups.size(), 5u);  // the topic's creation is the first
+  files_.kill();
+  log_.reset();
+  files_.restart();
+  flip(first_wal_, groups[2] + 100);
+  open();
+  EXPECT_THAT(values(), ElementsAre("a"));
+  ASSERT_FALSE(log_->recovery().notes.empty());
+  ASSERT_TRUE(append("e").is_ok());
+  kill_and_open();
+  EXPECT_THAT(values(), ElementsAre("a", "e"));
+}
+
 TEST_F(RecoveryTest, damage_before_a_valid_group_is_corrupt_and_changes_nothing) {
   open_new();
   for (const char* value : {"a", "b", "c"}) ASSERT_TRUE(append(value).is_ok());
@@ -334,6 +372,76 @@ TEST_F(RecoveryTest, a_full_disk_refuses_commits_before_they_are_placed_until_th
   while (!append("more").is_ok()) ASSERT_TRUE(log_->run_maintenance().is_ok());
   acknowledged.emplace_back("more");
   EXPECT_EQ(values(), acknowledged);
+}
+
+// A maintenance run that works has the next file tried again: whoever commits meanwhile may wait
+// for that attempt, and must hear what hinders it, as before.
+TEST_F(RecoveryTest, a_full_disk_says_so_whether_the_drain_works_or_not) {
+  open_new();
+  std::atomic<int> attempts{0};
+  files_.set_hook([&](std::string_view operation, const std::string& path) {
+    const bool is_next = operation == "create" || operation == "rename";
+    if (!is_next || path.find("/wal/") == std::string::npos) return ok_status();
+    ++attempts;
+    return io_error("No space left on device");
+  });
+  std::vector<std::string> acknowledged;
+  Status refused;
+  while (refused.is_ok()) {
+    const std::string value = std::to_string(acknowledged.size()) + std::string(2'000, 'v');
+    refused = append(value);
+    if (refused.is_ok()) acknowledged.push_back(value);
+  }
+  for (int round = 0; round < 5; ++round) {
+    EXPECT_EQ(refused.code(), StatusCode::overloaded);
+    EXPECT_THAT(std::string(refused.message()), HasSubstr("No space left"));
+    const int before = attempts;
+    ASSERT_TRUE(log_->run_maintenance().is_ok());
+    refused = log_->commit(commit_of(append_to(kP, make_batch({std::string(2'000, 'v').c_str()}))))
+                  .status();
+    while (attempts == before) std::this_thread::yield();
+  }
+  EXPECT_EQ(failures_, 0);
+  EXPECT_EQ(values(), acknowledged);
+  files_.set_hook(nullptr);
+  ASSERT_TRUE(log_->run_maintenance().is_ok());
+  ASSERT_TRUE(append("more").is_ok());
+  acknowledged.emplace_back("more");
+  kill_and_open();
+  EXPECT_EQ(values(), acknowledged);
+}
+
+// The drain syncs a segment every few MiB while it fills it. A failed sync may have dropped what
+// it was for, and the next one would say nothing of it (R17).
+TEST_F(RecoveryTest, a_sync_that_fails_in_the_middle_of_a_drain_ends_the_log_and_loses_nothing) {
+  options_.wal_file_bytes = 16 << 20;
+  open_new();
+  std::vector<std::string> all;
+  for (int i = 0; i < 14; ++i) {
+    all.push_back(std::to_string(i) + std::string(900'000, 'v'));
+    ASSERT_TRUE(append(all.back()).is_ok());
+  }
+  std::atomic<int> segment_syncs{0};
+  files_.set_hook([&](std::string_view operation, const std::string& path) {
+    if (operation != "sync" || !path.ends_with(".log")) return ok_status();
+    return ++segment_syncs == 2 ? io_error("input/output error") : ok_status();
+  });
+  EXPECT_EQ(log_->run_maintenance().code(), StatusCode::io);
+  EXPECT_EQ(segment_syncs, 2);
+  EXPECT_EQ(failures_, 1);
+  // Nothing is tried again, and nothing more is accepted.
+  EXPECT_EQ(log_->run_maintenance().code(), StatusCode::io);
+  EXPECT_EQ(segment_syncs, 2);
+  EXPECT_EQ(append("late").code(), StatusCode::io);
+  files_.set_hook(nullptr);
+  files_.crash();
+  log_.reset();
+  files_.restart();
+  open();
+  EXPECT_EQ(values(), all);
+  ASSERT_TRUE(log_->run_maintenance().is_ok());
+  kill_and_open();
+  EXPECT_EQ(values(), all);
 }
 
 TEST_F(RecoveryTest, without_a_sync_per_commit_a_power_loss_takes_only_the_newest) {

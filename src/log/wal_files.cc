@@ -26,7 +26,10 @@ Result<std::shared_ptr<WalFile>> WalFiles::prepare(std::uint64_t sequence) {
   const bool is_recycled = file != nullptr;
   const std::string path = path_of(sequence);
   if (is_recycled) {
-    MR_RETURN_IF_ERROR(files_.rename(file->path, path));
+    if (Status status = files_.rename(file->path, path); !status.is_ok()) {
+      static_cast<void>(files_.remove(file->path));
+      return status;
+    }
   } else {
     file = std::make_shared<WalFile>();
     MR_ASSIGN_OR_RETURN(file->file, files_.create(path));
