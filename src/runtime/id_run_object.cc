@@ -2,15 +2,19 @@
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <cinttypes>
 #include <cstdio>
 
 #include "base/check.h"
+#include "base/thread.h"
 
 namespace millrace::runtime {
 namespace {
 
 constexpr std::size_t kBlocksPerRead = 64;
+constexpr int kReadAttempts = 8;
+constexpr std::chrono::milliseconds kFirstPause{10};  // twice as long after each attempt
 
 constexpr const char* kRuns = "runs";
 constexpr const char* kFingerprints = "fingerprints";
@@ -46,16 +50,30 @@ class RunCursor {
       auto status = task::check_block(block);
       if (!status.is_ok()) return std::move(status).with_context(run_.key);
       const auto in_block = task::ids_in_block(run_.name, next_block_ + i);
-      for (std::size_t at = 0; at < in_block; ++at) ids_.push_back(task::id_at(block, at));
+      MR_RETURN_IF_ERROR(take_block(block, in_block));
     }
     next_block_ += count;
     return ok_status();
   }
 
  private:
+  // A whole block may still be one of another place.
+  Status take_block(std::string_view block, std::size_t id_count) {
+    for (std::size_t at = 0; at < id_count; ++at) {
+      const auto id = task::id_at(block, at);
+      if (last_ && !task::is_before(*last_, id)) {
+        return corrupt_error(run_.key + ": its ids do not ascend");
+      }
+      ids_.push_back(id);
+      last_ = id;
+    }
+    return ok_status();
+  }
+
   std::unique_ptr<objects::ObjectReader> reader_;
   RunToMerge run_;
   std::uint64_t next_block_ = 0;
+  std::optional<Hash128> last_;
   std::string bytes_;
   std::vector<Hash128> ids_;
   std::size_t at_ = 0;
@@ -115,10 +133,26 @@ void OpenObjects::close(const std::string& key) {
   std::erase_if(open_, [&](const Open& open) { return open.key == key; });
 }
 
+bool may_pass(const Status& status) {
+  return status.code() == StatusCode::io || status.code() == StatusCode::overloaded ||
+         status.code() == StatusCode::disconnected;
+}
+
+// An answer decides whether an event is a duplicate, so there is no going on without one.
 Result<bool> StoredRun::contains(const Hash128& id) {
   auto found = find(id);
+  auto pause = kFirstPause;
+  for (int attempt = 1; attempt < kReadAttempts && !found.is_ok(); ++attempt) {
+    if (!may_pass(found.status())) break;
+    open_->close(key_);
+    pause_for(pause);
+    pause *= 2;
+    found = find(id);
+  }
   if (found.is_ok()) return found;
-  return std::move(found).take_status().with_context(key_);
+  const bool is_away = may_pass(found.status());
+  return std::move(found).take_status().with_context(
+      key_ + (is_away ? ": not readable in " + std::to_string(kReadAttempts) + " attempts" : ""));
 }
 
 Result<bool> StoredRun::find(const Hash128& id) {
@@ -173,7 +207,12 @@ Result<std::pair<task::IdRunName, std::string>> merge_id_runs(objects::ObjectSto
     MR_RETURN_IF_ERROR(smallest->fill());
     if (smallest->ids().empty()) cursors.erase(smallest);
   }
-  return encoder.finish();
+  auto merged = encoder.finish();
+  if (merged.first.id_count != id_count) {
+    return corrupt_error("runs of ids of one bucket have ids in common, from " +
+                         inputs.front().key + " on");
+  }
+  return merged;
 }
 
 }  // namespace millrace::runtime

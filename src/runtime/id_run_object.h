@@ -28,6 +28,9 @@ using IdKeys = std::map<Hash128, std::string>;
 // Those among the objects that a snapshot names.
 IdKeys find_id_keys(const std::string& prefix, std::span<const std::string> names);
 
+// Whether an object that could not be read may still be whole, and only the way to it is not.
+bool may_pass(const Status& status);
+
 // How many objects a task has open at once; the one used longest ago is closed for another.
 class OpenObjects {
  public:
@@ -48,7 +51,7 @@ class OpenObjects {
 };
 
 // A stored run. Opened, and its index read, when it is first asked. `open` is shared by the readers
-// of one task and its thread.
+// of one task and its thread, which waits while the store does not answer, 1.3 s at most.
 class StoredRun final : public task::IdRunReader {
  public:
   StoredRun(std::shared_ptr<OpenObjects> open, std::string key, const task::IdRunName& name)

@@ -70,6 +70,13 @@ Status attach_ids(objects::ObjectStore& store, const IdKeys& keys,
     }
     MR_CHECK(dedup.attach_run(run.name.content, std::make_shared<StoredRun>(open, key, run.name)));
   }
+  for (const auto& run : dedup.runs()) {
+    if (!run.is_attached) return corrupt_error("it names one of its runs of ids twice");
+  }
+  for (const auto& part : dedup.dump_parts()) {
+    if (keys.contains(part.content)) continue;
+    return corrupt_error("it does not name one of the parts of its fingerprints");
+  }
   return load_fingerprints(store, keys, dedup);
 }
 

@@ -33,6 +33,10 @@ class ToyStore final : public objects::ObjectStore {
   }
   Result<std::string> get(const std::string& key) override {
     const std::lock_guard lock(mutex_);
+    if (failing_reads > 0) {
+      --failing_reads;
+      return io_error("input/output error");
+    }
     const auto known = objects.find(key);
     if (known == objects.end()) return not_found_error(key);
     return known->second;
@@ -68,6 +72,7 @@ class ToyStore final : public objects::ObjectStore {
   std::map<std::string, std::string> objects;
   std::map<std::string, int> put_counts;
   std::atomic<bool> is_failing{false};
+  std::atomic<int> failing_reads{0};
 
  private:
   static Status none() { return unsupported_error("no uploads here"); }
@@ -270,6 +275,55 @@ TEST(IdStore, while_the_store_is_away_runs_wait_in_memory_and_then_the_task_does
   task.expect_known(0, 1'600, 0);
 }
 
+TEST(IdStore, a_read_that_fails_is_tried_again_and_given_up_after_a_while) {
+  ToyStore store;
+  Task task(store);
+  task.insert(0, 100, 0);
+  task.dedup.seal();
+  task.settle();
+  store.failing_reads = 3;
+  task.expect_known(0, 100, 0);
+  EXPECT_EQ(store.failing_reads, 0);
+  Task again(store);
+  store.failing_reads = 0;
+  ASSERT_TRUE(again.restore(task.snapshot()).is_ok());
+  store.failing_reads = 1'000;
+  const auto status = again.dedup.insert(again.dedup.hash_of("7"), EventTime(0)).status();
+  EXPECT_EQ(status.code(), StatusCode::io);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("/runs/"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("8 attempts"));
+  EXPECT_EQ(store.failing_reads, 1'000 - 8);
+  // Nothing has changed by it.
+  store.failing_reads = 0;
+  again.expect_known(0, 100, 0);
+  again.insert(100, 110, 0);
+}
+
+// Nothing but a mistake of ours or somebody's hand makes such a snapshot; it is refused all the same.
+TEST(IdStore, a_snapshot_whose_objects_are_not_those_of_its_state_refuses_the_restore) {
+  ToyStore store;
+  Task task(store, 1'000);
+  task.dedup.set_open_ids_max(400);
+  task.insert(0, 4'000, 0);
+  ASSERT_TRUE(task.ids.flush(task.dedup).is_ok());
+  const auto snapshot = task.snapshot();
+  const auto names = task.ids.named_keys(task.dedup);
+  const auto existing = store.list(kPrefix);
+  for (const auto& missing : names) {
+    auto others = names;
+    std::erase(others, missing);
+    Task other(store);
+    Decoder from(snapshot);
+    ASSERT_TRUE(other.dedup.restore(from).is_ok());
+    EXPECT_EQ(other.ids.attach(other.dedup, *existing, others).code(), StatusCode::corrupt) << missing;
+  }
+  Task other(store);
+  Decoder from(snapshot);
+  ASSERT_TRUE(other.dedup.restore(from).is_ok());
+  ASSERT_TRUE(other.ids.attach(other.dedup, *existing, names).is_ok());
+  EXPECT_EQ(other.ids.named_keys(other.dedup), names);
+}
+
 TEST(IdStore, expired_buckets_leave_garbage_that_is_collected) {
   ToyStore store;
   Task task(store);
@@ -282,6 +336,26 @@ TEST(IdStore, expired_buckets_leave_garbage_that_is_collected) {
   task.objects.collect(task.ids.keys_in_use(task.dedup));
   task.settle();
   EXPECT_EQ(store.list(kPrefix)->size(), 0u);
+}
+
+// Every block is whole, and yet they are not those of this run.
+TEST(IdRunObject, merging_notices_blocks_of_another_place) {
+  ToyStore store;
+  std::vector<Hash128> ids;
+  for (std::uint64_t i = 0; i < 600; ++i) ids.push_back({i, i});
+  const task::SealedRun run(3, ids);
+  const std::vector<RunToMerge> one{{kPrefix + "runs/one", run.name()}};
+  auto bytes = std::string(run.bytes());
+  const auto second = bytes.substr(task::kIdRunBlockBytes, task::kIdRunBlockBytes);
+  const auto first = bytes.substr(0, task::kIdRunBlockBytes);
+  bytes.replace(0, second.size(), second);
+  bytes.replace(task::kIdRunBlockBytes, first.size(), first);
+  ASSERT_TRUE(store.put(one[0].key, bytes, false).is_ok());
+  EXPECT_EQ(merge_id_runs(store, 3, one).status().code(), StatusCode::corrupt);
+  // Two runs with the same ids.
+  const std::vector<RunToMerge> two{{kPrefix + "runs/a", run.name()}, {kPrefix + "runs/b", run.name()}};
+  for (const auto& input : two) ASSERT_TRUE(store.put(input.key, run.bytes(), false).is_ok());
+  EXPECT_EQ(merge_id_runs(store, 3, two).status().code(), StatusCode::corrupt);
 }
 
 TEST(IdRunObject, merging_gives_the_sorted_union_and_notices_damage) {

@@ -1,14 +1,31 @@
 #include "runtime/task_objects.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cinttypes>
 #include <cstdio>
+#include <system_error>
+
+#include "runtime/snapshot_store.h"
 
 namespace millrace::runtime {
 
+std::optional<std::uint64_t> object_journal_sequence(std::string_view key) {
+  constexpr int kParts = 4;  // content, life, number, journal sequence
+  const auto name = key.substr(key.rfind('/') + 1);
+  if (std::ranges::count(name, '-') != kParts - 1) return std::nullopt;
+  const auto digits = name.substr(name.rfind('-') + 1);
+  std::uint64_t sequence = 0;
+  const auto* const end = digits.data() + digits.size();
+  const auto parsed = std::from_chars(digits.data(), end, sequence);
+  if (digits.empty() || parsed.ec != std::errc() || parsed.ptr != end) return std::nullopt;
+  return sequence;
+}
+
 std::string TaskObjects::new_suffix() {
-  char text[64];
-  std::snprintf(text, sizeof text, "-%016" PRIx64 "-%" PRIu64, life_, ++name_count_);
+  char text[96];
+  std::snprintf(text, sizeof text, "-%016" PRIx64 "-%" PRIu64 "-%" PRIu64, life_, ++name_count_,
+                journal_sequence_);
   return text;
 }
 
@@ -17,9 +34,9 @@ void TaskObjects::keep(const std::string& snapshot, const std::vector<std::strin
   known_.insert(names.begin(), names.end());
 }
 
-void TaskObjects::keep_unread(const std::string& snapshot) {
+void TaskObjects::keep_unread(const std::string& snapshot, std::uint64_t journal_sequence) {
   kept_[snapshot] = {};
-  unread_.insert(snapshot);
+  unread_[snapshot] = journal_sequence;
 }
 
 void TaskObjects::release(const std::string& snapshot) {
@@ -30,11 +47,18 @@ void TaskObjects::release(const std::string& snapshot) {
 
 bool TaskObjects::is_needed(const std::string& key, const std::set<std::string>& in_use) const {
   if (in_use.contains(key) || kept_.contains(key)) return true;
-  return std::ranges::any_of(kept_, [&](const auto& kept) { return kept.second.contains(key); });
+  return may_be_named_unread(key) ||
+         std::ranges::any_of(kept_, [&](const auto& kept) { return kept.second.contains(key); });
+}
+
+bool TaskObjects::may_be_named_unread(const std::string& key) const {
+  if (unread_.empty() || snapshot_journal_sequence(key)) return false;
+  const auto made_at = object_journal_sequence(key);
+  return std::ranges::any_of(
+      unread_, [&](const auto& unread) { return !made_at || *made_at <= unread.second; });
 }
 
 void TaskObjects::collect(const std::set<std::string>& in_use) {
-  if (!unread_.empty()) return;
   std::erase_if(known_, [&](const std::string& key) {
     if (is_needed(key, in_use)) return false;
     writer_.remove(key);

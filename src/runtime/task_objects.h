@@ -2,8 +2,10 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -11,6 +13,10 @@
 #include "runtime/snapshot_writer.h"
 
 namespace millrace::runtime {
+
+// The journal sequence in a name that ends as TaskObjects::new_suffix() says; nothing where there
+// is none: in names of snapshots, and in those that earlier versions gave.
+std::optional<std::uint64_t> object_journal_sequence(std::string_view key);
 
 // Which objects below one task's prefix are needed, and the removal of the others. An object is
 // needed while a snapshot that is not retired names it, or the task itself does (`in_use`).
@@ -22,15 +28,17 @@ class TaskObjects {
       : writer_(writer), prefix_(std::move(prefix)), life_(life) {}
 
   [[nodiscard]] const std::string& prefix() const { return prefix_; }
-  // "-<16 hex digits>-<number>": ends a name that no object ever had.
+  // Of the task's last journal entry: no snapshot older than it can name what is made from now on.
+  void set_journal_sequence(std::uint64_t sequence) { journal_sequence_ = sequence; }
+  // "-<16 hex digits>-<number>-<journal sequence>": ends a name that no object ever had.
   [[nodiscard]] std::string new_suffix();
   // An object that exists or is about to, and may become garbage.
   void know(std::string key) { known_.insert(std::move(key)); }
   // A journalled snapshot and what it names.
   void keep(const std::string& snapshot, const std::vector<std::string>& names);
-  // A journalled snapshot that cannot be read now, so that nobody knows what it names: nothing is
-  // collected while it is kept.
-  void keep_unread(const std::string& snapshot);
+  // A journalled snapshot of that journal sequence that cannot be read now, so that nobody knows
+  // what it names: while it is kept, what may be older stays.
+  void keep_unread(const std::string& snapshot, std::uint64_t journal_sequence);
   // The snapshot's retirement is durable: its object is removed (R6).
   void release(const std::string& snapshot);
   // Removes what is known and not needed any more.
@@ -44,14 +52,16 @@ class TaskObjects {
 
  private:
   [[nodiscard]] bool is_needed(const std::string& key, const std::set<std::string>& in_use) const;
+  [[nodiscard]] bool may_be_named_unread(const std::string& key) const;
 
   SnapshotWriter& writer_;
   std::string prefix_;
   const std::uint64_t life_;
   std::uint64_t name_count_ = 0;
+  std::uint64_t journal_sequence_ = 0;
   std::set<std::string> known_;
   std::map<std::string, std::set<std::string>> kept_;
-  std::set<std::string> unread_;  // of these
+  std::map<std::string, std::uint64_t> unread_;  // of these, and their journal sequences
 };
 
 }  // namespace millrace::runtime

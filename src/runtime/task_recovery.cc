@@ -15,12 +15,6 @@ constexpr std::size_t kFetchBytes = 1 << 20;
 // Waits for the object store, each of a tenth of a second at most.
 constexpr int kAttemptsToStore = 600;
 
-// Whether the object may still be whole, and only the way to it is not.
-bool may_pass(const Status& status) {
-  return status.code() == StatusCode::io || status.code() == StatusCode::overloaded ||
-         status.code() == StatusCode::disconnected;
-}
-
 }  // namespace
 
 Result<JournalState> TaskRunner::open_journal() {
@@ -28,6 +22,7 @@ Result<JournalState> TaskRunner::open_journal() {
   source_incarnation_ = topic.incarnation;
   MR_ASSIGN_OR_RETURN(auto journal, read_journal(*services_.log, options_.journal));
   journal_sequence_ = journal.next_sequence - 1;
+  objects_.set_journal_sequence(journal_sequence_);
   last_snapshot_time_ = services_.clock->monotonic_now();
   // Nobody is idle right after a start: its producers may still have to find their way back (R13).
   last_input_time_ = services_.clock->wall_now();
@@ -194,11 +189,10 @@ Result<TaskRunner::Listing> TaskRunner::attach_ids(const Snapshot& snapshot) {
   return Listing(std::move(existing));
 }
 
-// What the kept snapshots name is only in their objects; that of the restored one is known. While
-// one of them is there and cannot be read, nothing is swept: the next start tries again, and a
-// damaged one may be repaired.
+// What the kept snapshots name is only in their objects; that of the restored one is known. Where
+// one of them is there and cannot be read, all stays that it may name: the next start tries again,
+// and a damaged one may be repaired.
 void TaskRunner::sweep_objects(const JournalState& journal) {
-  bool is_complete = true;
   for (const auto& entry : journal.snapshots) {
     if (entry.object_key == restored_key_) continue;
     const auto snapshot = get_snapshot(*services_.objects, entry);
@@ -208,14 +202,12 @@ void TaskRunner::sweep_objects(const JournalState& journal) {
     } else if (code == StatusCode::not_found) {
       objects_.keep(entry.object_key, {});
     } else {
-      objects_.keep_unread(entry.object_key);
-      is_complete = false;
+      objects_.keep_unread(entry.object_key, entry.journal_sequence);
     }
   }
   const auto in_use =
       ids_ != nullptr ? ids_->keys_in_use(*task_->dedup()) : std::set<std::string>();
   auto existing = std::exchange(listed_, std::nullopt);
-  if (!is_complete) return;
   if (!existing) {
     auto listed = services_.objects->list(objects_.prefix());
     if (!listed.is_ok()) return;

@@ -203,6 +203,7 @@ bool TaskRunner::take_posted() {
 void TaskRunner::add_entry(task::JournalEvent event, WallTime wall_time) {
   std::string bytes;
   task::encode_journal_entry({++journal_sequence_, position(), wall_time, std::move(event)}, bytes);
+  objects_.set_journal_sequence(journal_sequence_);
   journal_batch_.append(wall_time, std::nullopt, bytes, {});
   has_pending_entries_ = true;
 }
