@@ -8,7 +8,7 @@ namespace millrace::sim {
 namespace {
 
 // Every long run must get to all of these.
-constexpr std::array<std::string_view, 75> kExpected{{
+constexpr std::array<std::string_view, 77> kExpected{{
     "clock.set_back",
     "commit.stalled",
     "crash.after_failure",
@@ -66,9 +66,11 @@ constexpr std::array<std::string_view, 75> kExpected{{
     "stop.clean",
     "stop.cut_short",
     "stop.failed",
+    "stop.failed_meanwhile",
     "store.answer_lost",
     "store.applied_after_time_out",
     "store.applied_twice",
+    "store.away",
     "store.busy",
     "store.late",
     "store.request_lost",

@@ -362,6 +362,27 @@ void check_after_restart(World& world, log::Log& log,
   PipelineCheck(world, order_names(), false).after_restart(log);
 }
 
+void check_versions(World& world, Process& process) {
+  if (!world.recorder.poll(process.log()).is_ok()) return;  // a disk may refuse that
+  for (const auto& pipeline : process.runtime().pipelines()) {
+    for (const auto& stage : pipeline->stages()) {
+      for (const auto& task : stage.tasks) {
+        int in_force = 0;
+        for (const auto& record : world.recorder.records(task->options().journal)) {
+          const auto entry = task::decode_journal_entry(record.value.value_or(""));
+          if (!entry.is_ok()) continue;
+          const auto* version = std::get_if<task::PipelineEntry>(&entry->event);
+          if (version != nullptr) in_force = version->version;
+        }
+        if (in_force == pipeline->plan().version) continue;
+        world.violation(task->options().journal.to_string() + " says that version " +
+                        std::to_string(in_force) + " is in force, and version " +
+                        std::to_string(pipeline->plan().version) + " runs");
+      }
+    }
+  }
+}
+
 void check_at_the_end(World& world, Process& process,
                       const std::vector<const Producer*>& producers) {
   check_acknowledged(world, producers, true);

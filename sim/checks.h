@@ -14,6 +14,8 @@ void check_after_restart(World& world, log::Log& log,
                          const std::vector<const Producer*>& producers);
 
 // What must hold when everything is done: see checks.cc.
+// Once a process is up: the version that each journal says is in force is the one that runs (R22).
+void check_versions(World& world, Process& process);
 void check_at_the_end(World& world, Process& process,
                       const std::vector<const Producer*>& producers);
 

@@ -194,6 +194,29 @@ void NamedSnapshots::delete_some(Process& process) {
   }
 }
 
+void NamedSnapshots::check_retired(Process& process) {
+  constexpr std::size_t kSnapshotsKept = 2;
+  std::set<std::string> named;
+  for (const auto& [name, known] : names_) {
+    if (!known.snapshot) continue;
+    for (const auto& part : known.snapshot->parts) named.insert(part.snapshot.object_key);
+  }
+  for (const auto& pipeline : process.runtime().pipelines()) {
+    for (const auto& stage : pipeline->stages()) {
+      for (const auto& task : stage.tasks) {
+        const auto& at = task->options().journal;
+        const auto journal = runtime::read_journal(process.log(), at);
+        if (!journal.is_ok()) return world_.violation(journal.status().to_string());
+        const auto kept = std::ranges::count_if(
+            journal->snapshots, [&](const auto& entry) { return !named.contains(entry.object_key); });
+        if (static_cast<std::size_t>(kept) <= kSnapshotsKept) continue;
+        world_.violation(std::to_string(kept) + " snapshots without a name are not retired in " +
+                         at.to_string());
+      }
+    }
+  }
+}
+
 void NamedSnapshots::check_garbage(Process& process) {
   std::set<std::string> kept;
   std::set<std::string> existing = snapshot_keys();

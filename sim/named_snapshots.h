@@ -26,6 +26,8 @@ class NamedSnapshots {
   void restore_all(Process& process);
   // Some; the others stay to the end.
   void delete_some(Process& process);
+  // Some time after a deletion, in the same life: what only that name kept is retired.
+  void check_retired(Process& process);
   // After a last start: no object of a snapshot that nobody keeps.
   void check_garbage(Process& process);
 

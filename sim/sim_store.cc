@@ -74,6 +74,10 @@ auto SimStore::request(const char* name, const std::string& key, bool changes, A
       static_cast<std::int64_t>(ns == 0 ? 0 : random_.below(static_cast<std::uint64_t>(ns)));
   scheduler_.sleep_ns(there_ns);
   world_.late.deliver(scheduler_.now_ns());
+  if (has_network && world_.is_away) {
+    census_.count("store.away");
+    return disconnected_error("no route to the object store");
+  }
   if (strikes(faults_.busy_one_in)) {
     census_.count("store.busy");
     return overloaded_error("503 Slow Down");

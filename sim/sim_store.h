@@ -49,6 +49,7 @@ class ObjectWorld {
   std::map<std::string, Upload> uploads;
   std::uint64_t upload_count = 0;
   LateRequests late;
+  bool is_away = false;  // no request gets there
 };
 
 // The way to the store as one process sees it: requests get lost, come late or twice, answers get

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "sim/checks.h"
+#include "sim/sink_checks.h"
 
 namespace millrace::sim {
 namespace {
@@ -162,6 +163,11 @@ void Simulation::sabotage() {
       world_.sleep_ms(world_.random_ms(profile.life_ms_max));
       world_.platter.set_free_bytes(-1);
     }
+    if (profile.store_away_one_in > 0 && world_.random.one_in(profile.store_away_one_in)) {
+      world_.objects.is_away = true;
+      world_.sleep_ms(world_.random_ms(profile.life_ms_max));
+      world_.objects.is_away = false;
+    }
     if (profile.clock_back_one_in > 0 && world_.random.one_in(profile.clock_back_one_in)) {
       world_.census.count("clock.set_back");
       world_.clock.skew_ms(-world_.random_ms(5000));
@@ -179,7 +185,9 @@ void Simulation::sabotage() {
 void Simulation::set_faults(bool are_on) {
   world_.disk.set_faults(are_on ? world_.profile.disk : DiskFaults());
   if (process_) process_->set_store_faults(are_on ? world_.profile.store : StoreFaults());
-  if (!are_on) world_.platter.set_free_bytes(-1);
+  if (are_on) return;
+  world_.platter.set_free_bytes(-1);
+  world_.objects.is_away = false;
 }
 
 void Simulation::on_failure(const Status& status) {
@@ -246,13 +254,7 @@ void Simulation::live(std::uint64_t life) {
                         [this] { return is_dead_ || has_failed_; });
     }
     world_.close_doors();
-    bool is_alive = false;
-    {
-      const std::lock_guard lock(mutex_);
-      is_alive = !is_dead_ && !has_failed_;
-      if (has_failed_ && !is_dead_) world_.census.count("crash.after_failure");
-    }
-    if (wants_stop && is_alive) stop_cleanly();
+    if (may_stop(wants_stop)) stop_cleanly();
   }
   end_process();
   {
@@ -262,6 +264,17 @@ void Simulation::live(std::uint64_t life) {
   }
   reaper.join();
   flips_.heal();
+}
+
+// A process that has failed does not stop tidily, unless it was already about to.
+bool Simulation::may_stop(bool wants_stop) {
+  const std::lock_guard lock(mutex_);
+  if (is_dead_) return false;
+  if (!has_failed_) return wants_stop;
+  world_.census.count("crash.after_failure");
+  if (!world_.random.one_in(3)) return false;
+  world_.census.count("stop.failed_meanwhile");
+  return true;
 }
 
 bool Simulation::start_process(std::uint64_t life) {
@@ -282,6 +295,7 @@ bool Simulation::start_process(std::uint64_t life) {
     if (version_before_) world_.census.count("upgrade.done");
     version_before_.reset();
     names_.check_started(*process_, !flips_.empty());
+    if (flips_.empty()) check_versions(world_, *process_);
     return true;
   }
   take_start_failure(status);
@@ -316,6 +330,7 @@ Status Simulation::check_recovered(log::Log& log) {
   std::vector<const Producer*> producers;
   for (const auto& producer : producers_) producers.push_back(producer.get());
   check_after_restart(world_, log, producers);
+  check_online_store(world_, log);
   return ok_status();
 }
 
@@ -404,6 +419,8 @@ void Simulation::finish() {
     for (const auto& producer : producers_) producers.push_back(producer.get());
     check_at_the_end(world_, *process_, producers);
     names_.delete_some(*process_);
+    world_.sleep_ms(kSweepMs);
+    names_.check_retired(*process_);
     status = process_->stop();
     if (!status.is_ok()) world_.violation("the last stop: " + status.to_string());
   }

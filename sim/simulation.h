@@ -48,6 +48,7 @@ class Simulation {
   void sabotage();
 
   void live(std::uint64_t life);
+  bool may_stop(bool wants_stop);
   bool start_process(std::uint64_t life);
   void take_start_failure(const Status& status);
   Status check_recovered(log::Log& log);

@@ -7,11 +7,28 @@
 #include <utility>
 #include <variant>
 
+#include "features/store_format.h"
 #include "lake/journal.h"
 #include "pipeline/pipeline.h"
 #include "task/journal.h"
 
 namespace millrace::sim {
+
+void check_online_store(World& world, const log::Log& log) {
+  const auto bytes = world.online.entries.find(features::group_key(kFeatureGroup));
+  if (bytes == world.online.entries.end()) return;
+  const auto position = features::decode_position(bytes->second);
+  if (!position.is_ok()) return world.violation("features: " + position.status().to_string());
+  const auto topic = pipeline::feature_topic(kFeatureGroup);
+  for (std::size_t p = 0; p < position->partitions.size(); ++p) {
+    const auto next = position->partitions[p].next_offset;
+    const auto offsets = log.offsets({topic, static_cast<std::int32_t>(p)});
+    if (!offsets.is_ok()) return world.violation("features: " + offsets.status().to_string());
+    if (next <= offsets->high_watermark) continue;
+    world.violation("the feature store stands at " + std::to_string(next.value) + " of " + topic +
+                    ", which ends at " + std::to_string(offsets->high_watermark.value));
+  }
+}
 
 // The group's topic is the results again, and the store has the newest of each key (R20).
 void check_features(World& world, Process& process) {

@@ -4,6 +4,9 @@
 
 namespace millrace::sim {
 
+// Before anything runs: the online store has nothing that the log does not have (R17).
+void check_online_store(World& world, const log::Log& log);
+
 // At the end, after a drain and a flush: what left the pipelines for the feature store and the
 // lake.
 void check_features(World& world, Process& process);

@@ -3,8 +3,9 @@
 
 Every sim/mutants/NAME.patch takes one sync, order, check or fence away that a rule of the core
 demands; its first lines say which. In a copy of the sources (build/mutants) each is applied, the
-simulation built, and run until a seed fails. A mutant that lives through all seeds, or whose patch
-does not apply any more, is a failure.
+simulation built, and run until a seed fails. Where the first lines say "Seen by: PROGRAM FILTER",
+what no seed's world can get to is run instead: those tests. A mutant that lives through all seeds
+or tests, or whose patch does not apply any more, is a failure.
 """
 
 import argparse
@@ -18,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 MUTANTS = ROOT / "sim" / "mutants"
 COPY = ROOT / "build" / "mutants"
-COPIED = ["CMakeLists.txt", "CMakePresets.json", "cmake", "src", "sim", "bench", "schemas", "fuzz"]
+COPIED = ["CMakeLists.txt", "CMakePresets.json", "cmake", "src", "sim", "bench", "schemas", "fuzz", "tools"]
 BUILD_SECONDS_MAX = 1800
 
 
@@ -50,13 +51,31 @@ def copy_sources():
         venv.symlink_to(ROOT / ".venv")
 
 
-def build(build_command):
+def build(build_command, program="millrace_sim"):
     if not (COPY / "build" / "bench" / "build.ninja").is_file():
-        done = run(["cmake", "--preset", "bench", "-B", "build/bench"], cwd=COPY)
+        done = run(["cmake", "--preset", "bench", "-B", "build/bench", "-DMILLRACE_TESTS=ON"],
+                   cwd=COPY)
         if done.returncode != 0:
             sys.exit(done.stdout)
-    done = run([*build_command, "millrace_sim"], BUILD_SECONDS_MAX, cwd=COPY)
+    done = run([*build_command, program], BUILD_SECONDS_MAX, cwd=COPY)
     return done.returncode == 0, done.stdout
+
+
+def seen_by(patch):
+    """(program, filter of its tests) or None: the simulation"""
+    head = patch.read_text().split("\n---", 1)[0]
+    found = re.search(r"^Seen by: (\w+) (\S+)$", head, re.M)
+    return found.groups() if found else None
+
+
+def run_tests(program, tests, seconds_max):
+    """(whether one failed, which, seconds)"""
+    begun = time.monotonic()
+    paths = [p for p in (COPY / "build" / "bench").rglob(program) if p.is_file()]
+    done = run([str(paths[0]), f"--gtest_filter={tests}"], seconds_max, cwd=COPY)
+    failed = re.search(r"^\[  FAILED  \] ([\w.]+)", done.stdout, re.M)
+    why = failed[1] if failed else "it ends with status " + str(done.returncode)
+    return done.returncode != 0, why, time.monotonic() - begun
 
 
 def simulate(seeds, jobs, seconds_max):
@@ -114,17 +133,22 @@ def main():
             survivors.append(name)
             print(f"{name:44} {'-':>6} {'-':>6}  the patch does not apply", flush=True)
             continue
-        is_built, output = build(build_command)
+        tests = seen_by(known[name])
+        is_built, output = build(build_command, tests[0] if tests else "millrace_sim")
         if not is_built:
             survivors.append(name)
             errors = [line for line in output.splitlines() if "error" in line]
             print(f"{name:44} {'-':>6} {'-':>6}  does not build: {(errors or [''])[0]}", flush=True)
             continue
-        seed, why, seconds = simulate(arguments.seeds, arguments.jobs, arguments.seconds)
+        if tests:
+            is_seen, why, seconds = run_tests(*tests, arguments.seconds)
+            seed = "test" if is_seen else 0
+        else:
+            seed, why, seconds = simulate(arguments.seeds, arguments.jobs, arguments.seconds)
         if seed == 0:
             survivors.append(name)
             why = "SURVIVED"
-        print(f"{name:44} {seed:6} {seconds:6.1f}  {why[:110]}", flush=True)
+        print(f"{name:44} {seed:>6} {seconds:6.1f}  {why[:110]}", flush=True)
     copy_sources()
     print(f"{len(names) - len(survivors)} caught, {len(survivors)} not"
           + (": " + " ".join(survivors) if survivors else ""))
