@@ -98,7 +98,7 @@ Status PartitionLog::read_segments(const SegmentList& segments, Offset from, std
 
 Result<FetchResult> PartitionLog::fetch(Offset from, std::size_t bytes_max, CommitSequence durable,
                                         Visibility visibility) {
-  Status last;
+  Status last = overloaded_error("it was compacted while it was read; try again");
   for (int attempt = 0; attempt < kFetchAttemptsMax; ++attempt) {
     FetchResult out;
     std::vector<TailBatch> tail;

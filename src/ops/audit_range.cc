@@ -21,6 +21,15 @@ class Ranges {
   Result<AuditedRange> find(const AuditedTask& task);
   Status limit_to_retained(const std::string& name);
   Status count_gaps(const AuditedTask& task, AuditedRange& range);
+  // The offsets of one batch, or what of it lies behind the beginning, and its records with data.
+  struct Stretch {
+    Offset first;
+    Offset next;
+    std::uint64_t records = 0;
+  };
+  // Of all batches from `first` up to `end`, where one ends.
+  template <typename Visit>
+  Status scan(const TopicPartition& source, Offset first, Offset end, Visit&& visit);
 
   const log::Log& log_;
   const std::vector<AuditedTask>& tasks_;
@@ -42,15 +51,28 @@ Result<std::vector<AuditedRange>> Ranges::run(const std::vector<std::string>& ou
 }
 
 // Without retention a task began at 0. Later the source's start moves on, and the number of records
-// the task has read says where it began.
+// the task has read says where it began: that many stand between there and its position.
 Result<AuditedRange> Ranges::find(const AuditedTask& task) {
   AuditedRange range;
   MR_ASSIGN_OR_RETURN(const auto offsets, log_.offsets(task.source));
-  const auto begin = offsets.start.value == 0
-                         ? Offset(0)
-                         : task.next - static_cast<std::int64_t>(task.counters.records_in);
-  range.first = std::min(std::max(begin, offsets.start), task.next);
-  range.is_whole = range.first == begin;
+  range.first = std::min(offsets.start, task.next);
+  range.is_whole = true;
+  if (offsets.start.value == 0) return range;
+  std::uint64_t retained = 0;
+  MR_RETURN_IF_ERROR(scan(task.source, range.first, task.next,
+                          [&](const Stretch& stretch) { retained += stretch.records; }));
+  const auto read = task.counters.records_in;
+  range.is_whole = retained >= read;
+  // What was there before the task began.
+  auto before = retained - std::min(retained, read);
+  const auto start = range.first;
+  MR_RETURN_IF_ERROR(scan(task.source, start, task.next, [&](const Stretch& stretch) {
+    if (before == 0) return;
+    const auto passed = std::min(before, stretch.records);
+    before -= passed;
+    range.first = passed == stretch.records ? stretch.next
+                                            : stretch.first + static_cast<std::int64_t>(passed);
+  }));
   if (!range.is_whole) {
     notes_.push_back(task.source.to_string() + " is retained from offset " +
                      std::to_string(range.first.value) + " on only");
@@ -87,24 +109,30 @@ Status Ranges::limit_to_retained(const std::string& name) {
 }
 
 Status Ranges::count_gaps(const AuditedTask& task, AuditedRange& range) {
-  for (Offset next = range.first; next < task.next;) {
+  return scan(task.source, range.first, task.next, [&](const Stretch& stretch) {
+    range.gaps += static_cast<std::uint64_t>(stretch.next - stretch.first) - stretch.records;
+  });
+}
+
+template <typename Visit>
+Status Ranges::scan(const TopicPartition& source, Offset first, Offset end, Visit&& visit) {
+  for (Offset next = first; next < end;) {
     if (is_cancelled_()) return cancelled_error("the audit was cancelled");
     MR_ASSIGN_OR_RETURN(const auto fetched,
-                        log_.fetch(task.source, next, kFetchBytes, log::Visibility::durable));
+                        log_.fetch(source, next, kFetchBytes, log::Visibility::durable));
     if (fetched.batches.empty()) {
-      return corrupt_error(task.source.to_string() + " ends at " + std::to_string(next.value) +
-                           ", but " + std::to_string(task.next.value) + " is committed");
+      return corrupt_error(source.to_string() + " ends at " + std::to_string(next.value) +
+                           ", but " + std::to_string(end.value) + " is committed");
     }
     for (const auto& batch : fetched.batches) {
+      if (next >= end) return ok_status();
       MR_ASSIGN_OR_RETURN(const auto header, codec::parse_batch_header(batch.bytes.view()));
-      const auto span =
-          static_cast<std::uint64_t>(batch.next_offset - std::max(next, batch.base_offset));
-      const auto records = static_cast<std::uint64_t>(header.record_count);
-      if (header.is_control || batch.kind != log::BatchKind::records) {
-        range.gaps += span;
-      } else if (records < span) {
-        range.gaps += span - records;
+      Stretch stretch{std::max(next, batch.base_offset), batch.next_offset, 0};
+      if (!header.is_control && batch.kind == log::BatchKind::records) {
+        stretch.records = std::min(static_cast<std::uint64_t>(header.record_count),
+                                   static_cast<std::uint64_t>(stretch.next - stretch.first));
       }
+      visit(stretch);
       next = batch.next_offset;
     }
   }
