@@ -207,8 +207,9 @@ void NamedSnapshots::check_retired(Process& process) {
         const auto& at = task->options().journal;
         const auto journal = runtime::read_journal(process.log(), at);
         if (!journal.is_ok()) return world_.violation(journal.status().to_string());
-        const auto kept = std::ranges::count_if(
-            journal->snapshots, [&](const auto& entry) { return !named.contains(entry.object_key); });
+        const auto kept = std::ranges::count_if(journal->snapshots, [&](const auto& entry) {
+          return !named.contains(entry.object_key);
+        });
         if (static_cast<std::size_t>(kept) <= kSnapshotsKept) continue;
         world_.violation(std::to_string(kept) + " snapshots without a name are not retired in " +
                          at.to_string());

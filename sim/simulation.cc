@@ -238,9 +238,15 @@ void Simulation::live(std::uint64_t life) {
     ++versions_.table;
     world_.census.count("table.changed");
   }
+  if (profile.store_lost_one_in > 0 && random.one_in(profile.store_lost_one_in)) {
+    world_.online.lose_all();
+    world_.census.count("features.lost");
+  }
   // More often while a pipeline goes over to another version.
   if (!wants_stop && random.one_in(version_before_ ? 2 : 4)) {
     world_.platter.die_after(1 + random.below(version_before_ ? 100 : 300));
+  } else if (version_before_ && random.one_in(2)) {
+    world_.platter.fail_sync_after(1 + static_cast<int>(random.below(16)));
   }
   // A stop may be cut short, too.
   const auto reap_ms =
@@ -263,6 +269,7 @@ void Simulation::live(std::uint64_t life) {
     changed_.notify_all();
   }
   reaper.join();
+  world_.platter.fail_sync_after(0);
   flips_.heal();
 }
 

@@ -16,7 +16,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 COPY = ROOT / "build" / "mutants"  # as tools/mutants.py: most of it is built there already
-COPIED = ["CMakeLists.txt", "CMakePresets.json", "cmake", "src", "sim", "bench", "schemas", "fuzz", "tools"]
+COPIED = ["CMakeLists.txt", "CMakePresets.json", "cmake", "src", "sim", "bench", "schemas", "fuzz",
+          "tools"]
 
 
 def run(command, seconds_max, **more):
@@ -44,8 +45,8 @@ def copy_sources():
 
 def build(command):
     if not (COPY / "build" / "bench" / "build.ninja").is_file():
-        status, output = run(["cmake", "--preset", "bench", "-B", "build/bench", "-DMILLRACE_TESTS=ON"],
-                             600, cwd=COPY)
+        configure = ["cmake", "--preset", "bench", "-B", "build/bench", "-DMILLRACE_TESTS=ON"]
+        status, output = run(configure, 600, cwd=COPY)
         if status != 0:
             sys.exit(output)
     return run([*command, "millrace_kafka_sim"], 3600, cwd=COPY)

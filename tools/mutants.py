@@ -19,7 +19,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 MUTANTS = ROOT / "sim" / "mutants"
 COPY = ROOT / "build" / "mutants"
-COPIED = ["CMakeLists.txt", "CMakePresets.json", "cmake", "src", "sim", "bench", "schemas", "fuzz", "tools"]
+COPIED = ["CMakeLists.txt", "CMakePresets.json", "cmake", "src", "sim", "bench", "schemas", "fuzz",
+          "tools"]
 BUILD_SECONDS_MAX = 1800
 
 

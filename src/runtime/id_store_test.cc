@@ -299,7 +299,8 @@ TEST(IdStore, a_read_that_fails_is_tried_again_and_given_up_after_a_while) {
   again.insert(100, 110, 0);
 }
 
-// Nothing but a mistake of ours or somebody's hand makes such a snapshot; it is refused all the same.
+// Nothing but a mistake of ours or somebody's hand makes such a snapshot; it is refused all the
+// same.
 TEST(IdStore, a_snapshot_whose_objects_are_not_those_of_its_state_refuses_the_restore) {
   ToyStore store;
   Task task(store, 1'000);
@@ -315,7 +316,8 @@ TEST(IdStore, a_snapshot_whose_objects_are_not_those_of_its_state_refuses_the_re
     Task other(store);
     Decoder from(snapshot);
     ASSERT_TRUE(other.dedup.restore(from).is_ok());
-    EXPECT_EQ(other.ids.attach(other.dedup, *existing, others).code(), StatusCode::corrupt) << missing;
+    EXPECT_EQ(other.ids.attach(other.dedup, *existing, others).code(), StatusCode::corrupt)
+        << missing;
   }
   Task other(store);
   Decoder from(snapshot);
@@ -353,7 +355,8 @@ TEST(IdRunObject, merging_notices_blocks_of_another_place) {
   ASSERT_TRUE(store.put(one[0].key, bytes, false).is_ok());
   EXPECT_EQ(merge_id_runs(store, 3, one).status().code(), StatusCode::corrupt);
   // Two runs with the same ids.
-  const std::vector<RunToMerge> two{{kPrefix + "runs/a", run.name()}, {kPrefix + "runs/b", run.name()}};
+  const std::vector<RunToMerge> two{{kPrefix + "runs/a", run.name()},
+                                    {kPrefix + "runs/b", run.name()}};
   for (const auto& input : two) ASSERT_TRUE(store.put(input.key, run.bytes(), false).is_ok());
   EXPECT_EQ(merge_id_runs(store, 3, two).status().code(), StatusCode::corrupt);
 }

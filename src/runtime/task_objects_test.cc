@@ -67,9 +67,10 @@ TEST_F(TaskObjectsTest, a_sweep_leaves_what_an_unread_snapshot_may_name_and_no_m
   const auto unread = snapshots + "000000000005" + hash;
   const std::string run = "p/runs/000000000000000000000000000000aa-00000000000000bb-1-";
   std::vector<objects::ObjectInfo> existing;
-  for (const auto& key : {unread, snapshots + "000000000003" + hash, snapshots + "000000000009" + hash,
-                          run + "5", run + "6", std::string("p/runs/a"), std::string("p/runs/b"),
-                          std::string("p/1"), std::string("p/2")}) {
+  for (const auto& key :
+       {unread, snapshots + "000000000003" + hash, snapshots + "000000000009" + hash, run + "5",
+        run + "6", std::string("p/runs/a"), std::string("p/runs/b"), std::string("p/1"),
+        std::string("p/2")}) {
     ASSERT_TRUE(storage_.objects().put(key, "x", false).is_ok());
     if (key != "p/1" && key != "p/2") existing.push_back({key, 1});
   }
@@ -84,8 +85,9 @@ TEST_F(TaskObjectsTest, only_names_of_today_say_when_they_were_made) {
   const std::string run = "snapshots/a-b/source/0000/runs/000000000000000000000000000000aa";
   EXPECT_EQ(object_journal_sequence(run + "-00000000000000bb-1-42"), 42u);
   EXPECT_EQ(object_journal_sequence(run + "-00000000000000bb-1-0"), 0u);
-  for (const auto* end : {"", "-00000000000000bb-1", "-00000000000000bb-1-", "-00000000000000bb-1-x",
-                          "-00000000000000bb-1-2-3", "-00000000000000bb-1-99999999999999999999"}) {
+  for (const auto* end :
+       {"", "-00000000000000bb-1", "-00000000000000bb-1-", "-00000000000000bb-1-x",
+        "-00000000000000bb-1-2-3", "-00000000000000bb-1-99999999999999999999"}) {
     EXPECT_FALSE(object_journal_sequence(run + end)) << end;
   }
   SnapshotIdentity identity;
