@@ -36,6 +36,12 @@ Delivery::~Delivery() = default;
 
 Status Delivery::attach() {
   range_.reset();
+  // Until the journal says what is delivered, all there is may be needed: it may not be readable
+  // for a while, and retention begins meanwhile (R7).
+  if (!is_pinned_) {
+    services_.log->pin(options_.group, options_.identity.source, Offset(0));
+    is_pinned_ = true;
+  }
   auto status = read_state();
   is_attached_ = status.is_ok();
   return settle(std::move(status));

@@ -131,6 +131,7 @@ class Delivery {
   DeliveryOptions options_;
   std::shared_ptr<const WriterConfig> writer_;
   bool is_attached_ = false;
+  bool is_pinned_ = false;
   DeliveryState state_;
   std::unique_ptr<RangeBuffer> range_;  // being filled; starts at state_.next_offset
   MonotonicTime range_begun_;

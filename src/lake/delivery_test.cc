@@ -558,6 +558,31 @@ TEST(Delivery, waits_until_its_journal_is_durable) {
   EXPECT_EQ(ids_in_files(world), (std::multiset<std::string>{"e0", "e1"}));
 }
 
+// Retention begins once everything has started, whether a delivery could read its journal or not.
+TEST(Delivery, what_it_may_need_is_pinned_though_its_journal_cannot_be_read) {
+  int failures = 0;
+  bool has_fired = true;
+  for (std::uint64_t call = 1; has_fired; ++call) {
+    World world(FileFormat::json);
+    world.produce(0, 20);
+    ASSERT_TRUE(world.deliver_all(*world.make_delivery()).is_ok());
+    world.log_.crash(true);  // takes the pins
+    const auto delivery = world.make_delivery();
+    world.faults_.fail_at(call, FaultPlan::Kind::before, false);
+    const auto status = delivery->attach();
+    has_fired = world.faults_.has_fired();
+    world.faults_.recover();
+    const auto pins = world.log_.pins();
+    ASSERT_TRUE(pins.contains({kGroup, kSource})) << "call " << call;
+    if (status.is_ok()) continue;
+    ++failures;
+    EXPECT_EQ(pins.at({kGroup, kSource}), Offset(0)) << "call " << call;
+    ASSERT_TRUE(delivery->attach().is_ok());
+    EXPECT_EQ(world.log_.pins().at({kGroup, kSource}), Offset(20));
+  }
+  EXPECT_GT(failures, 1);
+}
+
 TEST(Delivery, begins_only_where_no_other_log_has_delivered) {
   World world(FileFormat::json_lines);
   world.produce(0, 4);
