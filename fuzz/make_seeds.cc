@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <iterator>
 #include <map>
 #include <string>
@@ -178,6 +179,58 @@ void add_states(Corpus& corpus) {
 
 // What a client says from its first word on, of every API that has something to say without an
 // answer to the one before.
+// Log-ins, as user u with password p, with a request behind; entries and users with content.
+void add_log_ins(const std::function<void(const kafka_wire::WireBytes&)>& add) {
+  using kafka_wire::append_request;
+  const std::string plain("\0u\0p", 4);
+  const auto token = [](std::string bytes) {
+    kafka_wire::SaslAuthenticateRequest request;
+    request.auth_bytes.bytes = std::move(bytes);
+    return request;
+  };
+  kafka_wire::WireBytes with_plain;
+  append_request(kafka_wire::SaslHandshakeRequest{"PLAIN"}, 1, 1, "c", with_plain);
+  append_request(token(plain), 2, 2, "c", with_plain);
+  append_request(kafka_wire::MetadataRequest(), 12, 3, "c", with_plain);
+  add(with_plain);
+  kafka_wire::WireBytes raw;
+  append_request(kafka_wire::SaslHandshakeRequest{"PLAIN"}, 0, 1, "c", raw);
+  raw.append(std::string("\0\0\0\4", 4) + plain);
+  append_request(kafka_wire::MetadataRequest(), 12, 3, "c", raw);
+  add(raw);
+  for (const auto* mechanism : {"SCRAM-SHA-256", "SCRAM-SHA-512"}) {
+    kafka_wire::WireBytes scram;
+    append_request(kafka_wire::SaslHandshakeRequest{mechanism}, 1, 1, "c", scram);
+    append_request(token("n,,n=u,r=nonce"), 2, 2, "c", scram);
+    append_request(token("c=biws,r=noncecnJycnJycnJycnJycnJycnJycnJy,p=AAAA"), 2, 3, "c", scram);
+    add(scram);
+  }
+  kafka_wire::WireBytes acls;
+  kafka_wire::CreateAclsRequest create;
+  create.creations.push_back({2, "t", 3, "User:u", "*", 3, 3});
+  create.creations.push_back({3, "g", 4, "User:*", "127.0.0.1", 2, 2});
+  append_request(create, 2, 1, "c", acls);
+  kafka_wire::DescribeAclsRequest describe;
+  describe.resource_type_filter = 1;
+  describe.pattern_type_filter = 2;
+  describe.resource_name_filter = "t";
+  describe.operation = 1;
+  describe.permission_type = 1;
+  append_request(describe, 2, 2, "c", acls);
+  kafka_wire::DeleteAclsRequest remove;
+  remove.filters.push_back({2, "t", 3, std::nullopt, std::nullopt, 1, 1});
+  append_request(remove, 2, 3, "c", acls);
+  add(acls);
+  kafka_wire::WireBytes users;
+  kafka_wire::AlterUserScramCredentialsRequest alter;
+  alter.upsertions.push_back(
+      {"v", kafka_wire::ScramMechanism::sha_256, 4096, {"salt"}, {std::string(32, 'p')}});
+  alter.deletions.push_back({"v", kafka_wire::ScramMechanism::sha_512});
+  append_request(alter, 0, 1, "c", users);
+  append_request(kafka_wire::DescribeUserScramCredentialsRequest(), 0, 2, "c", users);
+  add(users);
+}
+
 void add_connections(Corpus& corpus) {
   std::string batch;
   codec::RecordBatchBuilder builder;
@@ -197,12 +250,19 @@ void add_connections(Corpus& corpus) {
   kafka_wire::append_request(metadata, 12, 2, "c", out);
   kafka_wire::append_request(produce, 9, 3, "c", out);
   kafka_wire::append_request(fetch, 12, 4, "c", out);
-  corpus.add("connection_fuzz", out.joined());
+  const auto add = [&](const kafka_wire::WireBytes& bytes) {
+    // The top two bits: anybody, before the log-in, a stranger, a super user.
+    for (const char who : {'\x3f', '\x7f', '\xbf', '\xff'}) {
+      corpus.add("connection_fuzz", who + bytes.joined());
+    }
+  };
+  add(out);
+  add_log_ins(add);
   kafka_wire::for_each_message(kafka_wire::AllMessages(), [&]<class M>(kafka_wire::MessageType<M>) {
     if constexpr (M::kInfo.kind == "request" && M::kInfo.api_key >= 0) {
       kafka_wire::WireBytes frame;
       kafka_wire::append_request(M(), M::kInfo.min_version, 1, "c", frame);
-      corpus.add("connection_fuzz", frame.joined());
+      add(frame);
     }
   });
 }

@@ -9,6 +9,7 @@
 #include "base/status.h"
 #include "base/time.h"
 #include "broker/group_coordinator.h"
+#include "broker/security.h"
 #include "broker/server.h"
 #include "broker/services.h"
 #include "log/log.h"
@@ -17,6 +18,9 @@ namespace millrace::broker {
 
 struct BrokerOptions {
   ServerOptions server;
+  SecurityOptions security;
+  // That many bytes which nobody can guess; needed for log-ins.
+  std::function<Result<std::string>(std::size_t count)> random;
   // What clients are told to connect to; empty and 0: where it listens.
   std::string advertised_host;
   std::uint16_t advertised_port = 0;
@@ -52,6 +56,7 @@ class Broker {
   [[nodiscard]] std::uint16_t port() const;
   [[nodiscard]] const ServerCounters& counters() const;
   [[nodiscard]] const DispatchTable& table() const;
+  [[nodiscard]] const Security& security() const;
 
  private:
   class Impl;

@@ -9,6 +9,7 @@
 
 #include "base/bytes.h"
 #include "broker/client.h"
+#include "broker/session.h"
 #include "codec/byte_buffer.h"
 #include "kafka_wire/wire_bytes.h"
 
@@ -55,6 +56,8 @@ class Exchange {
   virtual EventLoop& loop() = 0;
   // No further request of this connection is handed out until the returned thing is gone.
   [[nodiscard]] virtual std::shared_ptr<void> hold_back_the_next() = 0;
+  // This request is the connection's last: it is closed once all of them have been answered.
+  virtual void close_when_answered() = 0;
   // `end` is called, on the loop's thread, when waiting has lost its sense: the connection is gone
   // or the broker stops. It may answer, at once. Not called once the exchange has been answered.
   virtual void on_end_of_waiting(std::function<void()> end) = 0;
@@ -67,6 +70,7 @@ struct Call {
   std::int16_t api_version = 0;
   std::int32_t correlation_id = 0;
   Client client;
+  std::shared_ptr<Session> session;
   std::shared_ptr<const codec::ByteBuffer> frame;  // what the request's views point into
   std::string_view body;
   std::shared_ptr<Exchange> exchange;

@@ -1,7 +1,9 @@
 #include "broker/connection.h"
 
-#include <boost/asio/write.hpp>
+#include <algorithm>
 #include <utility>
+
+#include "broker/tls.h"
 
 namespace millrace::broker {
 namespace {
@@ -15,6 +17,8 @@ using boost::system::error_code;
 constexpr std::size_t kSmallFrameBytes = 64 * 1024;
 // Answers sent in one go, so that the first of them need not wait for long.
 constexpr std::size_t kWriteBytesMax = 1 << 20;
+// Of who has not logged in yet (Kafka's sasl.server.max.receive.size).
+constexpr std::size_t kEntryFrameBytesMax = 512 * 1024;
 
 }  // namespace
 
@@ -41,6 +45,7 @@ class SlotExchange final : public Exchange {
   }
   EventLoop& loop() override { return *connection_->worker_; }
   std::shared_ptr<void> hold_back_the_next() override;
+  void close_when_answered() override { connection_->is_last_request_in_ = true; }
   void on_end_of_waiting(std::function<void()> end) override {
     auto* const slot = connection_->open_slot(slot_number_);
     if (slot == nullptr || connection_->is_stopping_) return end();
@@ -82,20 +87,56 @@ std::shared_ptr<void> SlotExchange::hold_back_the_next() {
 
 Connection::Connection(std::shared_ptr<Worker> worker, tcp::socket socket)
     : worker_(std::move(worker)),
-      socket_(std::move(socket)),
+      stream_(std::move(socket), worker_->shared().tls),
       reader_(worker_->shared().options.frame_bytes_max) {}
 
 void Connection::start() {
+  const auto& options = worker_->shared().options;
+  if (options.needs_log_in) session_->stage = Session::Stage::handshake;
+  is_entering_ = stream_.is_tls() || options.needs_log_in;
   worker_->add(shared_from_this());
   // The server may have begun to stop between accept and here.
   if (worker_->shared().is_stopping) return close();
+  auto& socket = stream_.socket();
   error_code ignored;
-  socket_.set_option(tcp::no_delay(true), ignored);
-  socket_.set_option(boost::asio::socket_base::keep_alive(true), ignored);
-  const auto peer = socket_.remote_endpoint(ignored);
-  host_ = "/" + peer.address().to_string();
+  socket.set_option(tcp::no_delay(true), ignored);
+  socket.set_option(boost::asio::socket_base::keep_alive(true), ignored);
+  const auto peer = socket.remote_endpoint(ignored);
+  session_->host = "/" + peer.address().to_string();
+  if (!is_entering_) return begin_reading();
+  entry_deadline_ = worker_->deadline_after(options.entry_ms);
+  reader_.set_frame_bytes_max(std::min(kEntryFrameBytesMax, options.frame_bytes_max));
+  if (stream_.is_tls()) return shake_hands();
+  begin_reading();
+}
+
+void Connection::shake_hands() {
+  stream_.async_handshake([self = shared_from_this()](const error_code& error) {
+    if (self->is_closed_) return;
+    if (error) {
+      auto& counters = self->worker_->shared().counters;
+      counters.tls_handshakes_failed.fetch_add(1, std::memory_order_relaxed);
+      return self->close();
+    }
+    if (auto principal = principal_of_peer(self->stream_.tls()); !principal.empty()) {
+      self->session_->principal = std::move(principal);
+    }
+    self->note_entered();
+    self->begin_reading();
+  });
+}
+
+void Connection::begin_reading() {
   expect_progress();
   read_more();
+}
+
+// The session changes while a request is handled.
+void Connection::note_entered() {
+  if (!session_->may_ask()) return;
+  is_entering_ = false;
+  entry_deadline_ = 0;
+  reader_.set_frame_bytes_max(worker_->shared().options.frame_bytes_max);
 }
 
 void Connection::expect_progress() {
@@ -113,7 +154,7 @@ void Connection::expect_progress() {
 
 bool Connection::may_take_request() const {
   const auto& options = worker_->shared().options;
-  return !is_closed_ && !is_stopping_ && hold_count_ == 0 &&
+  return !is_closed_ && !is_stopping_ && !is_last_request_in_ && hold_count_ == 0 &&
          slots_.size() < options.requests_in_flight_max &&
          request_bytes_ < options.request_bytes_in_flight_max &&
          reply_bytes_ < options.unsent_bytes_max;
@@ -123,6 +164,7 @@ bool Connection::may_take_request() const {
 // request is being dispatched.
 void Connection::advance() {
   if (is_dispatching_) return;
+  if (is_entering_) note_entered();
   // Sending frees slots, so that what was received already and found none free gets its turn.
   do {
     is_dispatching_ = true;
@@ -155,7 +197,7 @@ bool Connection::dispatch_next() {
   request_bytes_ += bytes;
   const std::uint64_t number = first_slot_ + slots_.size();
   slots_.emplace_back().request_bytes = bytes;
-  shared.table->dispatch(std::move(frame), host_,
+  shared.table->dispatch(std::move(frame), session_,
                          std::make_shared<SlotExchange>(shared_from_this(), number));
   return true;
 }
@@ -181,7 +223,7 @@ void Connection::read_more() {
   if (is_waiting_for_memory_) return;
   const auto room = reader_.room();
   is_reading_ = true;
-  socket_.async_read_some(boost::asio::buffer(room.data(), room.size()),
+  stream_.async_read_some(boost::asio::buffer(room.data(), room.size()),
                           [self = shared_from_this()](const error_code& error, std::size_t bytes) {
                             self->on_read(error, bytes);
                           });
@@ -243,7 +285,7 @@ void Connection::write_what_is_ready() {
     ++first_slot_;
   }
   if (writing_.empty()) {
-    if (is_stopping_ && slots_.empty()) close();
+    if ((is_stopping_ || is_last_request_in_) && slots_.empty()) close();
     return;
   }
   pieces_.clear();
@@ -256,10 +298,10 @@ void Connection::write_what_is_ready() {
     write_deadline_ = worker_->deadline_after(worker_->shared().options.write_progress_ms);
     return error ? 0 : kWriteBytesMax;
   };
-  boost::asio::async_write(socket_, pieces_, note_progress,
-                           [self = shared_from_this()](const error_code& error, std::size_t) {
-                             self->on_written(error);
-                           });
+  stream_.async_write(pieces_, note_progress,
+                      [self = shared_from_this()](const error_code& error, std::size_t) {
+                        self->on_written(error);
+                      });
 }
 
 void Connection::on_written(const error_code& error) {
@@ -278,7 +320,7 @@ void Connection::look_at_the_time(std::uint64_t sweeps) {
   if (is_waiting_for_memory_ && !is_reading_ && may_take_request()) advance();
   if (is_closed_) return;
   const auto is_past = [&](std::uint64_t deadline) { return deadline != 0 && sweeps >= deadline; };
-  if (!is_past(read_deadline_) && !is_past(write_deadline_)) return;
+  if (!is_past(read_deadline_) && !is_past(write_deadline_) && !is_past(entry_deadline_)) return;
   worker_->shared().counters.connections_expired.fetch_add(1, std::memory_order_relaxed);
   close();
 }
@@ -302,8 +344,7 @@ void Connection::close() {
   if (is_closed_) return;
   const auto self = shared_from_this();
   is_closed_ = true;
-  error_code ignored;
-  socket_.close(ignored);
+  stream_.close([self](const error_code&) {});
   end_waiting();
   auto& shared = worker_->shared();
   shared.request_bytes.fetch_sub(request_bytes_ + reserved_bytes_, std::memory_order_relaxed);

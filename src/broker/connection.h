@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "broker/frame_reader.h"
+#include "broker/session.h"
+#include "broker/stream.h"
 #include "broker/worker.h"
 
 namespace millrace::broker {
@@ -28,6 +30,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void begin_stop();
   void close();
 
+  // Neither its TLS handshake nor its log-in is over, where there are such.
+  [[nodiscard]] bool is_entering() const { return is_entering_; }
+  // In the order of their arrival at the worker.
+  [[nodiscard]] std::uint64_t number() const { return number_; }
+  void set_number(std::uint64_t number) { number_ = number; }
+
   void set_registry_index(std::size_t index) { registry_index_ = index; }
   [[nodiscard]] std::size_t registry_index() const { return registry_index_; }
 
@@ -41,6 +49,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
     bool is_answered = false;
     std::optional<Reply> reply;  // none: nothing is to be sent
   };
+
+  void shake_hands();
+  void begin_reading();
+  void note_entered();
 
   void advance();
   [[nodiscard]] bool may_take_request() const;
@@ -60,8 +72,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void end_waiting();
 
   std::shared_ptr<Worker> worker_;
-  boost::asio::ip::tcp::socket socket_;
-  std::string host_;
+  Stream stream_;
+  std::shared_ptr<Session> session_ = std::make_shared<Session>();
   FrameReader reader_;
   std::deque<Slot> slots_;
   std::uint64_t first_slot_ = 0;   // number of slots_.front()
@@ -75,10 +87,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool is_reading_ = false;
   bool is_dispatching_ = false;
   bool is_waiting_for_memory_ = false;
+  bool is_entering_ = false;
+  bool is_last_request_in_ = false;
   bool is_stopping_ = false;
   bool is_closed_ = false;
-  std::uint64_t read_deadline_ = 0;  // in sweeps; 0: none
+  std::uint64_t entry_deadline_ = 0;  // in sweeps; 0: none
+  std::uint64_t read_deadline_ = 0;
   std::uint64_t write_deadline_ = 0;
+  std::uint64_t number_ = 0;
   std::size_t registry_index_ = 0;
 };
 

@@ -1,19 +1,26 @@
-// A whole connection: the input is the bytes a client sends, cut where the first byte says; they go
-// through the frame reader into all handlers, over a log in a temporary folder. Nothing may crash,
-// and every request is answered or its connection closed.
+// A whole connection: a byte, then what a client sends, cut where the byte's low bits say; it goes
+// through the frame reader into all handlers, over a log in a temporary folder. That byte's top two
+// bits say who the client is: anybody where all is allowed; somebody who has to log in; a stranger,
+// or a super user, where access control entries decide. Nothing may crash, and every request is
+// answered or its connection closed.
 
+#include <chrono>
+#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "broker/api_registry.h"
 #include "broker/coordinator_apis.h"
 #include "broker/coordinators.h"
 #include "broker/frame_reader.h"
+#include "broker/security_apis.h"
 #include "log/embedded_log.h"
 #include "sys/real_clock.h"
 
@@ -22,14 +29,36 @@ namespace {
 
 constexpr std::size_t kFrameBytesMax = 1 << 20;
 constexpr std::size_t kTopicsMax = 50;
+constexpr unsigned kStepsMax = 64;
+enum class Who : unsigned char { anybody, entering, stranger, root };
 
-// Waits for nothing: what should come later is dropped with the loop.
+// Runs what other threads post while a request holds back the next; what comes later is dropped.
 class FuzzLoop final : public EventLoop {
  public:
-  void post(std::function<void()>) override {}
+  void post(std::function<void()> task) override {
+    const std::lock_guard lock(mutex_);
+    tasks_.push_back(std::move(task));
+    changed_.notify_one();
+  }
+  void run_while_held(const std::weak_ptr<void>& hold) {
+    std::unique_lock lock(mutex_);
+    while (!hold.expired()) {
+      changed_.wait_for(lock, std::chrono::milliseconds(1), [&] { return !tasks_.empty(); });
+      auto tasks = std::exchange(tasks_, {});
+      lock.unlock();
+      for (auto& task : tasks) std::exchange(task, nullptr)();
+      lock.lock();
+    }
+    tasks_.clear();
+  }
   std::unique_ptr<Timer> after_ms(std::int64_t, std::function<void()>) override {
     return std::make_unique<Timer>();
   }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<std::function<void()>> tasks_;
 };
 
 class FuzzExchange final : public Exchange {
@@ -45,7 +74,13 @@ class FuzzExchange final : public Exchange {
     is_closed_ = true;
   }
   EventLoop& loop() override { return loop_; }
-  std::shared_ptr<void> hold_back_the_next() override { return nullptr; }
+  std::shared_ptr<void> hold_back_the_next() override {
+    auto hold = std::make_shared<int>(0);
+    hold_ = hold;
+    return hold;
+  }
+  [[nodiscard]] std::weak_ptr<void> hold() const { return hold_; }
+  void close_when_answered() override { is_closed_ = true; }
   void on_end_of_waiting(std::function<void()> end) override { end(); }
   std::size_t reply_bytes_allowed() const override { return 1 << 20; }
 
@@ -56,7 +91,20 @@ class FuzzExchange final : public Exchange {
   FuzzLoop& loop_;
   bool& is_closed_;
   std::atomic<bool> is_answered_{false};
+  std::weak_ptr<void> hold_;
 };
+
+SecurityOptions fuzz_security() {
+  SecurityOptions options;
+  options.authentication.mechanisms = {std::begin(kSaslMechanisms), std::end(kSaslMechanisms)};
+  options.users = {{"u", "p"}};
+  options.user_iterations = 1;
+  options.uses_acls = true;
+  options.super_users = {"User:root"};
+  options.acls_max = 200;
+  options.scram_users_max = 200;
+  return options;
+}
 
 class FuzzBroker {
  public:
@@ -82,9 +130,22 @@ class FuzzBroker {
     services_.topic_ids = topic_ids_.get();
     services_.transactions = &coordinators_->transactions();
     services_.cluster.cluster_id = "fuzz";
-    add_log_apis(table_, services_);
-    add_transaction_apis(table_, services_, coordinators_->transactions());
-    add_group_apis(table_, coordinators_->groups());
+    security_ = std::make_unique<Security>(
+        fuzz_security(),
+        Security::Ports{.log = *log_,
+                        .durable = *durable_,
+                        .clock = clock_,
+                        .logger = Logger("fuzz", LogLevel::error, clock_, [](std::string_view) {}),
+                        .random = [](std::size_t count) { return std::string(count, 'r'); }});
+    if (!security_->start().is_ok()) std::abort();
+    for (auto* table : {&table_, &guarded_}) {
+      add_log_apis(*table, services_);
+      add_transaction_apis(*table, services_, coordinators_->transactions());
+      add_group_apis(*table, coordinators_->groups());
+      add_security_apis(*table, services_, *security_);
+    }
+    add_all_operations(table_);
+    add_authorization(guarded_, services_, *security_->authorizer());
     if (!coordinators_->start().is_ok()) std::abort();
     if (!log_->create_topic("t", {}).is_ok()) std::abort();
   }
@@ -92,13 +153,25 @@ class FuzzBroker {
   void receive(const std::uint8_t* data, std::size_t byte_count) {
     FrameReader reader(kFrameBytesMax);
     std::string_view left(reinterpret_cast<const char*>(data), byte_count);
-    const std::size_t step_max = left.empty() ? 1 : 1 + static_cast<unsigned char>(left.front());
+    const auto first = left.empty() ? 0U : static_cast<unsigned char>(left.front());
+    if (!left.empty()) left.remove_prefix(1);
+    const std::size_t step_max = 1 + first % kStepsMax;
     bool is_closed = false;
+    const auto session = std::make_shared<Session>();
+    session->host = "/127.0.0.1";
+    const auto who = static_cast<Who>(first / kStepsMax);
+    if (who == Who::entering) session->stage = Session::Stage::handshake;
+    if (who == Who::root) session->principal = "User:root";
+    const DispatchTable& table = who == Who::anybody ? table_ : guarded_;
+    const auto take = [&](FrameReader::Frame frame) {
+      const auto exchange = std::make_shared<FuzzExchange>(loop_, is_closed);
+      table.dispatch(std::move(frame), session, exchange);
+      loop_.run_while_held(exchange->hold());
+    };
     while (!is_closed) {
       switch (reader.state()) {
         case FrameReader::State::frame:
-          table_.dispatch(reader.take_frame(), "/127.0.0.1",
-                          std::make_shared<FuzzExchange>(loop_, is_closed));
+          take(reader.take_frame());
           continue;
         case FrameReader::State::impossible:
           return forget_topics();
@@ -133,8 +206,10 @@ class FuzzBroker {
   BlockingCalls blocking_;
   std::unique_ptr<TopicIds> topic_ids_;
   std::unique_ptr<Coordinators> coordinators_;
+  std::unique_ptr<Security> security_;
   Services services_;
   DispatchTable table_{kBrokerFeatures};
+  DispatchTable guarded_{kBrokerFeatures};
   FuzzLoop loop_;
 };
 

@@ -277,8 +277,8 @@ TEST(Broker, listens_on_this_machine_only_unless_told_otherwise) {
   ASSERT_FALSE(refused.is_ok());
   EXPECT_EQ(refused.status().code(), StatusCode::invalid);
   EXPECT_THAT(std::string(refused.status().message()),
-              testing::HasSubstr("allow_anyone_on_the_network"));
-  options.allow_anyone_on_the_network = true;
+              testing::HasSubstr("allow_insecure_network"));
+  options.allow_insecure_network = true;
   EXPECT_TRUE(Server::bind(options).is_ok());
 }
 

@@ -1,4 +1,5 @@
 #include "broker/apis.h"
+#include "broker/authorizer.h"
 #include "kafka_wire/cluster.h"
 
 namespace millrace::broker {
@@ -24,6 +25,10 @@ void add_describe_cluster(DispatchTable& table, const Services& services) {
         response.controller_id = cluster.node_id;
         response.brokers.push_back(
             {cluster.node_id, cluster.host, cluster.port, std::nullopt, false});
+        if (request.include_cluster_authorized_operations) {
+          response.cluster_authorized_operations =
+              Access(nullptr, {}).operations(ResourceType::cluster, kClusterName);
+        }
         respond(response);
       });
 }

@@ -8,19 +8,35 @@ using kafka_wire::ApiInfo;
 using kafka_wire::ApiKey;
 using kafka_wire::ErrorCode;
 
+namespace {
+
+bool comes_before_log_in(ApiKey key) {
+  return key == ApiKey::api_versions || key == ApiKey::sasl_handshake ||
+         key == ApiKey::sasl_authenticate;
+}
+
+}  // namespace
+
 void DispatchTable::dispatch(std::shared_ptr<const codec::ByteBuffer> frame,
-                             const std::string& host, std::shared_ptr<Exchange> exchange) const {
+                             const std::shared_ptr<Session>& session,
+                             std::shared_ptr<Exchange> exchange) const {
+  if (session->sends_tokens()) return take_token_(frame->view(), session, std::move(exchange));
   const auto request = kafka_wire::parse_request(frame->view());
   if (!request.is_ok() || request->api == nullptr) return close_unreadable(*exchange);
   const auto entry = entries_.find(request->api->key);
   if (entry == entries_.end()) return close_unreadable(*exchange);
+  if (!session->may_ask() && !comes_before_log_in(request->api->key)) {
+    return close_unreadable(*exchange);
+  }
   entry->second.counters->requests.fetch_add(1, std::memory_order_relaxed);
-  const Call call{.api_version = request->header.api_version,
-                  .correlation_id = request->header.correlation_id,
-                  .client = {request->header.client_id.value_or(""), host},
-                  .frame = std::move(frame),
-                  .body = request->body,
-                  .exchange = std::move(exchange)};
+  const Call call{
+      .api_version = request->header.api_version,
+      .correlation_id = request->header.correlation_id,
+      .client = {request->header.client_id.value_or(""), session->host, session->principal},
+      .session = session,
+      .frame = std::move(frame),
+      .body = request->body,
+      .exchange = std::move(exchange)};
   const auto range = kafka_wire::advertised_versions(*request->api, enabled_);
   if (!request->has_known_version || !range.contains(call.api_version)) {
     return refuse_version(*request, call);
@@ -47,6 +63,10 @@ void DispatchTable::refuse_version(const kafka_wire::RequestFrame& request,
   }
   ++errors;
   call.exchange->send(std::move(reply));
+}
+
+void DispatchTable::drop_unguarded() {
+  std::erase_if(entries_, [this](const auto& entry) { return !guarded_.contains(entry.first); });
 }
 
 void DispatchTable::close_unreadable(Exchange& exchange) const {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "broker/errors.h"
+#include "broker/security_store.h"
 
 namespace millrace::broker {
 
@@ -28,7 +29,9 @@ class RoundReader {
     out.high_watermark = -1;
     out.records = Records::none();
     if (is_read_committed_) out.aborted_transactions.emplace();
-    if (asked.current_leader_epoch > 0) {
+    if (name == kSecurityTopic) {
+      out.error_code = ErrorCode::topic_authorization_failed;
+    } else if (asked.current_leader_epoch > 0) {
       out.error_code = ErrorCode::unknown_leader_epoch;
     } else if (const auto status = read_records({name, asked.partition}, asked, out);
                !status.is_ok()) {

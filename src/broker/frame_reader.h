@@ -18,6 +18,9 @@ class FrameReader {
 
   explicit FrameReader(std::size_t frame_bytes_max) : frame_bytes_max_(frame_bytes_max) {}
 
+  // Of frames whose byte count has not been looked at yet.
+  void set_frame_bytes_max(std::size_t frame_bytes_max) { frame_bytes_max_ = frame_bytes_max; }
+
   enum class State : unsigned char {
     need_more,
     frame,       // take_frame() gives it

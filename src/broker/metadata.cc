@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "broker/apis.h"
+#include "broker/authorizer.h"
 #include "broker/errors.h"
 #include "broker/topic_admin.h"
 
@@ -14,9 +15,10 @@ using kafka_wire::MetadataResponse;
 
 namespace {
 
-// Bits of Kafka's AclOperation: everybody may do everything.
-constexpr std::int32_t kTopicOperations = 0x0DF8;    // read to alter, the configurations'
-constexpr std::int32_t kClusterOperations = 0x1FA0;  // create, alter, describe, and so on
+// Everything; where that is not so, authorization amends it.
+std::int32_t all_operations(ResourceType type) {
+  return Access(nullptr, {}).operations(type, "");
+}
 
 MetadataResponse::Topic describe(const Services& services, const log::TopicInfo& topic,
                                  bool with_operations) {
@@ -34,7 +36,7 @@ MetadataResponse::Topic describe(const Services& services, const log::TopicInfo&
     partition.replica_nodes = {node};
     partition.isr_nodes = {node};
   }
-  if (with_operations) out.topic_authorized_operations = kTopicOperations;
+  if (with_operations) out.topic_authorized_operations = all_operations(ResourceType::topic);
   return out;
 }
 
@@ -86,7 +88,7 @@ bool answer(const Services& services, const Call& call, const MetadataRequest& r
   response.cluster_id = cluster.cluster_id;
   response.controller_id = cluster.node_id;
   if (request.include_cluster_authorized_operations) {
-    response.cluster_authorized_operations = kClusterOperations;
+    response.cluster_authorized_operations = all_operations(ResourceType::cluster);
   }
   const bool asks_for_all = !request.topics || (call.api_version == 0 && request.topics->empty());
   if (asks_for_all) {

@@ -31,25 +31,47 @@ Status check_options(const ServerOptions& options) {
   if (options.frame_bytes_max < 1024 || options.frame_bytes_max > INT32_MAX) {
     return invalid_error("frame_bytes_max must be from 1024 to 2147483647");
   }
+  if (options.entering_max < 1 || options.entry_ms < 1) {
+    return invalid_error("entering_max and entry_ms must be positive");
+  }
   if (options.idle_ms < 1 || options.frame_progress_ms < 1 || options.write_progress_ms < 1) {
     return invalid_error("idle_ms, frame_progress_ms and write_progress_ms must be positive");
   }
   return ok_status();
 }
 
+bool requires_certificates(const ServerOptions& options) {
+  return options.tls && options.tls->client_certificates == ClientCertificates::required;
+}
+
+std::string insecure_text(const ServerOptions& options, bool knows_who) {
+  std::string out = "kafka.listen " + options.host + ": on a network the Kafka port needs";
+  if (!options.tls) {
+    out += " encryption (set kafka.tls.certificate_file and kafka.tls.key_file)";
+  }
+  if (!options.tls && !knows_who) out += " and";
+  if (!knows_who) {
+    out +=
+        " to know who asks (set kafka.sasl.mechanisms, or kafka.tls.client_certificates to "
+        "required)";
+  }
+  return out +
+         ". Use kafka.listen 127.0.0.1 for this machine only, or say with "
+         "kafka.allow_insecure_network that anyone there may read or write along";
+}
+
 Result<boost::asio::ip::address> parse_address(const ServerOptions& options) {
   error_code error;
   const auto address = boost::asio::ip::make_address(options.host, error);
   if (error) {
-    return invalid_error("\"" + options.host +
-                         "\" is not an IP address; use 127.0.0.1, this machine only");
+    return invalid_error("kafka.listen \"" + options.host +
+                         "\" is not an IP address; use 127.0.0.1 for this machine only, 0.0.0.0 "
+                         "for every network");
   }
-  if (!address.is_loopback() && !options.allow_anyone_on_the_network) {
-    return invalid_error(
-        "Kafka clients would be served on " + options.host +
-        " without encryption and without asking who they are: anyone on that network could read "
-        "and write everything. Use 127.0.0.1, or say that this is wanted with "
-        "allow_anyone_on_the_network");
+  const bool knows_who = options.needs_log_in || requires_certificates(options);
+  const bool is_secure = options.tls && knows_who;
+  if (!address.is_loopback() && !is_secure && !options.allow_insecure_network) {
+    return invalid_error(insecure_text(options, knows_who));
   }
   return address;
 }
@@ -83,6 +105,10 @@ class Server::Impl {
   Status bind() {
     const ServerOptions& options = shared_->options;
     MR_ASSIGN_OR_RETURN(const auto address, parse_address(options));
+    if (options.tls) {
+      MR_ASSIGN_OR_RETURN(shared_->tls, make_tls_context(*options.tls));
+      shared_->options.tls->key.clear();  // the context has it
+    }
     const tcp::endpoint endpoint(address, options.port);
     error_code error;
     acceptor_->open(endpoint.protocol(), error);

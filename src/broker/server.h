@@ -4,22 +4,31 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/status.h"
 #include "broker/dispatch_table.h"
+#include "broker/tls.h"
 
 namespace millrace::broker {
 
 struct ServerOptions {
   std::string host = "127.0.0.1";  // an IP literal
   std::uint16_t port = 0;          // 0: any free one
-  // There is neither TLS nor authentication: whoever reaches the port may read and write
-  // everything. Anything but a loopback address is refused unless this is set.
-  bool allow_anyone_on_the_network = false;
+  std::optional<TlsOptions> tls = std::nullopt;
+  bool needs_log_in = false;  // by SASL
+  // Without TLS everybody on the way reads along, and without authentication whoever reaches the
+  // port may read and write everything: anything but a loopback address needs both, unless this is
+  // set.
+  bool allow_insecure_network = false;
   int thread_count = 2;
 
   std::size_t connections_max = 2048;  // above: closed at once
+  // Connections of one thread in their TLS handshake or before their log-in; when there are more,
+  // the oldest of them is closed.
+  std::size_t entering_max = 256;
+  int entry_ms = 10'000;  // for both together
   std::size_t frame_bytes_max = kafka_wire::kFrameBytesMax;
   // Requests of one connection that are not answered yet, and answers it has not taken. At any of
   // these bounds its next request stays unread.
@@ -41,9 +50,11 @@ struct ServerOptions {
 struct ServerCounters {
   std::atomic<std::uint64_t> connections_open{0};  // from accept to close
   std::atomic<std::uint64_t> connections_accepted{0};
-  std::atomic<std::uint64_t> connections_refused{0};  // above connections_max
-  std::atomic<std::uint64_t> connections_expired{0};  // idle, or no progress
-  std::atomic<std::uint64_t> frames_refused{0};       // with an impossible byte count
+  std::atomic<std::uint64_t> connections_refused{0};    // above connections_max
+  std::atomic<std::uint64_t> connections_expired{0};    // idle, or no progress
+  std::atomic<std::uint64_t> connections_displaced{0};  // above entering_max
+  std::atomic<std::uint64_t> tls_handshakes_failed{0};
+  std::atomic<std::uint64_t> frames_refused{0};  // with an impossible byte count
   std::atomic<std::uint64_t> bytes_received{0};
   std::atomic<std::uint64_t> bytes_sent{0};
 };

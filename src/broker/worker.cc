@@ -75,8 +75,24 @@ std::unique_ptr<Timer> Worker::after_ms(std::int64_t ms, std::function<void()> t
 
 void Worker::add(const std::shared_ptr<Connection>& connection) {
   connection->set_registry_index(connections_.size());
+  connection->set_number(next_number_++);
   connections_.push_back(connection);
   schedule_sweep();
+  if (connection->is_entering()) displace_one_entering();
+}
+
+// Who is slow to log in, or never will, makes room for who comes: the oldest goes.
+void Worker::displace_one_entering() {
+  std::size_t count = 0;
+  std::shared_ptr<Connection> oldest;
+  for (const auto& one : connections_) {
+    if (!one->is_entering()) continue;
+    ++count;
+    if (oldest == nullptr || one->number() < oldest->number()) oldest = one;
+  }
+  if (count <= shared_->options.entering_max) return;
+  shared_->counters.connections_displaced.fetch_add(1, std::memory_order_relaxed);
+  oldest->close();
 }
 
 void Worker::remove(Connection& connection) {

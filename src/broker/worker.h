@@ -20,6 +20,7 @@ class Connection;
 // What all threads of one server share.
 struct ServerShared {
   ServerOptions options;
+  std::shared_ptr<boost::asio::ssl::context> tls;  // null: plain
   const DispatchTable* table = nullptr;
   ServerCounters counters;
   std::atomic<bool> is_stopping{false};
@@ -67,12 +68,14 @@ class Worker final : public EventLoop, public std::enable_shared_from_this<Worke
   void run();
   void schedule_sweep();
   void sweep();
+  void displace_one_entering();
 
   std::shared_ptr<ServerShared> shared_;
   boost::asio::io_context io_;
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
   boost::asio::steady_timer sweep_timer_;
   std::vector<std::shared_ptr<Connection>> connections_;
+  std::uint64_t next_number_ = 0;
   std::uint64_t sweeps_ = 0;
   bool is_sweep_scheduled_ = false;
   Mutex mutex_;
