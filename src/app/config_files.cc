@@ -46,6 +46,11 @@ Result<LoadedConfig> load_config_files(sys::FileSystem& files, const ConfigOptio
   for (const auto& file : texts) loaded.files.push_back(file.name);
   loaded.config.data_folder = from_folder(folder, loaded.config.data_folder);
   for (auto& path : loaded.config.pipelines) path = from_folder(folder, path);
+  auto& config = loaded.config;
+  for (auto* path : {&config.tls_certificate_file, &config.tls_key_file, &config.tls_client_ca_file,
+                     &config.sasl_users_file}) {
+    if (!path->empty()) *path = from_folder(folder, *path);
+  }
   return loaded;
 }
 

@@ -165,9 +165,13 @@ Status Instance::open_kafka() {
   MR_ASSIGN_OR_RETURN(options_.kafka.cluster_id, files_.read_file(path));
   MR_ASSIGN_OR_RETURN(const auto seed, random_bytes(kSecretBytes));
   options_.kafka.member_id_seed = load_little<std::uint64_t>(seed.data());
+  options_.kafka.random = random_bytes;
   options_.kafka.retention_ms = options_.retention_ms;
   options_.kafka.log_folder = options_.data_folder + "/log";
   MR_ASSIGN_OR_RETURN(kafka_, KafkaService::open(options_.kafka, *log_, clock_, logger_));
+  // The broker has these.
+  options_.kafka.access.security.users.clear();
+  options_.kafka.access.tls.reset();
   return ok_status();
 }
 
@@ -223,6 +227,7 @@ Status Instance::serve() {
   context.environment = options_.environment;
   context.pid = ::getpid();
   context.kafka_port = kafka_port();
+  context.secret_topic = broker::kSecurityTopic;
   context.extensions.push_back(kafka_.get());
   context.extensions.push_back(&feature_routes_);
   context.extensions.push_back(&lake_routes_);

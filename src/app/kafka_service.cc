@@ -7,6 +7,13 @@ Result<std::unique_ptr<KafkaService>> KafkaService::open(const KafkaOptions& opt
   std::unique_ptr<KafkaService> service(new KafkaService());
   broker::BrokerOptions broker;
   broker.server.port = options.port;
+  broker.server.host = options.access.listen;
+  broker.server.tls = options.access.tls;
+  broker.server.allow_insecure_network = options.access.allow_insecure_network;
+  broker.advertised_host = options.access.advertised_host;
+  broker.advertised_port = options.access.advertised_port;
+  broker.security = options.access.security;
+  broker.random = options.random;
   broker.cluster_id = options.cluster_id;
   broker.groups.member_id_seed = options.member_id_seed;
   broker.groups.limits.initial_rebalance_delay_ms = options.group_initial_rebalance_delay_ms;
@@ -39,15 +46,52 @@ std::string KafkaService::user_of(const std::string& topic) const {
   return "";
 }
 
+namespace {
+
+void append_family(std::string& text, const std::string& name, const char* type, const char* help) {
+  text += "# HELP " + name + " " + help + "\n# TYPE " + name + " " + type + "\n";
+}
+
+void append_single(std::string& text, const std::string& name, const char* type, const char* help,
+                   std::uint64_t value) {
+  append_family(text, name, type, help);
+  text += name + " " + std::to_string(value) + "\n";
+}
+
+}  // namespace
+
+void KafkaService::append_security_metrics(std::string& text) const {
+  const auto& counters = broker_->counters();
+  append_single(text, "millrace_kafka_connections_displaced_total", "counter",
+                "Connections closed before their log-in because there were too many of them.",
+                counters.connections_displaced);
+  append_single(text, "millrace_kafka_tls_handshakes_failed_total", "counter",
+                "TLS handshakes that failed.", counters.tls_handshakes_failed);
+  const auto& security = broker_->security();
+  const auto per_mechanism = [&](const std::string& name, const char* help, auto value) {
+    append_family(text, name, "counter", help);
+    for (const auto mechanism : broker::kSaslMechanisms) {
+      if (!security.authenticator().is_offered(mechanism)) continue;
+      text += name + "{mechanism=\"" + std::string(to_string(mechanism)) + "\"} " +
+              std::to_string(value(security.authenticator().counters(mechanism))) + "\n";
+    }
+  };
+  per_mechanism("millrace_kafka_logins_total", "Log-ins that succeeded, by mechanism.",
+                [](const broker::LoginCounters& logins) { return logins.accepted.load(); });
+  per_mechanism("millrace_kafka_failed_logins_total", "Log-ins that were refused, by mechanism.",
+                [](const broker::LoginCounters& logins) { return logins.refused.load(); });
+  if (security.authorizer() == nullptr) return;
+  append_single(text, "millrace_kafka_authorization_denials_total", "counter",
+                "Questions to the access control entries that were answered with no.",
+                security.authorizer()->denials());
+}
+
 void KafkaService::append_metrics(std::string& text) const {
   const auto family = [&](const std::string& name, const char* type, const char* help) {
-    text += "# HELP " + name + " " + help + "\n# TYPE " + name + " " + type + "\n";
+    append_family(text, name, type, help);
   };
   const auto single = [&](const std::string& name, const char* type, const char* help,
-                          std::uint64_t value) {
-    family(name, type, help);
-    text += name + " " + std::to_string(value) + "\n";
-  };
+                          std::uint64_t value) { append_single(text, name, type, help, value); };
   const auto& counters = broker_->counters();
   single("millrace_kafka_connections", "gauge", "Open connections of Kafka clients.",
          counters.connections_open);
@@ -63,6 +107,7 @@ void KafkaService::append_metrics(std::string& text) const {
   single("millrace_kafka_received_bytes_total", "counter", "Bytes received.",
          counters.bytes_received);
   single("millrace_kafka_sent_bytes_total", "counter", "Bytes sent.", counters.bytes_sent);
+  append_security_metrics(text);
 
   const auto per_api = [&](const std::string& name, const char* help, auto value) {
     family(name, "counter", help);

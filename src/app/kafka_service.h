@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
+#include "app/kafka_security.h"
 #include "base/log_line.h"
 #include "base/status.h"
 #include "broker/broker.h"
@@ -14,6 +16,8 @@ namespace millrace::app {
 
 struct KafkaOptions {
   std::uint16_t port = 9092;  // 0: any
+  KafkaAccess access;
+  std::function<Result<std::string>(std::size_t count)> random;  // bytes nobody can guess
   std::string cluster_id;
   std::uint64_t member_id_seed = 0;
   std::string log_folder;
@@ -40,6 +44,7 @@ class KafkaService final : public ops::ApiExtension {
  private:
   KafkaService() = default;
   [[nodiscard]] std::string user_of(const std::string& topic) const;
+  void append_security_metrics(std::string& text) const;
 
   const runtime::Runtime* runtime_ = nullptr;
   std::unique_ptr<broker::Broker> broker_;

@@ -51,9 +51,9 @@ void print_ready(const Instance& instance, OutputFormat output) {
                      {"data", options.data_folder}};
     std::printf("%s\n", ready.dump().c_str());
   } else {
-    std::printf("millrace is ready: http://127.0.0.1:%d  kafka 127.0.0.1:%d  data %s  pid %d\n",
-                instance.http_port(), instance.kafka_port(), options.data_folder.c_str(),
-                ::getpid());
+    std::printf("millrace is ready: http://127.0.0.1:%d  kafka %s:%d  data %s  pid %d\n",
+                instance.http_port(), options.kafka.access.listen.c_str(), instance.kafka_port(),
+                options.data_folder.c_str(), ::getpid());
   }
   std::fflush(stdout);
 }
@@ -117,6 +117,9 @@ int run_up(const UpOptions& options) {
   std::atomic<bool> has_failed{false};
 
   auto instance_options = instance_options_from(options, loaded->config);
+  auto access = load_kafka_access(files, loaded->config);
+  if (!access.is_ok()) return report_wrong_use(access.status());
+  instance_options.kafka.access = std::move(access).value();
   instance_options.on_failure = [&](const Status& status) {
     if (has_failed.exchange(true)) return;
     logger.error("cannot go on: " + status.to_string());

@@ -197,6 +197,10 @@ void Api::Impl::get_batches(const http::Request& request, const http::Responder&
     if (!number->is_ok()) return respond(http::error_response(number->status()));
   }
   const TopicPartition source{request.parameter("topic"), static_cast<std::int32_t>(*partition)};
+  if (source.topic == context_.secret_topic) {
+    return respond(http::error_response(
+        invalid_error("topic " + source.topic + " holds credentials and is read by nobody")));
+  }
   polls_.fetch({source, Offset(*offset), static_cast<std::size_t>(*bytes_max), *wait_ms,
                 [respond, p = source.partition](const Result<log::FetchResult>& fetched) {
                   if (!fetched.is_ok()) return respond(http::error_response(fetched.status()));

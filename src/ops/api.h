@@ -66,6 +66,7 @@ struct ApiContext {
   std::string environment;
   std::int64_t pid = 0;
   std::uint16_t kafka_port = 0;
+  std::string secret_topic;  // whose records nobody may read
   std::vector<ApiExtension*> extensions;
 };
 

@@ -70,11 +70,26 @@ template <auto kMember>
 std::string show_text(const Config& config) {
   return json_of(config.*kMember);
 }
-void set_auto_create_topics(Config& config, const Value& value) {
-  config.auto_create_topics = value.as_boolean();
+template <auto kMember>
+void set_boolean(Config& config, const Value& value) {
+  config.*kMember = value.as_boolean();
 }
-std::string show_auto_create_topics(const Config& config) {
-  return config.auto_create_topics ? "true" : "false";
+template <auto kMember>
+std::string show_boolean(const Config& config) {
+  return config.*kMember ? "true" : "false";
+}
+template <auto kMember>
+void set_texts(Config& config, const Value& value) {
+  (config.*kMember).clear();
+  for (const Value& item : value.as_list()) (config.*kMember).emplace_back(item.as_string());
+}
+template <auto kMember>
+std::string show_texts(const Config& config) {
+  std::string out = "[";
+  for (const std::string& text : config.*kMember) {
+    out += (out.size() == 1 ? "" : ",") + json_of(text);
+  }
+  return out + "]";
 }
 
 template <auto kMember>
@@ -84,6 +99,14 @@ constexpr Binding integer_binding(std::string_view setting) {
 template <auto kMember>
 constexpr Binding text_binding(std::string_view setting) {
   return {setting, set_text<kMember>, show_text<kMember>};
+}
+template <auto kMember>
+constexpr Binding boolean_binding(std::string_view setting) {
+  return {setting, set_boolean<kMember>, show_boolean<kMember>};
+}
+template <auto kMember>
+constexpr Binding texts_binding(std::string_view setting) {
+  return {setting, set_texts<kMember>, show_texts<kMember>};
 }
 template <auto kMember>
 constexpr Binding word_binding(std::string_view setting) {
@@ -100,18 +123,6 @@ std::string show_delivery(const Config& config) {
   return json_of(to_string(config.delivery));
 }
 
-void set_pipelines(Config& config, const Value& value) {
-  config.pipelines.clear();
-  for (const Value& item : value.as_list()) config.pipelines.emplace_back(item.as_string());
-}
-std::string show_pipelines(const Config& config) {
-  std::string out = "[";
-  for (const std::string& pipeline : config.pipelines) {
-    out += (out.size() == 1 ? "" : ",") + json_of(pipeline);
-  }
-  return out + "]";
-}
-
 std::string show_compression(const Config& config) {
   return json_of(config.compression.empty() ? "zstd for Parquet, gzip for JSON"
                                             : config.compression);
@@ -119,7 +130,7 @@ std::string show_compression(const Config& config) {
 
 // Every setting that is read, but for the topics, whose names are free.
 constexpr auto kBindings = std::to_array<Binding>({
-    {"pipelines", set_pipelines, show_pipelines},
+    texts_binding<&Config::pipelines>("pipelines"),
     text_binding<&Config::data_folder>("data_folder"),
     {"delivery", set_delivery, show_delivery},
     integer_binding<&Config::kafka_port>("ports.kafka"),
@@ -134,10 +145,21 @@ constexpr auto kBindings = std::to_array<Binding>({
     text_binding<&Config::artifact_bucket_name>("processor.artifact_bucket_name"),
     integer_binding<&Config::broker_count>("kafka.broker_count"),
     integer_binding<&Config::retention_days>("kafka.retention_days"),
-    {"kafka.auto_create_topics", set_auto_create_topics, show_auto_create_topics},
+    boolean_binding<&Config::auto_create_topics>("kafka.auto_create_topics"),
     integer_binding<&Config::default_partitions>("kafka.default_partitions"),
     integer_binding<&Config::group_initial_rebalance_delay_ms>(
         "kafka.group_initial_rebalance_delay_ms"),
+    text_binding<&Config::kafka_listen>("kafka.listen"),
+    text_binding<&Config::kafka_advertised>("kafka.advertised"),
+    boolean_binding<&Config::allow_insecure_network>("kafka.allow_insecure_network"),
+    text_binding<&Config::tls_certificate_file>("kafka.tls.certificate_file"),
+    text_binding<&Config::tls_key_file>("kafka.tls.key_file"),
+    word_binding<&Config::tls_client_certificates>("kafka.tls.client_certificates"),
+    text_binding<&Config::tls_client_ca_file>("kafka.tls.client_ca_file"),
+    texts_binding<&Config::sasl_mechanisms>("kafka.sasl.mechanisms"),
+    text_binding<&Config::sasl_users_file>("kafka.sasl.users_file"),
+    word_binding<&Config::authorization>("kafka.authorization"),
+    texts_binding<&Config::super_users>("kafka.super_users"),
     integer_binding<&Config::buffer_size_mb>("firehose.buffer_size_mb"),
     integer_binding<&Config::buffer_time_seconds>("firehose.buffer_time_seconds"),
     {"firehose.compression", set_word<&Config::compression>, show_compression},
@@ -161,6 +183,7 @@ class Loader {
       for (const Setting& setting : settings_) apply(config, setting);
       check_delivery(config);
       check_distinct(config);
+      check_kafka(config);
     }
     if (!faults_.empty()) return invalid_error(fault_text());
     config.lines = lines(config);
@@ -185,6 +208,7 @@ class Loader {
   static void apply(Config& config, const Setting& setting);
   void check_delivery(const Config& config);
   void check_distinct(const Config& config);
+  void check_kafka(const Config& config);
   void refuse(std::string_view setting, const std::string& message);
   [[nodiscard]] const Setting* find(std::string_view setting) const;
   [[nodiscard]] std::vector<ConfigLine> lines(const Config& config) const;
@@ -334,6 +358,41 @@ void Loader::check_distinct(const Config& config) {
     if (same->id == topic.id) continue;
     refuse("event_streaming.topics." + topic.id + ".name",
            "is " + topic.name + ", as that of topic " + same->id + " is");
+  }
+}
+
+void Loader::check_kafka(const Config& config) {
+  const bool has_tls = !config.tls_certificate_file.empty();
+  if (has_tls && config.tls_key_file.empty()) {
+    refuse("kafka.tls.certificate_file", "needs its private key: set kafka.tls.key_file");
+  }
+  if (!has_tls) {
+    for (const auto* setting : {"kafka.tls.key_file", "kafka.tls.client_ca_file"}) {
+      refuse(setting, "has no effect without kafka.tls.certificate_file");
+    }
+  }
+  if (config.tls_client_certificates != "none") {
+    if (!has_tls) {
+      refuse("kafka.tls.client_certificates", "needs TLS: set kafka.tls.certificate_file");
+    }
+    if (config.tls_client_ca_file.empty()) {
+      refuse("kafka.tls.client_certificates",
+             "needs to know which authorities to believe: set kafka.tls.client_ca_file");
+    }
+  }
+  constexpr std::string_view kMechanisms[] = {"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"};
+  for (const std::string& mechanism : config.sasl_mechanisms) {
+    if (std::ranges::find(kMechanisms, mechanism) != std::end(kMechanisms)) continue;
+    refuse("kafka.sasl.mechanisms",
+           "may be PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512, but has " + json_of(mechanism));
+  }
+  if (config.sasl_mechanisms.empty()) {
+    refuse("kafka.sasl.users_file", "has no effect without kafka.sasl.mechanisms");
+  }
+  for (const std::string& user : config.super_users) {
+    const auto colon = user.find(':');
+    if (colon != std::string::npos && colon != 0 && colon + 1 != user.size()) continue;
+    refuse("kafka.super_users", "are principals such as User:admin, but one is " + json_of(user));
   }
 }
 

@@ -52,7 +52,18 @@ struct Config {
   std::int32_t default_partitions = 1;  // of topics made by Kafka clients who do not say
   // How long the first member of a consumer group waits for further ones.
   std::int32_t group_initial_rebalance_delay_ms = 0;
-  std::vector<ConfiguredTopic> topics;  // in the order of the files
+  std::string kafka_listen = "127.0.0.1";
+  std::string kafka_advertised;  // "HOST:PORT" that clients are told; empty: where it listens
+  bool allow_insecure_network = false;
+  std::string tls_certificate_file;  // empty: no TLS
+  std::string tls_key_file;
+  std::string tls_client_certificates = "none";  // none, requested or required
+  std::string tls_client_ca_file;
+  std::vector<std::string> sasl_mechanisms;  // empty: nobody logs in
+  std::string sasl_users_file;
+  std::string authorization = "none";    // none or acl
+  std::vector<std::string> super_users;  // "User:alice"
+  std::vector<ConfiguredTopic> topics;   // in the order of the files
 
   Delivery delivery = Delivery::local;
   std::int64_t buffer_size_mb = 64;

@@ -115,6 +115,41 @@ constexpr const char* kOriginalKeys = R"({
   "tags": {"owner": "team", "cost-center": 42}
 })";
 
+TEST(Config, says_who_may_use_the_kafka_port) {
+  const Config plain = load({});
+  EXPECT_EQ(plain.kafka_listen, "127.0.0.1");
+  EXPECT_EQ(plain.tls_certificate_file, "");
+  EXPECT_EQ(plain.authorization, "none");
+  EXPECT_FALSE(plain.allow_insecure_network);
+  const Config config = load({{"c.json", R"({"kafka": {
+    "listen": "0.0.0.0", "advertised": "k.example.com:9093",
+    "tls": {"certificate_file": "c.pem", "key_file": "k.pem", "client_certificates": "REQUIRED",
+            "client_ca_file": "ca.pem"},
+    "sasl": {"mechanisms": ["PLAIN", "SCRAM-SHA-512"], "users_file": "users"},
+    "authorization": "acl", "super_users": ["User:admin"], "allow_insecure_network": true}})"}});
+  EXPECT_EQ(config.kafka_listen, "0.0.0.0");
+  EXPECT_EQ(config.kafka_advertised, "k.example.com:9093");
+  EXPECT_EQ(config.tls_client_certificates, "required");
+  EXPECT_THAT(config.sasl_mechanisms, ElementsAre("PLAIN", "SCRAM-SHA-512"));
+  EXPECT_THAT(config.super_users, ElementsAre("User:admin"));
+  EXPECT_TRUE(config.allow_insecure_network);
+}
+
+TEST(Config, settings_of_the_kafka_port_that_need_others_say_so) {
+  const auto fault_of = [](const std::string& kafka) {
+    return faults_of("{\"kafka\": " + kafka + "}");
+  };
+  EXPECT_THAT(fault_of(R"({"tls": {"certificate_file": "c"}})"), HasSubstr("kafka.tls.key_file"));
+  EXPECT_THAT(fault_of(R"({"tls": {"key_file": "k"}})"), HasSubstr("certificate_file"));
+  EXPECT_THAT(fault_of(R"({"tls": {"certificate_file": "c", "key_file": "k",
+                           "client_certificates": "required"}})"),
+              HasSubstr("client_ca_file"));
+  EXPECT_THAT(fault_of(R"({"sasl": {"mechanisms": ["GSSAPI"]}})"), HasSubstr("SCRAM-SHA-256"));
+  EXPECT_THAT(fault_of(R"({"sasl": {"users_file": "u"}})"), HasSubstr("kafka.sasl.mechanisms"));
+  EXPECT_THAT(fault_of(R"({"super_users": ["admin"]})"), HasSubstr("User:admin"));
+  EXPECT_THAT(fault_of(R"({"authorization": "some"})"), HasSubstr("none, acl"));
+}
+
 TEST(Config, every_key_of_the_earlier_system_is_accepted) {
   const Config config = load({{"c.json", kOriginalKeys}});
   EXPECT_EQ(config.environment, "staging");
