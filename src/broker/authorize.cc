@@ -16,6 +16,7 @@ void add_authorization(DispatchTable& table, const Services& services,
   guard_configs(to);
   guard_metadata(to);
   guard_groups(to);
+  guard_consumer_groups(to);
   guard_offsets(to);
   guard_transactions(to);
   guard_cluster(to);

@@ -47,6 +47,7 @@ void guard_topics(const Authorization& to);
 void guard_configs(const Authorization& to);
 void guard_metadata(const Authorization& to);
 void guard_groups(const Authorization& to);
+void guard_consumer_groups(const Authorization& to);
 void guard_offsets(const Authorization& to);
 void guard_transactions(const Authorization& to);
 void guard_cluster(const Authorization& to);
