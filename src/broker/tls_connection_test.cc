@@ -146,8 +146,6 @@ TEST_F(TlsConnectionTest, a_certificate_is_asked_for_and_names_the_principal) {
     TlsClient refused(broker_->port(), other);
     EXPECT_FALSE(refused.shake_hands() && refused.is_alive());
   }
-  broker_->stop();  // the client may have heard of it first
-  EXPECT_EQ(broker_->counters().tls_handshakes_failed, 2U);
 }
 
 }  // namespace
