@@ -160,6 +160,9 @@ constexpr auto kBindings = std::to_array<Binding>({
     text_binding<&Config::sasl_users_file>("kafka.sasl.users_file"),
     word_binding<&Config::authorization>("kafka.authorization"),
     texts_binding<&Config::super_users>("kafka.super_users"),
+    integer_binding<&Config::consumer_session_timeout_ms>("kafka.consumer_session_timeout_ms"),
+    integer_binding<&Config::consumer_heartbeat_interval_ms>(
+        "kafka.consumer_heartbeat_interval_ms"),
     integer_binding<&Config::buffer_size_mb>("firehose.buffer_size_mb"),
     integer_binding<&Config::buffer_time_seconds>("firehose.buffer_time_seconds"),
     {"firehose.compression", set_word<&Config::compression>, show_compression},

@@ -63,7 +63,10 @@ struct Config {
   std::string sasl_users_file;
   std::string authorization = "none";    // none or acl
   std::vector<std::string> super_users;  // "User:alice"
-  std::vector<ConfiguredTopic> topics;   // in the order of the files
+  // Of members of Kafka's newer group protocol, who are told the interval.
+  std::int32_t consumer_session_timeout_ms = 45'000;
+  std::int32_t consumer_heartbeat_interval_ms = 5'000;
+  std::vector<ConfiguredTopic> topics;  // in the order of the files
 
   Delivery delivery = Delivery::local;
   std::int64_t buffer_size_mb = 64;

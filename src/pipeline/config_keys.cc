@@ -88,6 +88,8 @@ constexpr ConfigKey kKeys[] = {
     {"kafka.sasl.users_file", Kind::text},
     {"kafka.authorization", Kind::word, 0, 0, "none acl"},
     {"kafka.super_users", Kind::texts},
+    {"kafka.consumer_session_timeout_ms", Kind::integer, 1'000, 1'800'000},
+    {"kafka.consumer_heartbeat_interval_ms", Kind::integer, 100, 600'000},
     idle("kafka.instance_type", Kind::text, kNoBrokers),
     idle("kafka.use_spot", Kind::boolean, kNoBrokers),
     idle("kafka.spot_max_price", Kind::amount, kNoBrokers),

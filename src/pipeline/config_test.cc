@@ -75,6 +75,13 @@ TEST(Config, no_files_give_the_defaults) {
   EXPECT_EQ(config.group_initial_rebalance_delay_ms, 0);
 }
 
+TEST(Config, says_how_often_consumers_send_heartbeats) {
+  const Config config = load({{"c.json", R"({"kafka": {"consumer_session_timeout_ms": 9000,
+                                                       "consumer_heartbeat_interval_ms": 500}})"}});
+  EXPECT_EQ(config.consumer_session_timeout_ms, 9'000);
+  EXPECT_EQ(config.consumer_heartbeat_interval_ms, 500);
+}
+
 TEST(Config, says_how_kafka_clients_make_topics) {
   const Config config =
       load({{"c.json", R"({"kafka": {"auto_create_topics": false, "default_partitions": 4,
