@@ -17,6 +17,8 @@ Result<std::unique_ptr<KafkaService>> KafkaService::open(const KafkaOptions& opt
   broker.cluster_id = options.cluster_id;
   broker.groups.member_id_seed = options.member_id_seed;
   broker.groups.limits.initial_rebalance_delay_ms = options.group_initial_rebalance_delay_ms;
+  broker.groups.limits.consumer_session_timeout_ms = options.consumer_session_timeout_ms;
+  broker.groups.limits.consumer_heartbeat_interval_ms = options.consumer_heartbeat_interval_ms;
   broker.log_folder = options.log_folder;
   broker.topics.auto_create = options.auto_create_topics;
   broker.topics.partition_count = options.default_partitions;

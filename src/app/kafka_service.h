@@ -24,6 +24,8 @@ struct KafkaOptions {
   bool auto_create_topics = true;
   std::int32_t default_partitions = 1;
   std::int32_t group_initial_rebalance_delay_ms = 0;
+  std::int32_t consumer_session_timeout_ms = 45'000;
+  std::int32_t consumer_heartbeat_interval_ms = 5'000;
   std::int64_t retention_ms = -1;  // of topics that clients make
 };
 

@@ -69,6 +69,8 @@ InstanceOptions instance_options_from(const UpOptions& up, const pipeline::Confi
   options.kafka.auto_create_topics = config.auto_create_topics;
   options.kafka.default_partitions = config.default_partitions;
   options.kafka.group_initial_rebalance_delay_ms = config.group_initial_rebalance_delay_ms;
+  options.kafka.consumer_session_timeout_ms = config.consumer_session_timeout_ms;
+  options.kafka.consumer_heartbeat_interval_ms = config.consumer_heartbeat_interval_ms;
   options.http_port =
       static_cast<std::uint16_t>(up.http_port >= 0 ? up.http_port : config.http_port);
   options.parallelism = up.parallelism > 0 ? up.parallelism : config.parallelism;

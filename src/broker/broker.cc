@@ -15,7 +15,11 @@ class Broker::Impl {
        const Clock& clock, const Logger& logger)
       : durable_(log),
         topic_ids_(log, options.cluster_id),
-        coordinators_({.log = log, .durable = durable_, .clock = clock, .logger = logger},
+        coordinators_({.log = log,
+                       .durable = durable_,
+                       .topic_ids = topic_ids_,
+                       .clock = clock,
+                       .logger = logger},
                       options.groups),
         security_(options.security, {.log = log,
                                      .durable = durable_,

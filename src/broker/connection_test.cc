@@ -54,28 +54,32 @@ TEST_F(Connections, what_is_advertised_is_what_is_answered_with_the_minimums_old
   EXPECT_EQ(ranges.at(26), (std::pair{0, 5}));
   EXPECT_EQ(ranges.at(28), (std::pair{0, 5}));
   EXPECT_EQ(ranges.at(17), (std::pair{0, 1})) << "as in Kafka, though nobody has to log in here";
-  EXPECT_FALSE(ranges.contains(68)) << "there are no groups of KIP-848";
+  EXPECT_EQ(ranges.at(68), (std::pair{0, 1}));
+  EXPECT_EQ(ranges.at(69), (std::pair{0, 1}));
 }
 
-// A producer speaks the second protocol of transactions only then (KIP-890).
-TEST_F(Connections, version_2_of_transactions_is_finalized) {
+// A producer speaks the second protocol of transactions only then (KIP-890), a consumer that of
+// KIP-848.
+TEST_F(Connections, what_clients_need_to_see_finalized_is) {
   auto client = connect();
-  for (const std::int16_t version : {std::int16_t{3}, std::int16_t{4}}) {
-    const auto response = client.call<ApiVersionsResponse>(hello(), version);
-    EXPECT_GE(response.finalized_features_epoch, 0);
-    const auto is_it = [](const auto& one) { return one.name == "transaction.version"; };
-    const auto& finalized = response.finalized_features;
-    const auto level = std::find_if(finalized.begin(), finalized.end(), is_it);
-    ASSERT_NE(level, finalized.end());
-    EXPECT_EQ(level->min_version_level, 2);
-    EXPECT_EQ(level->max_version_level, 2);
-    // Clients of version 3 refuse a supported feature that begins at 0 (KAFKA-17011).
-    const auto& supported = response.supported_features;
-    const auto range = std::find_if(supported.begin(), supported.end(), is_it);
-    ASSERT_EQ(range != supported.end(), version >= 4);
-    if (version < 4) continue;
-    EXPECT_EQ(range->min_version, 0);
-    EXPECT_EQ(range->max_version, 2);
+  for (const auto& [name, newest] : {std::pair{"transaction.version", 2}, {"group.version", 1}}) {
+    for (const std::int16_t version : {std::int16_t{3}, std::int16_t{4}}) {
+      const auto response = client.call<ApiVersionsResponse>(hello(), version);
+      EXPECT_GE(response.finalized_features_epoch, 0);
+      const auto is_it = [wanted = name](const auto& one) { return one.name == wanted; };
+      const auto& finalized = response.finalized_features;
+      const auto level = std::find_if(finalized.begin(), finalized.end(), is_it);
+      ASSERT_NE(level, finalized.end()) << name;
+      EXPECT_EQ(level->min_version_level, newest);
+      EXPECT_EQ(level->max_version_level, newest);
+      // Clients of version 3 refuse a supported feature that begins at 0 (KAFKA-17011).
+      const auto& supported = response.supported_features;
+      const auto range = std::find_if(supported.begin(), supported.end(), is_it);
+      ASSERT_EQ(range != supported.end(), version >= 4);
+      if (version < 4) continue;
+      EXPECT_EQ(range->min_version, 0);
+      EXPECT_EQ(range->max_version, newest);
+    }
   }
   EXPECT_TRUE(client.call<ApiVersionsResponse>(hello(), 2).finalized_features.empty());
 }

@@ -24,6 +24,7 @@ Coordinators::Coordinators(const Ports& ports, GroupCoordinatorOptions groups)
       std::move(groups),
       GroupCoordinator::Ports{.log = ports.log,
                               .durable = ports.durable,
+                              .topic_ids = ports.topic_ids,
                               .clock = ports.clock,
                               .logger = ports.logger,
                               .staged = staged_.get(),

@@ -23,6 +23,7 @@ class Coordinators {
   struct Ports {
     log::Log& log;
     log::DurableAnswers& durable;
+    const TopicIds& topic_ids;
     const Clock& clock;
     Logger logger;
   };

@@ -168,16 +168,15 @@ ErrorCode Group::heartbeat(const kafka_wire::HeartbeatRequest& request, const Gr
                                                    : ErrorCode::none;
 }
 
-ErrorCode Group::check_commit(std::int32_t generation_id, const std::string& member_id,
-                              const std::optional<std::string>& instance_id, bool is_transactional,
+ErrorCode Group::check_commit(const GroupMemberClaim& claim, bool is_transactional, std::int16_t,
                               const GroupTurn& turn) {
   // Somebody who only keeps offsets here, or an administrator.
-  if (generation_id < 0 && state_ == GroupState::empty) return ErrorCode::none;
-  if (generation_id >= 0 || !member_id.empty() || instance_id) {
-    const ErrorCode error = check_member(member_id, instance_id);
+  if (claim.generation_id < 0 && state_ == GroupState::empty) return ErrorCode::none;
+  if (claim.generation_id >= 0 || !claim.member_id.empty() || claim.group_instance_id) {
+    const ErrorCode error = check_member(claim.member_id, claim.group_instance_id);
     if (error != ErrorCode::none) return error;
-    if (generation_id != generation_id_) return ErrorCode::illegal_generation;
-    keep_alive(members_.find(member_id)->second, turn);
+    if (claim.generation_id != generation_id_) return ErrorCode::illegal_generation;
+    keep_alive(members_.find(claim.member_id)->second, turn);
   } else if (!is_transactional) {
     return ErrorCode::unknown_member_id;
   }
@@ -269,7 +268,7 @@ void Group::run_due(GroupTurn& turn) {
   if (save_deadline_ <= turn.now) {
     save_deadline_ = kNever;
     // A group in between is stored by its next generation.
-    if (state_ != GroupState::preparing_rebalance && !save(turn).is_ok()) {
+    if (state_ != GroupState::preparing_rebalance && !save(turn, {}).is_ok()) {
       set_deadline(save_deadline_, after_ms(turn.now, kSaveAgainMs));
     }
   }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/time.h"
+#include "broker/any_group.h"
 #include "broker/client.h"
 #include "broker/group_limits.h"
 #include "broker/group_record.h"
@@ -33,7 +34,7 @@ namespace millrace::broker {
 // ever given to two leaders, restarts included.
 //
 // Not thread-safe: the coordinator's lock is held. Answers go into the turn.
-class Group {
+class Group final : public AnyGroup {
  public:
   using JoinAnswer = std::function<void(kafka_wire::JoinGroupResponse)>;
   using SyncAnswer = std::function<void(kafka_wire::SyncGroupResponse)>;
@@ -57,42 +58,44 @@ class Group {
   // One error per member.
   std::vector<kafka_wire::ErrorCode> leave(
       const std::vector<kafka_wire::LeaveGroupRequest::Member>& members, GroupTurn& turn);
-  // Whether these may commit offsets now; keeps the member's session alive.
-  kafka_wire::ErrorCode check_commit(std::int32_t generation_id, const std::string& member_id,
-                                     const std::optional<std::string>& instance_id,
-                                     bool is_transactional, const GroupTurn& turn);
+  [[nodiscard]] kafka_wire::ErrorCode check_commit(const GroupMemberClaim& claim,
+                                                   bool is_transactional, std::int16_t version,
+                                                   const GroupTurn& turn) override;
+  [[nodiscard]] kafka_wire::ErrorCode check_fetch(const GroupMemberClaim&) const override {
+    return kafka_wire::ErrorCode::none;
+  }
   [[nodiscard]] kafka_wire::DescribeGroupsResponse::Group describe() const;
 
-  // --- time ---
-  // Not later than the next thing to do; kNever when there is none.
-  [[nodiscard]] MonotonicTime next_deadline() const { return next_deadline_; }
-  void run_due(GroupTurn& turn);
+  // --- time, storing ---
+  [[nodiscard]] MonotonicTime next_deadline() const override { return next_deadline_; }
+  void run_due(GroupTurn& turn) override;
+  void give_up(kafka_wire::ErrorCode error, GroupTurn& turn) override;
+  Result<log::CommitSequence> save(GroupTurn& turn,
+                                   std::vector<log::OffsetCommit> offsets) override;
 
-  // Deleted, or the broker stops: who waits is told `error`.
-  void give_up(kafka_wire::ErrorCode error, GroupTurn& turn);
-
-  // Stores the group as it is, with offsets that become durable with it.
-  Result<log::CommitSequence> save(GroupTurn& turn, std::vector<log::OffsetCommit> offsets = {});
-
-  [[nodiscard]] const std::string& id() const { return id_; }
+  Group* classic() override { return this; }
+  [[nodiscard]] const std::string& id() const override { return id_; }
+  [[nodiscard]] std::string_view type() const override { return "classic"; }
+  [[nodiscard]] std::string_view state_name() const override { return to_string(state_); }
   [[nodiscard]] GroupState state() const { return state_; }
   [[nodiscard]] std::int32_t generation_id() const { return generation_id_; }
-  [[nodiscard]] const std::optional<std::string>& protocol_type() const { return protocol_type_; }
-  [[nodiscard]] std::size_t member_count() const { return members_.size(); }
-  [[nodiscard]] std::size_t pending_member_count() const { return pending_members_.size(); }
-  [[nodiscard]] std::size_t waiting_answer_count() const;
-  [[nodiscard]] std::size_t byte_count() const { return bytes_; }
-  [[nodiscard]] std::uint64_t rebalance_count() const { return rebalance_count_; }
-  // When the state was entered; of a group nobody joined, its latest commit, roughly.
-  [[nodiscard]] WallTime since() const { return since_; }
-  void set_since(WallTime since) { since_ = since; }
-  // There is a record of it in the topic.
-  [[nodiscard]] bool is_stored() const { return is_stored_; }
-  // What is known of the group that nobody may hear of before it is durable.
-  [[nodiscard]] log::CommitSequence saved_in() const { return saved_in_; }
-  // The topics its members subscribe to; nullopt when that cannot be told, for other protocol
-  // types than consumers'.
-  [[nodiscard]] std::optional<std::set<std::string>> subscribed_topics() const;
+  [[nodiscard]] std::optional<std::string> protocol_type() const override { return protocol_type_; }
+  [[nodiscard]] bool is_empty() const override {
+    return state_ == GroupState::empty && pending_members_.empty();
+  }
+  [[nodiscard]] std::size_t member_count() const override { return members_.size(); }
+  [[nodiscard]] std::size_t pending_member_count() const override {
+    return pending_members_.size();
+  }
+  [[nodiscard]] std::size_t waiting_answer_count() const override;
+  [[nodiscard]] std::size_t byte_count() const override { return bytes_; }
+  [[nodiscard]] std::uint64_t rebalance_count() const override { return rebalance_count_; }
+  [[nodiscard]] WallTime since() const override { return since_; }
+  void set_since(WallTime since) override { since_ = since; }
+  [[nodiscard]] bool is_stored() const override { return is_stored_; }
+  [[nodiscard]] log::CommitSequence saved_in() const override { return saved_in_; }
+  [[nodiscard]] std::optional<std::set<std::string>> subscribed_topics() const override;
+  [[nodiscard]] bool may_lose_offsets() const override { return state_ == GroupState::stable; }
 
  private:
   struct Member {

@@ -45,8 +45,14 @@ void GroupCoordinator::Impl::describe(const DescribeGroupsRequest& request, std:
       const Entry* const entry = find_or_adopt(id, turn);
       if (error != ErrorCode::none && error != ErrorCode::group_authorization_failed) {
         shown.error_code = error;
+      } else if (entry != nullptr && entry->group->classic() != nullptr) {
+        shown = entry->group->classic()->describe();
       } else if (entry != nullptr) {
-        shown = entry->group->describe();
+        shown.group_state = to_string(GroupState::dead);
+        if (version >= kVersionNotFoundIsAnError) {
+          shown.error_code = ErrorCode::group_id_not_found;
+          shown.error_message = "group " + id + " is not a classic group";
+        }
       } else if (!ports_.log.group_offsets(id).empty()) {
         shown.group_state = to_string(GroupState::empty);  // a pipeline's
       } else {
@@ -73,17 +79,18 @@ void GroupCoordinator::Impl::list(const ListGroupsRequest& request,
       response.error_code = ErrorCode::coordinator_not_available;
       return;
     }
-    if (!passes(request.types_filter, kClassicType)) return;
-    const auto show = [&](const std::string& id, GroupState state, std::string protocol_type) {
-      if (!passes(request.states_filter, to_string(state))) return;
+    const auto show = [&](const std::string& id, std::string_view state, std::string_view type,
+                          std::string protocol_type) {
+      if (!passes(request.states_filter, state) || !passes(request.types_filter, type)) return;
       response.groups.push_back(
-          {id, std::move(protocol_type), std::string(to_string(state)), std::string(kClassicType)});
+          {id, std::move(protocol_type), std::string(state), std::string(type)});
     };
     for (const auto& [id, entry] : groups_) {
-      show(id, entry.group->state(), entry.group->protocol_type().value_or(""));
+      show(id, entry.group->state_name(), entry.group->type(),
+           entry.group->protocol_type().value_or(""));
     }
     for (const auto& id : with_offsets) {
-      if (!groups_.contains(id)) show(id, GroupState::empty, "");
+      if (!groups_.contains(id)) show(id, to_string(GroupState::empty), kClassicType, "");
     }
   });
   answer(std::move(response));
@@ -102,7 +109,7 @@ void GroupCoordinator::Impl::delete_groups(const DeleteGroupsRequest& request,
       const Entry* const entry = find_or_adopt(id, turn);
       if (entry == nullptr) {
         result.error_code = ErrorCode::group_id_not_found;
-      } else if (entry->group->state() != GroupState::empty) {
+      } else if (entry->group->member_count() > 0) {
         result.error_code = ErrorCode::non_empty_group;
       } else {
         const auto dropped = drop_group(groups_.find(id), turn);

@@ -1,10 +1,15 @@
 #include "broker/coordinator_apis.h"
+#include "kafka_wire/consumer_group.h"
 #include "kafka_wire/group_admin.h"
 #include "kafka_wire/group_membership.h"
 #include "kafka_wire/group_offsets.h"
 
 namespace millrace::broker {
 
+using kafka_wire::ConsumerGroupDescribeRequest;
+using kafka_wire::ConsumerGroupDescribeResponse;
+using kafka_wire::ConsumerGroupHeartbeatRequest;
+using kafka_wire::ConsumerGroupHeartbeatResponse;
 using kafka_wire::DeleteGroupsRequest;
 using kafka_wire::DeleteGroupsResponse;
 using kafka_wire::DescribeGroupsRequest;
@@ -51,11 +56,24 @@ void add_membership(DispatchTable& table, GroupCoordinator& groups) {
       });
 }
 
+void add_consumer_protocol(DispatchTable& table, GroupCoordinator& groups) {
+  table.add<ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse>(
+      [&groups](const Call& call, ConsumerGroupHeartbeatRequest& request,
+                const Responder<ConsumerGroupHeartbeatResponse>& respond) {
+        groups.consumer_heartbeat(std::move(request), call.api_version, call.client, respond);
+      });
+  table.add<ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse>(
+      [&groups](const Call&, ConsumerGroupDescribeRequest& request,
+                const Responder<ConsumerGroupDescribeResponse>& respond) {
+        groups.consumer_describe(request, respond);
+      });
+}
+
 void add_offsets(DispatchTable& table, GroupCoordinator& groups) {
   table.add<OffsetCommitRequest, OffsetCommitResponse>(
-      [&groups](const Call&, OffsetCommitRequest& request,
+      [&groups](const Call& call, OffsetCommitRequest& request,
                 const Responder<OffsetCommitResponse>& respond) {
-        groups.commit_offsets(std::move(request), respond);
+        groups.commit_offsets(std::move(request), call.api_version, respond);
       });
   table.add<OffsetFetchRequest, OffsetFetchResponse>(
       [&groups](const Call& call, OffsetFetchRequest& request,
@@ -73,6 +91,7 @@ void add_offsets(DispatchTable& table, GroupCoordinator& groups) {
 
 void add_group_apis(DispatchTable& table, GroupCoordinator& groups) {
   add_membership(table, groups);
+  add_consumer_protocol(table, groups);
   add_offsets(table, groups);
   table.add<DescribeGroupsRequest, DescribeGroupsResponse>(
       [&groups](const Call& call, DescribeGroupsRequest& request,

@@ -13,7 +13,6 @@ namespace {
 
 // The log's bound on a group's name.
 constexpr std::size_t kGroupIdBytesMax = 1024;
-constexpr std::int16_t kVersionLeaveSeveral = 3;
 
 }  // namespace
 
@@ -27,11 +26,18 @@ Status GroupCoordinator::Impl::start() {
   auto loaded = store_.load();
   if (!loaded.is_ok()) return std::move(loaded).take_status().with_context("consumer groups");
   for (const auto& note : loaded->notes) ports_.logger.error("group not read", {{"what", note}});
+  const auto known = topics(true);
   run([&](GroupTurn& turn) {
     notes_ = std::move(loaded->notes);
     for (auto& [id, record] : loaded->groups) {
       Entry& entry = groups_[id];
       entry.group = std::make_unique<Group>(id, options_.limits, std::move(record), turn.now);
+      changed(entry);
+    }
+    for (auto& [id, records] : loaded->consumer_groups) {
+      Entry& entry = groups_[id];
+      entry.group =
+          std::make_unique<ConsumerGroup>(id, options_.limits, std::move(records), known, turn.now);
       changed(entry);
     }
     adopt_groups_of_log(turn);
@@ -114,14 +120,11 @@ MonotonicTime GroupCoordinator::Impl::run_due() {
       const auto at = groups_.find(deadlines_.begin()->second);
       deadlines_.erase(deadlines_.begin());
       at->second.scheduled = kNever;
-      Group& group = *at->second.group;
+      AnyGroup& group = *at->second.group;
       group.run_due(turn);
       changed(at->second);
       // Somebody asked for a member id and never came back.
-      if (group.state() == GroupState::empty && !group.is_stored() &&
-          group.pending_member_count() == 0) {
-        forget(at);
-      }
+      if (group.is_empty() && !group.is_stored()) forget(at);
     }
     if (expiry_at_ <= turn.now && is_running_) {
       is_expiry_due = true;
@@ -139,101 +142,6 @@ ErrorCode GroupCoordinator::Impl::check_group(std::string_view group_id) const {
   if (!is_running_) return ErrorCode::coordinator_not_available;
   if (group_id.size() > kGroupIdBytesMax) return ErrorCode::invalid_group_id;
   return is_reserved(group_id) ? ErrorCode::group_authorization_failed : ErrorCode::none;
-}
-
-ErrorCode GroupCoordinator::Impl::check_join(const kafka_wire::JoinGroupRequest& request) const {
-  const ErrorCode error = check_group(request.group_id);
-  if (error != ErrorCode::none) return error;
-  // An empty id is good enough for keeping offsets, as it always was, but not for members.
-  if (request.group_id.empty()) return ErrorCode::invalid_group_id;
-  if (request.session_timeout_ms < options_.limits.session_timeout_ms_min ||
-      request.session_timeout_ms > options_.limits.session_timeout_ms_max) {
-    return ErrorCode::invalid_session_timeout;
-  }
-  const bool is_new = request.member_id.empty();
-  const auto group = groups_.find(request.group_id);
-  if (group == groups_.end()) {
-    if (!is_new) return ErrorCode::unknown_member_id;
-    if (groups_.size() >= options_.groups_max) return ErrorCode::group_max_size_reached;
-  }
-  std::size_t bytes = bytes_;
-  for (const auto& protocol : request.protocols) bytes += protocol.metadata.bytes.size();
-  return bytes > options_.all_groups_bytes_max ? ErrorCode::group_max_size_reached
-                                               : ErrorCode::none;
-}
-
-void GroupCoordinator::Impl::join(kafka_wire::JoinGroupRequest request, std::int16_t version,
-                                  const Client& client,
-                                  Answer<kafka_wire::JoinGroupResponse> answer) {
-  run([&](GroupTurn& turn) {
-    const ErrorCode error = check_join(request);
-    if (error != ErrorCode::none) {
-      kafka_wire::JoinGroupResponse response;
-      response.error_code = error;
-      response.member_id = request.member_id;
-      return turn.answer(answer, std::move(response));
-    }
-    Entry& entry = *find_or_create(request.group_id, turn);
-    entry.group->join({std::move(request), version, client, std::move(answer)}, member_ids_, turn);
-    changed(entry);
-  });
-}
-
-void GroupCoordinator::Impl::sync(kafka_wire::SyncGroupRequest request,
-                                  Answer<kafka_wire::SyncGroupResponse> answer) {
-  run([&](GroupTurn& turn) {
-    ErrorCode error = check_group(request.group_id);
-    Entry* const entry = find(request.group_id);
-    if (error == ErrorCode::none && entry == nullptr) error = ErrorCode::unknown_member_id;
-    if (error != ErrorCode::none) {
-      kafka_wire::SyncGroupResponse response;
-      response.error_code = error;
-      return turn.answer(answer, std::move(response));
-    }
-    entry->group->sync(std::move(request), std::move(answer), turn);
-    changed(*entry);
-  });
-}
-
-void GroupCoordinator::Impl::heartbeat(const kafka_wire::HeartbeatRequest& request,
-                                       Answer<kafka_wire::HeartbeatResponse> answer) {
-  run([&](GroupTurn& turn) {
-    kafka_wire::HeartbeatResponse response;
-    response.error_code = check_group(request.group_id);
-    Entry* const entry = find(request.group_id);
-    if (response.error_code == ErrorCode::none) {
-      response.error_code =
-          entry == nullptr ? ErrorCode::unknown_member_id : entry->group->heartbeat(request, turn);
-    }
-    turn.answer(answer, response);
-  });
-}
-
-void GroupCoordinator::Impl::leave(const kafka_wire::LeaveGroupRequest& request,
-                                   std::int16_t version,
-                                   Answer<kafka_wire::LeaveGroupResponse> answer) {
-  auto leaving = request.members;
-  if (version < kVersionLeaveSeveral) leaving = {{request.member_id, {}, {}}};
-  run([&](GroupTurn& turn) {
-    kafka_wire::LeaveGroupResponse response;
-    response.error_code = check_group(request.group_id);
-    if (response.error_code != ErrorCode::none) return turn.answer(answer, std::move(response));
-    std::vector<ErrorCode> errors(leaving.size(), ErrorCode::unknown_member_id);
-    log::CommitSequence after = kAtOnce;
-    if (Entry* const entry = find(request.group_id); entry != nullptr) {
-      errors = entry->group->leave(leaving, turn);
-      after = entry->group->saved_in();
-      changed(*entry);
-    }
-    if (version < kVersionLeaveSeveral) {
-      response.error_code = errors.front();
-      return turn.answer(answer, std::move(response), after);
-    }
-    for (std::size_t i = 0; i < leaving.size(); ++i) {
-      response.members.push_back({leaving[i].member_id, leaving[i].group_instance_id, errors[i]});
-    }
-    turn.answer(answer, std::move(response), after);
-  });
 }
 
 GroupCounts GroupCoordinator::Impl::counts() const {
@@ -294,9 +202,20 @@ void GroupCoordinator::leave(const kafka_wire::LeaveGroupRequest& request, std::
   impl_->leave(request, version, std::move(answer));
 }
 
-void GroupCoordinator::commit_offsets(kafka_wire::OffsetCommitRequest request,
+void GroupCoordinator::consumer_heartbeat(
+    kafka_wire::ConsumerGroupHeartbeatRequest request, std::int16_t version, const Client& client,
+    Answer<kafka_wire::ConsumerGroupHeartbeatResponse> answer) {
+  impl_->consumer_heartbeat(std::move(request), version, client, std::move(answer));
+}
+
+void GroupCoordinator::consumer_describe(const kafka_wire::ConsumerGroupDescribeRequest& request,
+                                         Answer<kafka_wire::ConsumerGroupDescribeResponse> answer) {
+  impl_->consumer_describe(request, std::move(answer));
+}
+
+void GroupCoordinator::commit_offsets(kafka_wire::OffsetCommitRequest request, std::int16_t version,
                                       Answer<kafka_wire::OffsetCommitResponse> answer) {
-  impl_->commit_offsets(std::move(request), std::move(answer));
+  impl_->commit_offsets(std::move(request), version, std::move(answer));
 }
 
 void GroupCoordinator::fetch_offsets(const kafka_wire::OffsetFetchRequest& request,

@@ -10,8 +10,10 @@
 #include "base/log_line.h"
 #include "base/status.h"
 #include "base/time.h"
+#include "broker/any_group.h"
 #include "broker/client.h"
 #include "broker/group_limits.h"
+#include "broker/topic_ids.h"
 #include "kafka_wire/consumer_group.h"
 #include "kafka_wire/group_admin.h"
 #include "kafka_wire/group_membership.h"
@@ -28,8 +30,9 @@ struct GroupCoordinatorOptions {
   std::int64_t offsets_retention_check_interval_ms = 600'000;  // ...check.interval.ms
   std::size_t offset_metadata_bytes_max = 4096;                // offset.metadata.max.bytes
   std::size_t groups_max = 10'000;
-  std::size_t offsets_per_group_max = 50'000;   // committed since the start
-  std::size_t all_groups_bytes_max = 64 << 20;  // of members' protocols and assignments
+  std::size_t offsets_per_group_max = 50'000;       // committed since the start
+  std::size_t all_groups_bytes_max = 64 << 20;      // of members' protocols and assignments
+  std::int64_t topics_refresh_interval_ms = 1'000;  // how late consumer groups hear of new topics
   // Makes member ids unique: random, another one at every start.
   std::uint64_t member_id_seed = 0;
 };
@@ -44,14 +47,6 @@ class StagedOffsets {
                                         const TopicPartition& partition) const = 0;
 };
 
-// Who claims to commit offsets for a group.
-struct GroupMemberClaim {
-  std::string group_id;
-  std::int32_t generation_id = -1;
-  std::string member_id;
-  std::optional<std::string> group_instance_id;
-};
-
 struct GroupCounts {
   std::size_t groups = 0;
   std::size_t members = 0;
@@ -63,10 +58,14 @@ struct GroupCounts {
 
 // Kafka's group coordinator: membership of consumer groups and their committed offsets.
 //
-// A group's generation, members, protocols and assignment are one record of the internal topic
-// `millrace.broker.groups` (docs/formats/group_metadata.md); offsets are the log's own. Whatever an
-// answer reveals is durable before it goes out. After a restart members go on where they were, with
-// a full session timeout to come back.
+// A classic group's generation, members, protocols and assignment are one record of the internal
+// topic `millrace.broker.groups` (docs/formats/group_metadata.md), a consumer group (KIP-848) is
+// one and one more for each member; offsets are the log's own. Whatever an answer reveals is
+// durable before it goes out. After a restart members go on where they were, with a full session
+// timeout to come back.
+//
+// An empty group becomes one of the other protocol when a member of that joins. One with members
+// does not: they cannot be of both at once.
 //
 // Groups named `millrace.*` belong to pipelines: clients may read their offsets and nothing else
 // (GROUP_AUTHORIZATION_FAILED).
@@ -86,6 +85,7 @@ class GroupCoordinator {
   struct Ports {
     log::Log& log;
     log::DurableAnswers& durable;
+    const TopicIds& topic_ids;
     const Clock& clock;
     Logger logger;
     const StagedOffsets* staged = nullptr;
@@ -118,9 +118,14 @@ class GroupCoordinator {
   void leave(const kafka_wire::LeaveGroupRequest& request, std::int16_t version,
              Answer<kafka_wire::LeaveGroupResponse> answer);
 
-  // --- offsets ---
+  // --- membership of the consumer protocol (KIP-848) ---
+  void consumer_heartbeat(kafka_wire::ConsumerGroupHeartbeatRequest request, std::int16_t version,
+                          const Client& client,
+                          Answer<kafka_wire::ConsumerGroupHeartbeatResponse> answer);
+
+  // --- offsets; `version` is that of the request ---
   // A partition that does not exist gets UNKNOWN_TOPIC_OR_PARTITION, the others are committed.
-  void commit_offsets(kafka_wire::OffsetCommitRequest request,
+  void commit_offsets(kafka_wire::OffsetCommitRequest request, std::int16_t version,
                       Answer<kafka_wire::OffsetCommitResponse> answer);
   // `version` 8 and above: several groups.
   void fetch_offsets(const kafka_wire::OffsetFetchRequest& request, std::int16_t version,
@@ -139,6 +144,9 @@ class GroupCoordinator {
   // `version` 6 and above: GROUP_ID_NOT_FOUND instead of a group that is "Dead".
   void describe(const kafka_wire::DescribeGroupsRequest& request, std::int16_t version,
                 Answer<kafka_wire::DescribeGroupsResponse> answer);
+  // GROUP_ID_NOT_FOUND for a group that is not of the consumer protocol.
+  void consumer_describe(const kafka_wire::ConsumerGroupDescribeRequest& request,
+                         Answer<kafka_wire::ConsumerGroupDescribeResponse> answer);
   void list(const kafka_wire::ListGroupsRequest& request,
             Answer<kafka_wire::ListGroupsResponse> answer);
   void delete_groups(const kafka_wire::DeleteGroupsRequest& request,

@@ -26,8 +26,8 @@ void GroupCoordinator::Impl::adopt_groups_of_log(GroupTurn& turn) {
 
 std::vector<TopicPartition> GroupCoordinator::Impl::expired_offsets(Entry& entry,
                                                                     WallTime now) const {
-  Group& group = *entry.group;
-  const bool is_empty = group.state() == GroupState::empty && group.pending_member_count() == 0;
+  const AnyGroup& group = *entry.group;
+  const bool is_empty = group.is_empty();
   const auto subscribed = group.subscribed_topics();
   auto offsets = ports_.log.group_offsets(group.id());
   // Offsets that went with their topic; those the log only does not show yet are younger.
@@ -38,7 +38,7 @@ std::vector<TopicPartition> GroupCoordinator::Impl::expired_offsets(Entry& entry
            now.value - known.second.value >= options_.offsets_retention_check_interval_ms;
   });
   std::vector<TopicPartition> out;
-  if (!is_empty && (group.state() != GroupState::stable || !subscribed)) return out;
+  if (!is_empty && (!group.may_lose_offsets() || !subscribed)) return out;
   for (auto& offset : offsets) {
     if (!is_empty && subscribed->contains(offset.source.topic)) continue;
     // Not known from before the start: an empty group was empty by then, others count anew.
@@ -67,9 +67,9 @@ void GroupCoordinator::Impl::expire_offsets() {
       Entry* const entry = find(id);
       if (entry == nullptr || options_.offsets_retention_ms < 0) return;
       // Its age must survive a restart.
-      if (!entry->group->is_stored() && entry->group->state() == GroupState::empty &&
+      if (!entry->group->is_stored() && entry->group->member_count() == 0 &&
           !ports_.log.group_offsets(id).empty()) {
-        (void)entry->group->save(turn);
+        (void)entry->group->save(turn, {});
       }
       expired = expired_offsets(*entry, turn.wall_now);
     });
@@ -97,8 +97,7 @@ void GroupCoordinator::Impl::drop_offsets(const std::string& group_id,
     for (const auto& removal : removals) entry.committed_at.erase(removal.source);
     (void)store_.save_offsets(std::move(removals));  // or at the next check
   }
-  const bool is_unused = entry.group->state() == GroupState::empty &&
-                         entry.group->pending_member_count() == 0 && entry.committed_at.empty() &&
+  const bool is_unused = entry.group->is_empty() && entry.committed_at.empty() &&
                          ports_.log.group_offsets(group_id).empty();
   if (is_unused) (void)drop_group(at, turn);
 }

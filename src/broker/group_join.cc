@@ -152,7 +152,7 @@ void Group::join_static_again(Joining joining, const std::string& old_id, std::s
     member.join_answer = std::move(joining.answer);
     return rebalance_or_complete_join(turn);
   }
-  const auto saved = save(turn);
+  const auto saved = save(turn, {});
   if (!saved.is_ok()) {
     set_deadline(save_deadline_, after_ms(turn.now, kSaveAgainMs));
     return refuse(joining, ErrorCode::coordinator_not_available, turn);

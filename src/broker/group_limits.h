@@ -25,6 +25,10 @@ struct GroupLimits {
   std::size_t member_bytes_max = 512 << 10;   // names, protocols and assignment of one member
   std::size_t group_bytes_max = 4 << 20;      // of all members: they are one record
   std::size_t protocols_per_member_max = 32;
+  // Groups of the consumer protocol (KIP-848): the broker says, not the client.
+  std::int32_t consumer_session_timeout_ms = 45'000;    // group.consumer.session.timeout.ms
+  std::int32_t consumer_heartbeat_interval_ms = 5'000;  // group.consumer.heartbeat.interval.ms
+  std::size_t partitions_per_group_max = 100'000;       // that its members subscribe to
 };
 
 // A join that nobody collects is given up after this long, as in Kafka: the connection cannot be

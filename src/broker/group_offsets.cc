@@ -17,6 +17,7 @@ using kafka_wire::OffsetFetchResponse;
 namespace {
 
 constexpr std::int16_t kVersionFetchSeveral = 8;
+constexpr std::int16_t kVersionMemberEpoch = 9;
 // The record of a group that only keeps offsets is written anew when its time is this old.
 constexpr std::int64_t kSinceStepMsMax = 3'600'000;
 
@@ -74,19 +75,22 @@ std::vector<OffsetFetchRequest::Topic> topics_of(const std::vector<log::GroupOff
 }  // namespace
 
 ErrorCode GroupCoordinator::Impl::check_claim(const GroupMemberClaim& claim, bool is_transactional,
-                                              const GroupTurn& turn, Entry*& entry) {
+                                              std::int16_t version, const GroupTurn& turn,
+                                              Entry*& entry) {
   const ErrorCode error = check_group(claim.group_id);
   if (error != ErrorCode::none) return error;
   if (claim.group_id.empty()) return ErrorCode::invalid_group_id;
   entry = find_or_adopt(claim.group_id, turn);
   if (entry == nullptr) {
     // A generation of a group that is not there (any more).
-    if (claim.generation_id >= 0) return ErrorCode::illegal_generation;
+    if (claim.generation_id >= 0) {
+      return !is_transactional && version >= kVersionMemberEpoch ? ErrorCode::group_id_not_found
+                                                                 : ErrorCode::illegal_generation;
+    }
     entry = find_or_create(claim.group_id, turn);
     if (entry == nullptr) return ErrorCode::group_max_size_reached;
   }
-  const ErrorCode refused = entry->group->check_commit(
-      claim.generation_id, claim.member_id, claim.group_instance_id, is_transactional, turn);
+  const ErrorCode refused = entry->group->check_commit(claim, is_transactional, version, turn);
   changed(*entry);
   return refused;
 }
@@ -122,8 +126,8 @@ OffsetCommitResponse GroupCoordinator::Impl::check_offsets(
 }
 
 // Their offsets expire by their age, which must survive a restart.
-bool GroupCoordinator::Impl::has_old_record(const Group& group, WallTime now) const {
-  const bool is_simple = !group.protocol_type() && group.state() == GroupState::empty;
+bool GroupCoordinator::Impl::has_old_record(const AnyGroup& group, WallTime now) const {
+  const bool is_simple = !group.protocol_type() && group.member_count() == 0;
   if (!is_simple || !group.is_stored()) return is_simple;
   if (options_.offsets_retention_ms < 0) return false;
   const std::int64_t step_ms = std::min(kSinceStepMsMax, options_.offsets_retention_ms / 8);
@@ -143,7 +147,7 @@ Result<log::CommitSequence> GroupCoordinator::Impl::store_offsets(
     return invalid_error("group " + entry.group->id() + " would keep more than " +
                          std::to_string(options_.offsets_per_group_max) + " offsets");
   }
-  Group& group = *entry.group;
+  AnyGroup& group = *entry.group;
   const bool is_due = has_old_record(group, turn.wall_now);
   if (is_due) group.set_since(turn.wall_now);
   auto saved =
@@ -153,7 +157,7 @@ Result<log::CommitSequence> GroupCoordinator::Impl::store_offsets(
   return saved;
 }
 
-void GroupCoordinator::Impl::commit_offsets(OffsetCommitRequest request,
+void GroupCoordinator::Impl::commit_offsets(OffsetCommitRequest request, std::int16_t version,
                                             Answer<OffsetCommitResponse> answer) {
   // Looked up before the lock is taken: the log has one of its own.
   std::vector<log::OffsetCommit> offsets;
@@ -163,7 +167,7 @@ void GroupCoordinator::Impl::commit_offsets(OffsetCommitRequest request,
     log::CommitSequence after = kAtOnce;
     ErrorCode error = check_claim({request.group_id, request.generation_id_or_member_epoch,
                                    request.member_id, request.group_instance_id},
-                                  false, turn, entry);
+                                  false, version, turn, entry);
     if (error == ErrorCode::none && !offsets.empty()) {
       const auto stored = store_offsets(*entry, std::move(offsets), turn);
       error = to_error(stored.status());
@@ -184,15 +188,26 @@ ErrorCode GroupCoordinator::Impl::stage_offsets(const GroupMemberClaim& claim,
   ErrorCode result = ErrorCode::none;
   run([&](GroupTurn& turn) {
     Entry* entry = nullptr;
-    result = check_claim(claim, true, turn, entry);
+    result = check_claim(claim, true, 0, turn, entry);
     if (result == ErrorCode::none) result = stage();
     if (result != ErrorCode::none) return;
     entry->staged_at = turn.wall_now;
     if (!has_old_record(*entry->group, turn.wall_now)) return;
     entry->group->set_since(turn.wall_now);
-    (void)entry->group->save(turn);  // or next time
+    (void)entry->group->save(turn, {});  // or next time
   });
   return result;
+}
+
+// Who says that it is a member must be one.
+ErrorCode GroupCoordinator::Impl::check_reader(const OffsetFetchRequest::Group& asked) {
+  const std::lock_guard lock(mutex_);
+  if (!is_running_) return ErrorCode::coordinator_not_available;
+  if (!asked.member_id && asked.member_epoch < 0) return ErrorCode::none;
+  const Entry* const entry = find(asked.group_id);
+  if (entry == nullptr) return ErrorCode::none;  // it has no offsets, and that is the answer
+  return entry->group->check_fetch(
+      {asked.group_id, asked.member_epoch, asked.member_id.value_or(""), std::nullopt});
 }
 
 OffsetFetchResponse::Group GroupCoordinator::Impl::fetch_group(
@@ -228,14 +243,10 @@ OffsetFetchResponse::Group GroupCoordinator::Impl::fetch_group(
 
 void GroupCoordinator::Impl::fetch_offsets(const OffsetFetchRequest& request, std::int16_t version,
                                            Answer<OffsetFetchResponse> answer) {
-  bool is_running = false;
-  {
-    const std::lock_guard lock(mutex_);
-    is_running = is_running_;
-  }
   const auto fetched = [&](const OffsetFetchRequest::Group& asked) {
-    return is_running ? fetch_group(asked, request.require_stable)
-                      : failed_group(asked, ErrorCode::coordinator_not_available);
+    const ErrorCode error = check_reader(asked);
+    return error == ErrorCode::none ? fetch_group(asked, request.require_stable)
+                                    : failed_group(asked, error);
   };
   OffsetFetchResponse response;
   if (version >= kVersionFetchSeveral) {
@@ -267,7 +278,7 @@ void GroupCoordinator::Impl::delete_offsets(const OffsetDeleteRequest& request,
     if (error != ErrorCode::none) return refuse(error);
     Entry* const entry = find_or_adopt(request.group_id, turn);
     if (entry == nullptr) return refuse(ErrorCode::group_id_not_found);
-    const Group& group = *entry->group;
+    const AnyGroup& group = *entry->group;
     const bool is_empty = group.member_count() == 0;
     if (!is_empty && group.protocol_type() != "consumer") return refuse(ErrorCode::non_empty_group);
     const auto subscribed = group.subscribed_topics();

@@ -118,7 +118,7 @@ bool Group::begin_generation(GroupTurn& turn) {
     member.record.assignment.clear();
   }
   enter(GroupState::completing_rebalance, turn);
-  if (save(turn).is_ok()) {
+  if (save(turn, {}).is_ok()) {
     is_initial_ = false;
     join_deadline_ = kNever;
     ++rebalance_count_;
@@ -138,7 +138,7 @@ void Group::become_empty(GroupTurn& turn) {
   join_deadline_ = kNever;
   enter(GroupState::empty, turn);
   // Nobody waits for it; without it the members come back after a restart, to expire again.
-  if (!save(turn).is_ok()) set_deadline(save_deadline_, after_ms(turn.now, kSaveAgainMs));
+  if (!save(turn, {}).is_ok()) set_deadline(save_deadline_, after_ms(turn.now, kSaveAgainMs));
 }
 
 void Group::run_sync_deadline(GroupTurn& turn) {
@@ -213,7 +213,7 @@ void Group::assign(SyncGroupRequest& request, GroupTurn& turn) {
     bytes_ += member->second.record.assignment.size();
   }
   enter(GroupState::stable, turn);
-  if (!save(turn).is_ok()) {
+  if (!save(turn, {}).is_ok()) {
     // The leader asks again and finds its generation as it left it.
     state_ = GroupState::completing_rebalance;
     return refuse_leader(ErrorCode::coordinator_not_available);

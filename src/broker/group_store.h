@@ -1,10 +1,12 @@
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
 
 #include "base/status.h"
+#include "broker/consumer_group_record.h"
 #include "broker/group_record.h"
 #include "log/log.h"
 
@@ -12,12 +14,14 @@ namespace millrace::broker {
 
 inline constexpr std::string_view kGroupsTopic = "millrace.broker.groups";
 
-// What is durable of the groups: a record each in kGroupsTopic, and their offsets in the log.
+// What is durable of the groups: in kGroupsTopic a record each, of consumer groups one for each
+// member, too; and their offsets in the log.
 // Not thread-safe.
 class GroupStore {
  public:
   struct Loaded {
     std::map<std::string, GroupRecord> groups;
+    std::map<std::string, ConsumerGroupRecords> consumer_groups;
     std::vector<std::string> notes;  // what could not be read, a sentence each
   };
 
@@ -31,16 +35,20 @@ class GroupStore {
   // for the disk.
   Result<log::CommitSequence> save(const std::string& group_id, const GroupRecord& record,
                                    WallTime now, std::vector<log::OffsetCommit> offsets = {});
+  // The same for what changes of a consumer group.
+  Result<log::CommitSequence> save(const std::string& group_id, std::uint64_t incarnation,
+                                   const ConsumerGroupChange& change, WallTime now,
+                                   std::vector<log::OffsetCommit> offsets = {});
   // Offsets of a group whose record stays as it is; one of log::kNoOffset is removed.
   Result<log::CommitSequence> save_offsets(std::vector<log::OffsetCommit> offsets);
-  // The group is gone: its record, if it has one, and all its offsets. `appended` are those that
-  // the log may not show yet, not being durable.
+  // The group is gone, and had no members: its record, if it has one, and all its offsets.
+  // `appended` are those that the log may not show yet, not being durable.
   Result<log::CommitSequence> remove(const std::string& group_id, bool has_record,
                                      const std::vector<TopicPartition>& appended, WallTime now);
 
  private:
-  Status read_all(Loaded& loaded) const;
-  void read_batch(const log::FetchedBatch& batch, Loaded& loaded) const;
+  struct Reading;
+  Status read_all(Reading& reading) const;
 
   log::Log& log_;
 };

@@ -21,6 +21,8 @@
 
 namespace millrace::broker {
 
+inline constexpr const char* kClusterForTests = "cluster";
+
 class GroupWorld {
  public:
   explicit GroupWorld(GroupCoordinatorOptions options = {}, std::uint64_t seed = 1)
@@ -43,6 +45,7 @@ class GroupWorld {
     ASSERT_TRUE(opened.is_ok()) << opened.status().to_string();
     log_ = std::move(opened).value();
     durable_ = std::make_unique<log::DurableAnswers>(*log_);
+    topic_ids_ = std::make_unique<TopicIds>(*log_, kClusterForTests);
     make_coordinator();
     const Status started = coordinator_->start();
     ASSERT_TRUE(started.is_ok()) << started.to_string();
@@ -53,6 +56,7 @@ class GroupWorld {
         options_, GroupCoordinator::Ports{
                       .log = *log_,
                       .durable = *durable_,
+                      .topic_ids = *topic_ids_,
                       .clock = clock_,
                       .logger = Logger("groups", LogLevel::error, clock_, [](std::string_view) {}),
                       .staged = &staged,
@@ -61,6 +65,7 @@ class GroupWorld {
   void close() {
     coordinator_.reset();
     durable_.reset();
+    topic_ids_.reset();
     EXPECT_TRUE(ledger_->wait_for_all_but(0)) << "an answer was lost";
     log_.reset();
   }
@@ -150,9 +155,9 @@ class GroupWorld {
     return leave({group, member_id, {}}, 0).error_code;
   }
   [[nodiscard]] Asked<kafka_wire::OffsetCommitResponse> commit(
-      kafka_wire::OffsetCommitRequest request) {
+      kafka_wire::OffsetCommitRequest request, std::int16_t version = 8) {
     Asked<kafka_wire::OffsetCommitResponse> asked(ledger_);
-    coordinator_->commit_offsets(std::move(request), asked.answer());
+    coordinator_->commit_offsets(std::move(request), version, asked.answer());
     settle();
     return asked;
   }
@@ -292,6 +297,7 @@ class GroupWorld {
   std::shared_ptr<AnswerLedger> ledger_ = std::make_shared<AnswerLedger>();
   std::unique_ptr<log::EmbeddedLog> log_;
   std::unique_ptr<log::DurableAnswers> durable_;
+  std::unique_ptr<TopicIds> topic_ids_;
   std::unique_ptr<GroupCoordinator> coordinator_;
 };
 

@@ -53,6 +53,7 @@ class MemberIds {
  public:
   explicit MemberIds(std::uint64_t seed) : random_(seed) {}
   std::string next(std::string_view name);
+  std::uint64_t next_number() { return random_.next(); }
 
  private:
   Random random_;
