@@ -2,17 +2,18 @@
 
 #include <algorithm>
 #include <iterator>
+#include <span>
 #include <utility>
 
 namespace millrace::broker {
 
 namespace {
 
-const std::vector<std::int32_t>& of_topic(const Assignment& partitions,
-                                          const kafka_wire::Uuid& topic) {
-  static const std::vector<std::int32_t> kNone;
+std::span<const std::int32_t> of_topic(const Assignment& partitions,
+                                       const kafka_wire::Uuid& topic) {
   const auto found = partitions.find(topic);
-  return found == partitions.end() ? kNone : found->second;
+  if (found == partitions.end()) return {};
+  return found->second;
 }
 
 }  // namespace
@@ -24,7 +25,7 @@ std::size_t partition_count(const Assignment& partitions) {
 }
 
 bool contains(const Assignment& partitions, const kafka_wire::Uuid& topic, std::int32_t partition) {
-  const auto& numbers = of_topic(partitions, topic);
+  const auto numbers = of_topic(partitions, topic);
   return std::binary_search(numbers.begin(), numbers.end(), partition);
 }
 
@@ -34,7 +35,7 @@ bool are_disjoint(const Assignment& a, const Assignment& b) {
 
 bool is_part(const Assignment& part, const Assignment& whole) {
   return std::all_of(part.begin(), part.end(), [&](const auto& entry) {
-    const auto& in = of_topic(whole, entry.first);
+    const auto in = of_topic(whole, entry.first);
     return std::includes(in.begin(), in.end(), entry.second.begin(), entry.second.end());
   });
 }
@@ -42,7 +43,7 @@ bool is_part(const Assignment& part, const Assignment& whole) {
 Assignment intersection_of(const Assignment& a, const Assignment& b) {
   Assignment out;
   for (const auto& [topic, mine] : a) {
-    const auto& theirs = of_topic(b, topic);
+    const auto theirs = of_topic(b, topic);
     std::vector<std::int32_t> both;
     std::set_intersection(mine.begin(), mine.end(), theirs.begin(), theirs.end(),
                           std::back_inserter(both));
@@ -54,7 +55,7 @@ Assignment intersection_of(const Assignment& a, const Assignment& b) {
 Assignment difference_of(const Assignment& a, const Assignment& b) {
   Assignment out;
   for (const auto& [topic, mine] : a) {
-    const auto& theirs = of_topic(b, topic);
+    const auto theirs = of_topic(b, topic);
     std::vector<std::int32_t> rest;
     std::set_difference(mine.begin(), mine.end(), theirs.begin(), theirs.end(),
                         std::back_inserter(rest));
@@ -66,7 +67,7 @@ Assignment difference_of(const Assignment& a, const Assignment& b) {
 Assignment union_of(const Assignment& a, const Assignment& b) {
   Assignment out = a;
   for (const auto& [topic, theirs] : b) {
-    const auto& mine = of_topic(a, topic);
+    const auto mine = of_topic(a, topic);
     std::vector<std::int32_t> both;
     std::set_union(mine.begin(), mine.end(), theirs.begin(), theirs.end(),
                    std::back_inserter(both));
