@@ -163,6 +163,8 @@ class ConsumerGroupModel {
       request.instance_id = process.instance_id;
     }
     if (says_all || process.has_news) request.topic_partitions = to_wire(process.owned);
+    // What the coordinator hears with this, as far as it has told it before.
+    const bool had_given_up = is_part(process.owned, process.assigned);
     const auto answer = world_.consumer_beat(request);
     const bool is_lost = random_.one_in(12);
     const bool must_give_up = note_revocation(process, answer);
@@ -171,7 +173,7 @@ class ConsumerGroupModel {
       return;
     }
     take(process, answer, request.topic_partitions.has_value());
-    if (!must_give_up && is_part(process.owned, process.assigned)) process.asked.reset();
+    if (!must_give_up && had_given_up) process.asked.reset();
   }
 
   // From when on the coordinator may count its rebalance time-out: also for what it was to have and
@@ -246,6 +248,8 @@ class ConsumerGroupModel {
       for (int i = 0; i < 6; ++i) go_on(processes_[random_.below(processes_.size())]);
     }
     world_.restart(loses_power);
+    // Connections are gone, and after that clients say everything.
+    for (auto& process : processes_) process.must_say_all = process.is_up;
     EXPECT_THAT(world_.coordinator().notes(), testing::IsEmpty());
   }
 
