@@ -563,7 +563,7 @@ TEST(Delivery, what_it_may_need_is_pinned_though_its_journal_cannot_be_read) {
   int failures = 0;
   bool has_fired = true;
   for (std::uint64_t call = 1; has_fired; ++call) {
-    World world(FileFormat::json);
+    World world(FileFormat::json_lines);
     world.produce(0, 20);
     ASSERT_TRUE(world.deliver_all(*world.make_delivery()).is_ok());
     world.log_.crash(true);  // takes the pins
@@ -580,7 +580,7 @@ TEST(Delivery, what_it_may_need_is_pinned_though_its_journal_cannot_be_read) {
     ASSERT_TRUE(delivery->attach().is_ok());
     EXPECT_EQ(world.log_.pins().at({kGroup, kSource}), Offset(20));
   }
-  EXPECT_GT(failures, 1);
+  EXPECT_GT(failures, 0);
 }
 
 TEST(Delivery, begins_only_where_no_other_log_has_delivered) {
