@@ -13,7 +13,9 @@ def test_the_collection_is_what_the_document_gives():
 def test_every_operation_is_in_the_collection_once():
     openapi = json.loads(postman.OPENAPI.read_text())
     wanted = sorted(
-        operation["operationId"] for path in openapi["paths"].values() for operation in path.values()
+        operation["operationId"]
+        for path in openapi["paths"].values()
+        for operation in path.values()
     )
     folders = postman.collection_of(openapi)["item"]
     assert sorted(item["name"] for folder in folders for item in folder["item"]) == wanted

@@ -16,11 +16,16 @@ using Json = nlohmann::ordered_json;
 constexpr int kAuditAnswerMs = 3'600'000;
 
 std::string replay_target(const AuditOptions& options) {
-  std::string target = "/api/v1/audit/replay?range=" + http::percent_encode(options.replay_range);
-  if (!options.pipeline.empty()) target += "&pipeline=" + http::percent_encode(options.pipeline);
-  if (!options.stage.empty()) target += "&stage=" + http::percent_encode(options.stage);
-  if (options.partition >= 0) target += "&partition=" + std::to_string(options.partition);
-  return target;
+  std::string query;
+  const auto say = [&](const std::string& name, const std::string& value) {
+    if (value.empty()) return;
+    query += (query.empty() ? "?" : "&") + name + "=" + http::percent_encode(value);
+  };
+  say("range", options.replay_range);
+  say("pipeline", options.pipeline);
+  say("stage", options.stage);
+  if (options.partition >= 0) say("partition", std::to_string(options.partition));
+  return "/api/v1/audit/replay" + query;
 }
 
 void print_checks(const Json& answer) {

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Sends a running millrace what its OpenAPI document allows and forbids, and compares the answers with
-# the document (https://schemathesis.io).
+# Sends a running millrace what its OpenAPI document allows and forbids, and compares the answers
+# with the document (https://schemathesis.io).
 #
 #   run.sh BINARY [EXAMPLES]    of each operation and kind, so many (default 60)
 set -eu
@@ -35,12 +35,12 @@ while [ ! -s "$scratch/ready" ]; do
   [ "$i" -lt 600 ] || { echo "not ready after a minute"; exit 1; }
   sleep 0.1
 done
-url=$(python3 -c 'import json,sys; print("http://127.0.0.1:%d" % json.load(sys.stdin)["http_port"])' \
-  <"$scratch/ready")
+port=$(python3 -c 'import json,sys; print(json.load(sys.stdin)["http_port"])' <"$scratch/ready")
+url=http://127.0.0.1:$port
 "$binary" produce input_topic --key ticker --server "${url#http://}" \
   --file data/amzn_trades_2012-06-21.jsonl.gz >/dev/null
-# Left out: positive_data_acceptance, as whether a valid request is right depends on what is there (an
-# offset, a name); the body of send_batches, which is no text (ops/batches_body_fuzz.cc has it).
+# Left out: positive_data_acceptance, as whether a valid request is right depends on what is there
+# (an offset, a name); the body of send_batches, which is no text (ops/batches_body_fuzz.cc).
 cd "$scratch"  # it keeps notes where it runs
 "$venv/bin/schemathesis" run "$url/api/v1/openapi.json" --max-examples "$examples" --seed 1 \
   --exclude-checks positive_data_acceptance --exclude-operation-id send_batches \
