@@ -1,0 +1,109 @@
+"""What clients asked for and what they were told, in the order of one clock. No judgement here."""
+
+import threading
+from collections import Counter
+from dataclasses import dataclass, field
+
+# What became of a transaction, as far as its client knows.
+OPEN = "open"  # never asked to be committed: it must not be seen
+UNKNOWN = "unknown"  # asked to be committed, and no answer: all of it or nothing
+COMMITTED = "committed"
+ABORTED = "aborted"
+
+READ_COMMITTED = "read_committed"
+READ_UNCOMMITTED = "read_uncommitted"
+
+
+@dataclass
+class Send:
+    """One value, which no other send has."""
+
+    value: str
+    topic: str
+    partition: int
+    producer: str
+    number: int  # grows with every send of the producer
+    kind: str  # plain, idempotent, transactional
+    transaction: str | None = None
+    origin: tuple[str, int, int] | None = None  # topic, partition, offset that it was made from
+    offset: int | None = None  # where it was acknowledged; -1: acknowledged, place not told
+    failed: bool = False  # an error was told: it may be there or not
+
+
+@dataclass
+class Session:
+    """What one reader got of one partition from `start` on, without any jump of its own."""
+
+    reader: str
+    isolation: str
+    topic: str
+    partition: int
+    start: int
+    group: str | None = None
+    reads: list[tuple[int, str]] = field(default_factory=list)
+    end: int | None = None  # of a final read: where the reader was told that the partition ends
+
+
+@dataclass
+class Commit:
+    """A committed offset; with a transaction, what becomes of it is what becomes of that."""
+
+    group: str
+    topic: str
+    partition: int
+    offset: int
+    begun: int
+    ended: int | None = None  # None: no answer, or an error
+    transaction: str | None = None
+
+
+@dataclass
+class Fetched:
+    """What the broker said is committed; -1: nothing."""
+
+    group: str
+    topic: str
+    partition: int
+    offset: int
+    begun: int
+    ended: int
+
+
+class History:
+    """Filled by many threads while clients run; read by the checker afterwards."""
+
+    def __init__(self):
+        self.sends: dict[str, Send] = {}
+        self.transactions: dict[str, str] = {}
+        self.sessions: list[Session] = []
+        self.final: list[Session] = []  # whole partitions, read when all clients had ended
+        self.commits: list[Commit] = []
+        self.fetched: list[Fetched] = []
+        self.final_committed: dict[tuple[str, str, int], int] = {}
+        self.copying_groups: set[str] = set()  # whose offsets are committed with effects
+        self.out_of_range: list[str] = []
+        self.accepted_zombies: list[str] = []  # transactions
+        self.errors: Counter[str] = Counter()  # what clients were told, for the report only
+        self._clock = 0
+        self._lock = threading.Lock()
+
+    def tick(self) -> int:
+        with self._lock:
+            self._clock += 1
+            return self._clock
+
+    def send(self, **fields) -> Send:
+        made = Send(**fields)
+        assert made.value not in self.sends, made.value
+        self.sends[made.value] = made
+        return made
+
+    def session(self, **fields) -> Session:
+        made = Session(**fields)
+        self.sessions.append(made)
+        return made
+
+    def commit(self, **fields) -> Commit:
+        made = Commit(begun=self.tick(), **fields)
+        self.commits.append(made)
+        return made
