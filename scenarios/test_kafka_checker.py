@@ -1,4 +1,4 @@
-"""Random Kafka clients while the broker is killed, stopped and cut off: nothing promised is broken."""
+"""Random Kafka clients while the broker is killed, stopped and cut off: promises are kept."""
 
 import json
 import os

@@ -1,1 +1,1 @@
-"""What Kafka clients did and saw while the broker was mistreated, and whether it may have been so."""
+"""What Kafka clients did and saw while the broker was mistreated, and whether it may be so."""

@@ -45,7 +45,7 @@ class Made(History):
 
 
 def clean() -> Made:
-    """a, b, c by an idempotent producer, x and y in a committed transaction, z in an aborted one."""
+    """a, b, c are idempotent, x and y in a committed transaction, z in an aborted one."""
     made = Made()
     for number, value in enumerate("abc"):
         made.sent(value, number, offset=number)

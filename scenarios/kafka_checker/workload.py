@@ -13,13 +13,18 @@ from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 from harness import let_pass, wait_until
 
-from kafka_checker import clients as c
+from kafka_checker.client import Client
+from kafka_checker.copier import Copier
 from kafka_checker.history import (
     ABORTED, COMMITTED, OPEN, READ_COMMITTED, READ_UNCOMMITTED, UNKNOWN, History, Session,
 )  # fmt: skip
 from kafka_checker.proxy import FAULTS, Proxy
+from kafka_checker.readers import Member, Reader, consumer_config, fetch_committed
+from kafka_checker.writers import IdempotentWriter, PlainWriter, TransactionalWriter
 
 TOPICS = {"source": 4, "transactions": 3, "sink": 3}
+GROUPS = {"copiers": "source", "followers": "transactions", "watchers": "sink"}
+TRANSACTIONAL_IDS = ("transactional-1", "transactional-2", "copier-1", "copier-2")
 SECONDS = 60  # for an undisturbed client to get something done
 
 
@@ -65,7 +70,7 @@ class Workload:
         for future in made.values():
             future.result(SECONDS)
 
-    def make_clients(self) -> list[c.Client]:
+    def make_clients(self) -> list[Client]:
         address = f"127.0.0.1:{self.proxy.port}"
 
         def make(kind, name, **options):
@@ -78,19 +83,19 @@ class Workload:
         follower = {"group": "followers", "topic": "transactions", "isolation": READ_COMMITTED}
         watcher = {"group": "watchers", "topic": "sink", "isolation": READ_UNCOMMITTED}
         return [
-            make(c.PlainWriter, "plain", **source),
-            make(c.IdempotentWriter, "idempotent-1", **source),
-            make(c.IdempotentWriter, "idempotent-2", **source),
-            make(c.TransactionalWriter, "transactional-1", **several),
-            make(c.TransactionalWriter, "transactional-2", **several),
-            make(c.Copier, "copier-1", **copier),
-            make(c.Copier, "copier-2", **copier),
-            make(c.Member, "follower-1", **follower),
-            make(c.Member, "follower-2", strategy="range", **follower),
-            make(c.Member, "watcher-1", strategy="roundrobin", **watcher),
-            make(c.Member, "watcher-2", strategy="roundrobin", **watcher),
-            make(c.Reader, "committed", isolation=READ_COMMITTED, topics=TOPICS),
-            make(c.Reader, "uncommitted", isolation=READ_UNCOMMITTED, topics=TOPICS),
+            make(PlainWriter, "plain", **source),
+            make(IdempotentWriter, "idempotent-1", **source),
+            make(IdempotentWriter, "idempotent-2", **source),
+            make(TransactionalWriter, "transactional-1", **several),
+            make(TransactionalWriter, "transactional-2", **several),
+            make(Copier, "copier-1", **copier),
+            make(Copier, "copier-2", **copier),
+            make(Member, "follower-1", **follower),
+            make(Member, "follower-2", strategy="range", **follower),
+            make(Member, "watcher-1", strategy="roundrobin", **watcher),
+            make(Member, "watcher-2", strategy="roundrobin", **watcher),
+            make(Reader, "committed", isolation=READ_COMMITTED, topics=TOPICS),
+            make(Reader, "uncommitted", isolation=READ_UNCOMMITTED, topics=TOPICS),
         ]
 
     # --- faults ---
@@ -138,7 +143,7 @@ class Workload:
 
     def end_transactions(self) -> None:
         """Successors of all transactional clients: what was left open is aborted."""
-        for name in ("transactional-1", "transactional-2", "copier-1", "copier-2"):
+        for name in TRANSACTIONAL_IDS:
             config = {"bootstrap.servers": self.direct, "transactional.id": name}
             confluent.Producer(config).init_transactions(SECONDS)
 
@@ -146,12 +151,12 @@ class Workload:
         for isolation in (READ_UNCOMMITTED, READ_COMMITTED):
             for topic, partitions in TOPICS.items():
                 self.history.final += self.read_topic(isolation, topic, partitions)
-        for group, topic in (("copiers", "source"), ("followers", "transactions"), ("watchers", "sink")):
-            asking = c.Client("end", self.direct, self.history, self.seed)
+        for group, topic in GROUPS.items():
+            asking = Client("end", self.direct, self.history, self.seed)
             asking.group, asking.isolation = group, READ_COMMITTED
-            consumer = confluent.Consumer(c.consumer_config(asking, group))
+            consumer = confluent.Consumer(consumer_config(asking, group))
             places = [TopicPartition(topic, number) for number in range(TOPICS[topic])]
-            for (name, number), offset in c.fetch_committed(asking, consumer, places).items():
+            for (name, number), offset in fetch_committed(asking, consumer, places).items():
                 self.history.final_committed[group, name, number] = max(offset, 0)
             consumer.close()
 
