@@ -165,7 +165,7 @@ def fetch_committed(client: Client, consumer, partitions) -> dict[tuple[str, int
             client.told(error)
             if time.monotonic() > deadline:
                 raise
-            time.sleep(0.05)  # a transaction with offsets may be about to end
+            client.stopping.wait(0.05)  # a transaction with offsets may be about to end
     ended = client.history.tick()
     found = {(one.topic, one.partition): max(one.offset, -1) for one in told}
     for (topic, partition), offset in found.items():
