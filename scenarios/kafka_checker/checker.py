@@ -5,6 +5,8 @@ of a producer's values is judged by their first appearance, because a producer t
 idempotent may write a batch twice.
 """
 
+import itertools
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -157,8 +159,12 @@ def skipped(facts) -> Iterator[str]:
         if not session.reads:
             continue
         seen, last = {offset for offset, _ in session.reads}, session.reads[-1][0]
-        for offset, value in facts.final[session.isolation][session.topic, session.partition]:
-            if session.start <= offset <= last and offset not in seen:
+        there = facts.final[session.isolation][session.topic, session.partition]
+        first = bisect_left(there, (session.start, ""))
+        for offset, value in itertools.islice(there, first, None):
+            if offset > last:
+                break
+            if offset not in seen:
                 yield f"{value} at {where(session, offset)}, from {session.start} to {last}"
 
 

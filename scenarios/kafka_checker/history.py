@@ -84,6 +84,7 @@ class History:
         self.out_of_range: list[str] = []
         self.accepted_zombies: list[str] = []  # transactions
         self.errors: Counter[str] = Counter()  # what clients were told, for the report only
+        self._known: dict[tuple[str, int, int], tuple[int, str]] = {}
         self._clock = 0
         self._lock = threading.Lock()
 
@@ -102,6 +103,13 @@ class History:
         made = Session(**fields)
         self.sessions.append(made)
         return made
+
+    def read(self, session: Session, message) -> None:
+        """Readers read the same again and again: it is kept once."""
+        place = (session.topic, session.partition, message.offset())
+        got = (message.offset(), message.value().decode())
+        known = self._known.setdefault(place, got)
+        session.reads.append(known if known == got else got)
 
     def commit(self, **fields) -> Commit:
         made = Commit(begun=self.tick(), **fields)

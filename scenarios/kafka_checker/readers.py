@@ -8,6 +8,8 @@ from confluent_kafka import KafkaException, TopicPartition
 from kafka_checker.client import CALL_SECONDS, GIVE_UP_SECONDS, Broken, Client
 from kafka_checker.history import Fetched
 
+READS_MAX = 20_000  # of one incarnation of a reader: each may begin at the very beginning again
+
 
 class Reader(Client):
     """Reads partitions from random places on, by assignment."""
@@ -29,15 +31,18 @@ class Reader(Client):
             )  # fmt: skip
         consumer.assign([TopicPartition(*place, one.start) for place, one in sessions.items()])
         until = time.monotonic() + self.rng.uniform(0.5, 8)
-        while time.monotonic() < until and not self.stopping.is_set():
+        left = READS_MAX
+        while left > 0 and time.monotonic() < until and not self.stopping.is_set():
             for message in consumer.consume(500, 0.2):
                 if is_record(self, message):
+                    left -= 1
                     place = (message.topic(), message.partition())
-                    sessions[place].reads.append((message.offset(), message.value().decode()))
+                    self.history.read(sessions[place], message)
         for place, session in sessions.items():
             if session.reads:
                 self.reached[place] = max(self.reached[place], session.reads[-1][0] + 1)
         consumer.close()
+        self.pause(1)
 
 
 def consumer_config(client: Client, group: str, **more) -> dict:
@@ -106,8 +111,7 @@ class Member(Client):
             message = self.consumer.poll(0.1)
             if message is not None and is_record(self, message):
                 place = (message.topic(), message.partition())
-                value = message.value().decode()
-                self.sessions[place].reads.append((message.offset(), value))
+                self.history.read(self.sessions[place], message)
                 self.batch.append((*place, message.offset()))
                 self.positions[place] = message.offset() + 1
 

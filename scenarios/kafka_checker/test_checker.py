@@ -309,3 +309,24 @@ def test_out_of_range():
 def test_every_check_has_a_test_that_needs_it():
     text = open(__file__).read()
     assert all(f'"{one.__name__}"' in text for one in CHECKS)
+
+
+class Message:
+    def __init__(self, offset, value):
+        self._offset, self._value = offset, value
+
+    def offset(self):
+        return self._offset
+
+    def value(self):
+        return self._value
+
+
+def test_what_is_read_again_is_kept_once_and_what_differs_is_kept():
+    made = Made()
+    made.reads([])
+    session = made.sessions[0]
+    for value in (b"a", b"a", b"b"):
+        made.read(session, Message(7, value))
+    assert session.reads == [(7, "a"), (7, "a"), (7, "b")]
+    assert session.reads[0] is session.reads[1]

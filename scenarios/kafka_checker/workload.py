@@ -172,7 +172,7 @@ class Workload:
             for message in consumer.consume(5_000, 0.1):
                 session = sessions[message.partition()]
                 if message.error() is None:
-                    session.reads.append((message.offset(), message.value().decode()))
+                    self.history.read(session, message)
                 elif message.error().code() == confluent.KafkaError._PARTITION_EOF:
                     session.end = message.offset()
                 else:
