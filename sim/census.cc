@@ -8,7 +8,7 @@ namespace millrace::sim {
 namespace {
 
 // Every long run must get to all of these.
-constexpr std::array<std::string_view, 77> kExpected{{
+constexpr std::array<std::string_view, 78> kExpected{{
     "clock.set_back",
     "commit.stalled",
     "crash.after_failure",
@@ -30,6 +30,7 @@ constexpr std::array<std::string_view, 77> kExpected{{
     "event.null_key",
     "event.null_value",
     "event.other_key",
+    "features.lost",
     "features.read",
     "features.rebuilt",
     "flip.reported_at_start",

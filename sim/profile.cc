@@ -67,6 +67,7 @@ Profile make_profile(std::uint64_t seed) {
   p.has_names = random.one_in(3);
   if (random.one_in(2)) p.dedup_open_ids_max = 1 + random.below(20);
   p.store_away_one_in = rarely(4, 3);
+  p.store_lost_one_in = rarely(3, 3);
   return p;
 }
 

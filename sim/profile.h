@@ -49,6 +49,7 @@ struct Profile {
   DiskFaults disk;
   StoreFaults store;
   std::uint32_t full_disk_one_in = 0;   // lives in which the disk is full for a while
+  std::uint32_t store_lost_one_in = 0;  // restarts that find no online store
   std::uint32_t store_away_one_in = 0;  // lives in which the object store is away for a while
   std::uint32_t flip_one_in = 0;        // restarts that find a flipped bit
   std::uint32_t clock_back_one_in = 0;  // lives in which the wall clock is set back

@@ -75,6 +75,12 @@ void OnlineStoreWorld::lose_power() {
   entries = synced_;
 }
 
+void OnlineStoreWorld::lose_all() {
+  entries.clear();
+  synced_.clear();
+  unsynced_.clear();
+}
+
 std::unique_ptr<features::OnlineStore> make_sim_online_store(OnlineStoreWorld& world,
                                                              Scheduler& scheduler,
                                                              std::shared_ptr<const bool> is_dead) {

@@ -20,6 +20,7 @@ class OnlineStoreWorld {
 
   void apply(const features::StoreChange& change);
   void lose_power();
+  void lose_all();
 
   std::map<std::string, std::string, std::less<>> entries;
 
