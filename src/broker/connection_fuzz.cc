@@ -22,6 +22,7 @@
 #include "broker/frame_reader.h"
 #include "broker/security_apis.h"
 #include "log/embedded_log.h"
+#include "sys/fuzz_folder.h"
 #include "sys/real_clock.h"
 
 namespace millrace::broker {
@@ -108,10 +109,9 @@ SecurityOptions fuzz_security() {
 
 class FuzzBroker {
  public:
-  FuzzBroker() : folder_("/tmp/millrace-fuzz-XXXXXX") {
-    if (::mkdtemp(folder_.data()) == nullptr) std::abort();
+  FuzzBroker() {
     log::EmbeddedLogOptions options;
-    options.folder = folder_;
+    options.folder = folder_.path();
     options.wal_file_bytes = 8 << 20;
     options.sync_each_commit = false;
     auto log = log::EmbeddedLog::open(options, files_, clock_);
@@ -120,9 +120,13 @@ class FuzzBroker {
     durable_ = std::make_unique<log::DurableAnswers>(*log_);
     topic_ids_ = std::make_unique<TopicIds>(*log_, "fuzz");
     coordinators_ = std::make_unique<Coordinators>(
-        Coordinators::Ports{*log_, *durable_, clock_,
-                            Logger("fuzz", LogLevel::error, clock_, [](std::string_view) {})},
-        1);
+        Coordinators::Ports{
+            .log = *log_,
+            .durable = *durable_,
+            .topic_ids = *topic_ids_,
+            .clock = clock_,
+            .logger = Logger("fuzz", LogLevel::error, clock_, [](std::string_view) {})},
+        GroupCoordinatorOptions{.member_id_seed = 1});
     services_.log = log_.get();
     services_.clock = &clock_;
     services_.durable = durable_.get();
@@ -198,7 +202,7 @@ class FuzzBroker {
     }
   }
 
-  std::string folder_;
+  sys::FuzzFolder folder_;
   sys::PosixFileSystem files_;
   sys::RealClock clock_;
   std::unique_ptr<log::EmbeddedLog> log_;
@@ -217,7 +221,7 @@ class FuzzBroker {
 }  // namespace millrace::broker
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  static auto* const broker = new millrace::broker::FuzzBroker();
-  broker->receive(data, size);
+  static millrace::broker::FuzzBroker broker;
+  broker.receive(data, size);
   return 0;
 }

@@ -4,8 +4,6 @@
 
 #include "log/segment.h"
 
-#include <unistd.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -15,28 +13,16 @@
 #include "base/check.h"
 #include "log/segment_check.h"
 #include "sys/file_system.h"
+#include "sys/fuzz_folder.h"
 
 namespace millrace::log {
 namespace {
 
 constexpr LogId kLog{1, 2};
 
-// In memory where there is such a folder.
-std::string scratch_folder() {
-  std::string path = ::access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
-  path += "/millrace-fuzz-XXXXXX";
-  MR_CHECK(::mkdtemp(path.data()) != nullptr);
-  return path;
-}
-
 class Scratch {
  public:
-  Scratch() : folder_(scratch_folder()) {}
-  ~Scratch() { static_cast<void>(files_.remove_tree(folder_)); }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-
-  [[nodiscard]] const std::string& folder() const { return folder_; }
+  [[nodiscard]] const std::string& folder() const { return folder_.path(); }
   [[nodiscard]] sys::FileSystem& files() { return files_; }
   void write(const std::string& path, std::string_view bytes) {
     auto file = files_.create(path);
@@ -45,7 +31,7 @@ class Scratch {
 
  private:
   sys::PosixFileSystem files_;
-  std::string folder_;
+  sys::FuzzFolder folder_;
 };
 
 void read(Scratch& scratch, std::string_view content, std::string_view index) {

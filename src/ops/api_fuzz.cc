@@ -3,8 +3,6 @@
 
 #include "ops/api.h"
 
-#include <unistd.h>
-
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -17,6 +15,7 @@
 #include "http/request_reader.h"
 #include "log/embedded_log.h"
 #include "objects/directory_store.h"
+#include "sys/fuzz_folder.h"
 #include "sys/real_clock.h"
 
 namespace millrace::ops {
@@ -48,10 +47,7 @@ class Answer final : public http::Responder::Exchange {
 class Server {
  public:
   Server() {
-    std::string folder = ::access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
-    folder += "/millrace-fuzz-XXXXXX";
-    MR_CHECK(::mkdtemp(folder.data()) != nullptr);
-    folder_ = folder;
+    const std::string& folder = folder_.path();
     MR_CHECK(files_.make_folders(folder + "/log").is_ok());
     log::EmbeddedLogOptions options;
     options.folder = folder + "/log";
@@ -78,15 +74,6 @@ class Server {
     api_ = std::make_unique<Api>(std::move(context));
     api_->set_ready(true);
   }
-  ~Server() {
-    api_.reset();
-    runtime_.reset();
-    objects_.reset();
-    log_.reset();
-    static_cast<void>(files_.remove_tree(folder_));
-  }
-  Server(const Server&) = delete;
-  Server& operator=(const Server&) = delete;
 
   void ask(http::Request request) {
     // A long poll waits for data as long as it was told to, a new topic costs files for good.
@@ -100,7 +87,7 @@ class Server {
   }
 
  private:
-  std::string folder_;
+  sys::FuzzFolder folder_;
   sys::PosixFileSystem files_;
   sys::RealClock clock_;
   std::unique_ptr<log::EmbeddedLog> log_;
