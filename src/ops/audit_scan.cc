@@ -2,12 +2,12 @@
 
 #include <charconv>
 
-#include "codec/record_batch.h"
+#include "log/partition_scan.h"
 
 namespace millrace::ops {
 namespace {
 
-constexpr std::size_t kFetchBytes = 1 << 20;
+constexpr std::uint64_t kRecordsPerCancelCheck = 4096;
 
 template <typename Number>
 bool read_number(std::string_view text, Number& number) {
@@ -57,27 +57,16 @@ Origin origin_of(const RecordView& record, std::string_view pipeline_name) {
 Status scan_partition(const log::Log& log, const TopicPartition& source, Offset from,
                       const IsCancelled& is_cancelled,
                       const std::function<void(const RecordView&)>& visit) {
-  MR_ASSIGN_OR_RETURN(const auto offsets, log.offsets(source));
-  codec::BatchReader reader;
-  for (Offset next = std::max(from, offsets.start); next < offsets.high_watermark;) {
-    if (is_cancelled()) return cancelled_error("the audit was cancelled");
-    auto fetched = log.fetch(source, next, kFetchBytes, log::Visibility::durable);
-    if (!fetched.is_ok()) return std::move(fetched).take_status().with_context(source.to_string());
-    if (fetched->batches.empty()) break;
-    for (const auto& batch : fetched->batches) {
-      MR_RETURN_IF_ERROR(reader.open(batch.bytes.view()));
-      if (batch.kind == log::BatchKind::records && !reader.header().is_control) {
-        while (const RecordView* record = reader.next()) {
-          if (record->offset < next) continue;
-          if (record->offset >= offsets.high_watermark) break;
-          visit(*record);
-        }
-        MR_RETURN_IF_ERROR(reader.status());
-      }
-      next = batch.next_offset;
-    }
-  }
-  return ok_status();
+  std::uint64_t seen = 0;
+  return log::scan_partition(log, source, from,
+                             [&](const RecordView& record) -> Status {
+                               if (seen++ % kRecordsPerCancelCheck == 0 && is_cancelled()) {
+                                 return cancelled_error("the audit was cancelled");
+                               }
+                               visit(record);
+                               return ok_status();
+                             })
+      .status();
 }
 
 std::string Findings::text() const {

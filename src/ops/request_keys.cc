@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/coding.h"
 #include "codec/record_batch.h"
+#include "log/partition_scan.h"
 
 namespace millrace::ops {
 namespace {
@@ -12,7 +13,7 @@ namespace {
 constexpr std::uint64_t kIdSeed = 0x6964656d706f7465;  // format: do not change
 constexpr std::uint64_t kBodySeed = 0x72657175657374;  // format: do not change
 constexpr std::uint8_t kFormat = 1;
-constexpr std::size_t kFetchBytes = 1 << 20;
+constexpr std::size_t kEntriesPerCleanup = 4096;
 constexpr std::size_t kEntryBytes = 160;  // about what maps and queues take for one
 
 Hash128 id_of(std::string_view topic, std::string_view key) {
@@ -74,38 +75,29 @@ Status RequestKeys::load() {
   if (created.is_ok()) return ok_status();
   if (created.status().code() != StatusCode::exists) return created.status();
   const std::lock_guard lock(mutex_);
-  const TopicPartition source{std::string(kTopic), 0};
-  MR_ASSIGN_OR_RETURN(const auto offsets, log_.offsets(source));
-  codec::BatchReader reader;
-  for (Offset next = offsets.start; next < offsets.high_watermark;) {
-    MR_ASSIGN_OR_RETURN(const auto fetched,
-                        log_.fetch(source, next, kFetchBytes, log::Visibility::durable));
-    if (fetched.batches.empty()) break;
-    for (const auto& batch : fetched.batches) {
-      next = batch.next_offset;
-      if (batch.kind != log::BatchKind::records) continue;
-      MR_RETURN_IF_ERROR(reader.open(batch.bytes.view()));
-      while (const RecordView* record = reader.next()) {
-        Decoder key(record->key.value_or(std::string_view()));
-        const auto id = take_hash(key);
-        MR_RETURN_IF_ERROR(key.finish("the key of a request"));
-        Decoder from(record->value.value_or(std::string_view()));
-        if (from.u8() != kFormat) from.fail();
-        Entry entry{.body = take_hash(from), .at = record->timestamp, .served = {}};
-        if (from.boolean()) {
-          auto& places = entry.served.places.emplace();
-          for (auto left = from.varint(); left > 0 && !from.has_failed(); --left) {
-            const auto partition = static_cast<std::int32_t>(from.varint());
-            places.push_back({partition, Offset(static_cast<std::int64_t>(from.varint()))});
-          }
-        }
-        MR_RETURN_IF_ERROR(from.finish("a request in " + std::string(kTopic)));
-        take(id, std::move(entry));
-      }
-      MR_RETURN_IF_ERROR(reader.status());
+  return log::scan_partition(log_, {std::string(kTopic), 0}, Offset(0),
+                             [this](const RecordView& record) { return load_one(record); })
+      .status();
+}
+
+Status RequestKeys::load_one(const RecordView& record) {
+  Decoder key(record.key.value_or(std::string_view()));
+  const auto id = take_hash(key);
+  MR_RETURN_IF_ERROR(key.finish("the key of a request"));
+  Decoder from(record.value.value_or(std::string_view()));
+  if (from.u8() != kFormat) from.fail();
+  Entry entry{.body = take_hash(from), .at = record.timestamp, .served = {}};
+  if (from.boolean()) {
+    auto& places = entry.served.places.emplace();
+    for (auto left = from.varint(); left > 0 && !from.has_failed(); --left) {
+      const auto partition = static_cast<std::int32_t>(from.varint());
+      places.push_back({partition, Offset(static_cast<std::int64_t>(from.varint()))});
     }
-    forget_old(clock_.wall_now());
   }
+  MR_RETURN_IF_ERROR(from.finish("a request"));
+  take(id, std::move(entry));
+  // Entries of every earlier day may come first: no more of them than are kept.
+  if (entries_.size() % kEntriesPerCleanup == 0) forget_old(clock_.wall_now());
   return ok_status();
 }
 

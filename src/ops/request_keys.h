@@ -12,6 +12,7 @@
 #include "base/hash.h"
 #include "base/time.h"
 #include "log/log.h"
+#include "model/record.h"
 
 namespace millrace::ops {
 
@@ -62,6 +63,7 @@ class RequestKeys {
     Served served;
   };
 
+  Status load_one(const RecordView& record);
   void take(const Hash128& id, Entry entry);
   void forget_old(WallTime now);
   [[nodiscard]] static std::size_t bytes_of(const Entry& entry);

@@ -1,64 +1,35 @@
 #include "runtime/journal_reader.h"
 
-#include <algorithm>
 #include <charconv>
 #include <functional>
 
-#include "codec/record_batch.h"
+#include "log/partition_scan.h"
 
 namespace millrace::runtime {
 namespace {
 
-constexpr std::size_t kFetchBytes = 1 << 20;
 // Between two attempts a task would have to retire a snapshot.
 constexpr int kAttemptsMax = 5;
 
 using TakeEntry = std::function<void(task::JournalEntry&&)>;
 
-class JournalScan {
- public:
-  JournalScan(const log::Log& log, const TopicPartition& journal) : log_(log), journal_(journal) {}
-
-  // Gives every entry from the start to what is durable now; the end of that.
-  Result<Offset> run(const TakeEntry& take) {
-    const std::string where = "journal " + journal_.to_string();
-    MR_ASSIGN_OR_RETURN(const auto offsets, log_.offsets(journal_));
-    for (Offset next = offsets.start; next < offsets.high_watermark;) {
-      auto fetched = log_.fetch(journal_, next, kFetchBytes, log::Visibility::durable);
-      if (!fetched.is_ok()) return std::move(fetched).take_status().with_context(where);
-      if (fetched->batches.empty()) break;
-      for (const auto& batch : fetched->batches) {
-        auto status = take_batch(batch, next, take);
-        if (!status.is_ok()) return std::move(status).with_context(where);
-        next = batch.next_offset;
-      }
+// Gives every entry from the start to what is durable now; the end of that.
+Result<Offset> scan_journal(const log::Log& log, const TopicPartition& journal,
+                            const TakeEntry& take) {
+  std::uint64_t previous = 0;
+  const auto take_record = [&](const RecordView& record) -> Status {
+    if (!record.value) return corrupt_error("entry without a value");
+    MR_ASSIGN_OR_RETURN(auto entry, task::decode_journal_entry(*record.value));
+    if (previous != 0 && entry.sequence != previous + 1) {
+      return corrupt_error("entry " + std::to_string(entry.sequence) + " follows entry " +
+                           std::to_string(previous));
     }
-    return std::max(offsets.high_watermark, offsets.start);
-  }
-
- private:
-  Status take_batch(const log::FetchedBatch& batch, Offset from, const TakeEntry& take) {
-    if (batch.kind != log::BatchKind::records) return ok_status();
-    MR_RETURN_IF_ERROR(reader_.open(batch.bytes.view()));
-    while (const RecordView* record = reader_.next()) {
-      if (record->offset < from) continue;
-      if (!record->value) return corrupt_error("entry without a value");
-      MR_ASSIGN_OR_RETURN(auto entry, task::decode_journal_entry(*record->value));
-      if (previous_ != 0 && entry.sequence != previous_ + 1) {
-        return corrupt_error("entry " + std::to_string(entry.sequence) + " follows entry " +
-                             std::to_string(previous_));
-      }
-      previous_ = entry.sequence;
-      take(std::move(entry));
-    }
-    return reader_.status();
-  }
-
-  const log::Log& log_;
-  const TopicPartition& journal_;
-  codec::BatchReader reader_;
-  std::uint64_t previous_ = 0;
-};
+    previous = entry.sequence;
+    take(std::move(entry));
+    return ok_status();
+  };
+  return log::scan_partition(log, journal, Offset(0), take_record);
+}
 
 void note_snapshots(const task::JournalEvent& event, std::vector<task::SnapshotEntry>& snapshots) {
   if (const auto* snapshot = std::get_if<task::SnapshotEntry>(&event)) {
@@ -76,9 +47,8 @@ template <typename State, typename Take>
 Result<State> read_retrying(const log::Log& log, const TopicPartition& journal, Take&& take) {
   for (int attempt = 1;; ++attempt) {
     State state;
-    const auto end = JournalScan(log, journal).run([&](task::JournalEntry&& entry) {
-      take(std::move(entry), state);
-    });
+    const auto end = scan_journal(
+        log, journal, [&](task::JournalEntry&& entry) { take(std::move(entry), state); });
     if (end.is_ok()) {
       if constexpr (requires { state.end; }) state.end = *end;
       return state;

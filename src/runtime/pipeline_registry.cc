@@ -4,12 +4,12 @@
 
 #include "base/coding.h"
 #include "codec/record_batch.h"
+#include "log/partition_scan.h"
 #include "pipeline/pipeline.h"
 
 namespace millrace::runtime {
 namespace {
 
-constexpr std::size_t kFetchBytes = 1 << 20;
 constexpr std::uint8_t kFormatVersion = 1;
 
 }  // namespace
@@ -51,24 +51,13 @@ Result<std::optional<RegisteredPipeline>> find_registered(const log::Log& log,
                                                           const std::string& name) {
   const TopicPartition source{std::string(pipeline::kRegistryTopic), 0};
   if (!log.topic(source.topic).is_ok()) return std::optional<RegisteredPipeline>();
-  MR_ASSIGN_OR_RETURN(const auto offsets, log.offsets(source));
   std::optional<RegisteredPipeline> found;
-  codec::BatchReader reader;
-  for (Offset next = offsets.start; next < offsets.high_watermark;) {
-    MR_ASSIGN_OR_RETURN(const auto fetched,
-                        log.fetch(source, next, kFetchBytes, log::Visibility::durable));
-    if (fetched.batches.empty()) break;
-    for (const auto& batch : fetched.batches) {
-      next = batch.next_offset;
-      if (batch.kind != log::BatchKind::records) continue;
-      MR_RETURN_IF_ERROR(reader.open(batch.bytes.view()));
-      while (const RecordView* record = reader.next()) {
-        if (!record->key || *record->key != name || !record->value) continue;
-        MR_ASSIGN_OR_RETURN(found, decode_registered(name, *record->value));
-      }
-      MR_RETURN_IF_ERROR(reader.status());
-    }
-  }
+  const auto take = [&](const RecordView& record) -> Status {
+    if (!record.key || *record.key != name || !record.value) return ok_status();
+    MR_ASSIGN_OR_RETURN(found, decode_registered(name, *record.value));
+    return ok_status();
+  };
+  MR_RETURN_IF_ERROR(log::scan_partition(log, source, Offset(0), take).status());
   return found;
 }
 

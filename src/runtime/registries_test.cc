@@ -115,14 +115,13 @@ TEST_F(JournalReaderTest, a_gap_and_a_foreign_record_are_corrupt) {
   append(3, task::PositionEntry{2, "me"});
   auto state = read();
   ASSERT_EQ(state.status().code(), StatusCode::corrupt);
-  EXPECT_EQ(state.status().message(), "journal j/0: entry 3 follows entry 1");
+  EXPECT_EQ(state.status().message(), "j/0: entry 3 follows entry 1");
   ASSERT_TRUE(storage_.log().delete_records({"j", 0}, Offset(1)).is_ok());
   ASSERT_TRUE(read().is_ok());  // begins at 3
   append_bytes("?");
   state = read();
   ASSERT_EQ(state.status().code(), StatusCode::corrupt);
-  EXPECT_EQ(state.status().message(),
-            "journal j/0: journal entry: format version 63, this binary reads 1");
+  EXPECT_EQ(state.status().message(), "j/0: journal entry: format version 63, this binary reads 1");
 }
 
 }  // namespace

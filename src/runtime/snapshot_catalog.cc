@@ -5,12 +5,12 @@
 
 #include "base/coding.h"
 #include "codec/record_batch.h"
+#include "log/partition_scan.h"
 
 namespace millrace::runtime {
 namespace {
 
 constexpr std::string_view kTopic = "millrace.snapshots";
-constexpr std::size_t kFetchBytes = 1 << 20;
 constexpr std::uint8_t kFormatVersion = 1;
 constexpr std::size_t kNameBytesMax = 63;
 
@@ -93,27 +93,15 @@ Status SnapshotCatalog::load() {
   if (!created.is_ok() && created.status().code() != StatusCode::exists) {
     return std::move(created).take_status();
   }
-  const TopicPartition source{std::string(kTopic), 0};
-  MR_ASSIGN_OR_RETURN(const auto offsets, log_.offsets(source));
   std::map<std::string, std::string> values;
-  codec::BatchReader reader;
-  for (Offset next = offsets.start; next < offsets.high_watermark;) {
-    MR_ASSIGN_OR_RETURN(const auto fetched,
-                        log_.fetch(source, next, kFetchBytes, log::Visibility::durable));
-    if (fetched.batches.empty()) break;
-    for (const auto& batch : fetched.batches) {
-      next = batch.next_offset;
-      if (batch.kind != log::BatchKind::records) continue;
-      MR_RETURN_IF_ERROR(reader.open(batch.bytes.view()));
-      while (const RecordView* record = reader.next()) {
-        if (!record->key) return corrupt_error("named snapshot: a record has no key");
-        const std::string key(*record->key);
-        values.erase(key);
-        if (record->value) values.emplace(key, *record->value);
-      }
-      MR_RETURN_IF_ERROR(reader.status());
-    }
-  }
+  const auto take = [&](const RecordView& record) {
+    if (!record.key) return corrupt_error("named snapshot: a record has no key");
+    const std::string key(*record.key);
+    values.erase(key);
+    if (record.value) values.emplace(key, *record.value);
+    return ok_status();
+  };
+  MR_RETURN_IF_ERROR(log::scan_partition(log_, {std::string(kTopic), 0}, Offset(0), take).status());
   const std::lock_guard lock(mutex_);
   for (const auto& [key, value] : values) {
     MR_ASSIGN_OR_RETURN(auto snapshot, decode_named_snapshot(key, value));

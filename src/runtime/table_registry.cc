@@ -4,11 +4,10 @@
 #include <cstdio>
 
 #include "codec/record_batch.h"
+#include "log/partition_scan.h"
 
 namespace millrace::runtime {
 namespace {
-
-constexpr std::size_t kFetchBytes = 4 << 20;
 
 std::string version_key(const std::string& table, const Hash128& content) {
   char hash[40];
@@ -22,32 +21,18 @@ TableRegistry::TableRegistry(log::Log& log, std::string topic)
     : log_(log), topic_(std::move(topic)) {}
 
 Status TableRegistry::load(const std::vector<pipeline::TableFile>& files) {
-  const TopicPartition source{topic_, 0};
-  MR_ASSIGN_OR_RETURN(const auto offsets, log_.offsets(source));
-  codec::BatchReader reader;
-  for (Offset next = offsets.start; next < offsets.high_watermark;) {
-    MR_ASSIGN_OR_RETURN(const auto fetched,
-                        log_.fetch(source, next, kFetchBytes, log::Visibility::durable));
-    if (fetched.batches.empty()) break;
-    for (const auto& batch : fetched.batches) {
-      next = batch.next_offset;
-      if (batch.kind != log::BatchKind::records) continue;
-      MR_RETURN_IF_ERROR(reader.open(batch.bytes.view()));
-      while (const RecordView* record = reader.next()) {
-        if (!record->key || !record->value) continue;
-        const auto name = record->key->substr(0, record->key->rfind('/'));
-        for (const auto& file : files) {
-          if (file.name != name) continue;
-          auto table = task::Table::parse(file.format, *record->value, file.key);
-          // A version that another key or format was right for is of no use to this pipeline
-          // version.
-          if (table.is_ok()) versions_[std::string(*record->key)] = std::move(table).value();
-        }
-      }
-      MR_RETURN_IF_ERROR(reader.status());
+  const auto take = [&](const RecordView& record) {
+    if (!record.key || !record.value) return ok_status();
+    const auto name = record.key->substr(0, record.key->rfind('/'));
+    for (const auto& file : files) {
+      if (file.name != name) continue;
+      auto table = task::Table::parse(file.format, *record.value, file.key);
+      // A version that another key or format was right for is of no use to this pipeline version.
+      if (table.is_ok()) versions_[std::string(*record.key)] = std::move(table).value();
     }
-  }
-  return ok_status();
+    return ok_status();
+  };
+  return log::scan_partition(log_, {topic_, 0}, Offset(0), take).status();
 }
 
 Result<Hash128> TableRegistry::publish(const pipeline::TableFile& file) {
