@@ -205,6 +205,22 @@ def test_consume_takes_filters_and_bounds(small):
     assert "partition 99" in small.cli_fails("consume", TICKS.output, "--partition", "99")
 
 
+def test_a_filter_that_decides_nothing_says_so(small):
+    done = subprocess.run(
+        [BINARY, "consume", TICKS.output, "--data", small.data, "--filter", "value.price > 1.0"],
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert done.stdout == ""
+    rows = len(small.consume(TICKS.output))
+    assert f"neither true nor false for {rows} records" in done.stderr
+    assert "(string, double)" in done.stderr
+
+
+def test_up_takes_a_port_for_what_is_not_served_yet(instance, workspace):
+    with instance(workspace.pipeline("ticks"), extra=["--aws-port", "0"]) as run:
+        assert run.ready["aws_port"] is None
+
+
 def test_dead_letters_are_listed_counted_and_shown(small):
     counted = small.cli("dlq", "count")
     by_pipeline = {"ticks": 0, "orders": 0}

@@ -107,6 +107,9 @@ void add_up(CLI::App& app, Parsed& parsed) {
   verb->add_option("--http-port", options.http_port, "0 picks one and prints it (8080)")
       ->type_name("N")
       ->check(CLI::Range(0, 65'535).description(""));
+  verb->add_option("--aws-port", options.aws_port, "for the AWS protocols, which do not exist yet")
+      ->type_name("N")
+      ->check(CLI::Range(0, 65'535).description(""));
   verb->add_option("--parallelism", options.parallelism, "worker threads (2)")
       ->type_name("N")
       ->check(CLI::Range(1, 1024).description(""));
@@ -168,7 +171,7 @@ void add_consume(CLI::App& app, Parsed& parsed) {
       ->excludes(offset);
   verb->add_option("--max", options.records_max, "end after so many records")->type_name("N");
   verb->add_option("--filter", options.filter,
-                   "CEL over key, value, partition, offset, timestamp: value.price > 100")
+                   "CEL over key, value, partition, offset, timestamp: value.volume > 100")
       ->type_name("EXPRESSION");
   verb->add_flag("--follow", options.is_following, "wait for more at the end of the topic");
   add_server(*verb, options.server);

@@ -49,13 +49,30 @@ class Filter {
                                        Value::int64(record.offset.value),
                                        Value::timestamp_micros(record.timestamp.value * 1000)};
     const auto result = program_->evaluate({{}, {}, variables}, *arena_);
-    return result.kind() == ValueKind::boolean && result.as_boolean();
+    if (result.kind() == ValueKind::boolean) return result.as_boolean();
+    if (undecided_++ == 0) {
+      std::string gave;
+      codec::append_json(gave, result, false);
+      first_undecided_ = "partition " + std::to_string(partition) + " offset " +
+                         std::to_string(record.offset.value) + " gives " + gave;
+    }
+    return false;
+  }
+
+  // Says on stderr how many records it was neither true nor false for; a wrong type in the
+  // expression would else look like a topic without a match.
+  void report() const {
+    if (undecided_ == 0) return;
+    std::fprintf(stderr, "millrace: --filter is neither true nor false for %llu records: %s\n",
+                 static_cast<unsigned long long>(undecided_), first_undecided_.c_str());
   }
 
  private:
   std::unique_ptr<RowLayout> layout_ = std::make_unique<RowLayout>();
   std::optional<expr::Program> program_;
   std::unique_ptr<Arena> arena_ = std::make_unique<Arena>();
+  std::uint64_t undecided_ = 0;
+  std::string first_undecided_;
 };
 
 class Consumer {
@@ -64,6 +81,7 @@ class Consumer {
       : options_(options), client_(options.server), filter_(std::move(filter)) {}
 
   Status run();
+  void report() const { filter_.report(); }
 
  private:
   Status find_readers();
@@ -129,7 +147,9 @@ int run_consume(const ConsumeOptions& options) {
   auto filter = Filter::make(options.filter);
   if (!filter.is_ok())
     return report_failure(std::move(filter).take_status().with_context("--filter"));
-  const auto status = Consumer(options, std::move(filter).value()).run();
+  Consumer consumer(options, std::move(filter).value());
+  const auto status = consumer.run();
+  consumer.report();
   return status.is_ok() ? static_cast<int>(kExitOk) : report_failure(status);
 }
 

@@ -133,6 +133,9 @@ int run_up(const UpOptions& options) {
     std::fprintf(stderr, "millrace: %s\n", std::string(started.message()).c_str());
     return exit_status_of(started);
   }
+  if (options.aws_port > 0) {
+    logger.warn("nothing listens on --aws-port: the AWS protocols are not served yet");
+  }
   print_ready(instance, options.output);
 
   int signal = 0;

@@ -26,6 +26,7 @@ struct UpOptions {
   std::vector<std::string> accepted_losses;  // PIPELINE@VERSION
   int kafka_port = -1;                       // -1: the configuration's
   int http_port = -1;                        // -1: the configuration's
+  int aws_port = -1;                         // -1: the configuration's
   int parallelism = 0;                       // 0: the configuration's
   OutputFormat output = OutputFormat::text;
 };
