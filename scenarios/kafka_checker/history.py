@@ -10,11 +10,14 @@ UNKNOWN = "unknown"  # asked to be committed, and no answer: all of it or nothin
 COMMITTED = "committed"
 ABORTED = "aborted"
 
+# Of a run of any length, copies apart. A value takes about a kilobyte until it is judged.
+VALUES_MAX = 1_000_000
+
 READ_COMMITTED = "read_committed"
 READ_UNCOMMITTED = "read_uncommitted"
 
 
-@dataclass
+@dataclass(slots=True)
 class Send:
     """One value, which no other send has."""
 
@@ -30,7 +33,7 @@ class Send:
     failed: bool = False  # an error was told: it may be there or not
 
 
-@dataclass
+@dataclass(slots=True)
 class Session:
     """What one reader got of one partition from `start` on, without any jump of its own."""
 
@@ -44,7 +47,7 @@ class Session:
     end: int | None = None  # of a final read: where the reader was told that the partition ends
 
 
-@dataclass
+@dataclass(slots=True)
 class Commit:
     """A committed offset; with a transaction, what becomes of it is what becomes of that."""
 
@@ -57,7 +60,7 @@ class Commit:
     transaction: str | None = None
 
 
-@dataclass
+@dataclass(slots=True)
 class Fetched:
     """What the broker said is committed; -1: nothing."""
 
@@ -84,7 +87,8 @@ class History:
         self.out_of_range: list[str] = []
         self.accepted_zombies: list[str] = []  # transactions
         self.errors: Counter[str] = Counter()  # what clients were told, for the report only
-        self._known: dict[tuple[str, int, int], tuple[int, str]] = {}
+        self.values_allowed = VALUES_MAX  # until then writers write; a run hands it out in parts
+        self._known: dict[tuple[str, int], dict[int, tuple[int, str]]] = {}
         self._clock = 0
         self._lock = threading.Lock()
 
@@ -99,6 +103,9 @@ class History:
         self.sends[made.value] = made
         return made
 
+    def is_full(self) -> bool:
+        return len(self.sends) >= self.values_allowed
+
     def session(self, **fields) -> Session:
         made = Session(**fields)
         self.sessions.append(made)
@@ -106,10 +113,14 @@ class History:
 
     def read(self, session: Session, message) -> None:
         """Readers read the same again and again: it is kept once."""
-        place = (session.topic, session.partition, message.offset())
-        got = (message.offset(), message.value().decode())
-        known = self._known.setdefault(place, got)
-        session.reads.append(known if known == got else got)
+        offset, value = message.offset(), message.value().decode()
+        known = self._known.setdefault((session.topic, session.partition), {})
+        got = known.get(offset)
+        if got is None or got[1] != value:
+            send = self.sends.get(value)
+            got = (offset, value if send is None else send.value)
+            known.setdefault(offset, got)
+        session.reads.append(got)
 
     def commit(self, **fields) -> Commit:
         made = Commit(begun=self.tick(), **fields)

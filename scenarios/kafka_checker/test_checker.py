@@ -330,3 +330,12 @@ def test_what_is_read_again_is_kept_once_and_what_differs_is_kept():
         made.read(session, Message(7, value))
     assert session.reads == [(7, "a"), (7, "a"), (7, "b")]
     assert session.reads[0] is session.reads[1]
+
+
+def test_writers_wait_when_the_run_allows_no_more_values():
+    made = Made()
+    made.values_allowed = 2
+    made.sent("a", 0)
+    assert not made.is_full()
+    made.sent("b", 1)
+    assert made.is_full()

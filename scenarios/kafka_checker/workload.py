@@ -16,7 +16,8 @@ from harness import let_pass, wait_until
 from kafka_checker.client import Client
 from kafka_checker.copier import Copier
 from kafka_checker.history import (
-    ABORTED, COMMITTED, OPEN, READ_COMMITTED, READ_UNCOMMITTED, UNKNOWN, History, Session,
+    ABORTED, COMMITTED, OPEN, READ_COMMITTED, READ_UNCOMMITTED, UNKNOWN, VALUES_MAX, History,
+    Session,
 )  # fmt: skip
 from kafka_checker.proxy import FAULTS, Proxy
 from kafka_checker.readers import Member, Reader, consumer_config, fetch_committed
@@ -48,7 +49,8 @@ class Workload:
             for client in self.clients:
                 client.start()
             let_pass(1)  # undisturbed
-            while self.faults["kill"] < kills:
+            while (done := self.faults["kill"]) < kills:
+                self.history.values_allowed = VALUES_MAX * (done + 1) // kills
                 self.harm()
                 let_pass(self.rng.uniform(0.2, 1.5))  # between faults
             self.end_clients()

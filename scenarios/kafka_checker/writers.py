@@ -49,6 +49,11 @@ class Writer(Client):
         self.producer.produce(topic, value, partition=partition, callback=delivered)
         self.producer.poll(0)
 
+    def wait_for_leave(self) -> None:
+        """Between two pieces of work: until the run allows more values."""
+        while self.history.is_full() and not self.stopping.is_set():
+            self.producer.poll(0.05)
+
     def wait_for_answers(self, left: int) -> None:
         deadline = time.monotonic() + GIVE_UP_SECONDS
         while self.unanswered["sends"] > left:
@@ -70,6 +75,7 @@ class PlainWriter(Writer):
     def live(self) -> None:
         self.start_producer(**{"message.timeout.ms": 300_000, **self.settings})
         while self.lives_on(0.01):
+            self.wait_for_leave()
             partition = self.rng.randrange(self.partitions)
             for _ in range(self.rng.randint(1, 40)):
                 self.write(self.topic, partition)
@@ -167,6 +173,7 @@ class TransactionalWriter(Transactional):
     def live(self) -> None:
         self.start_transactional()
         while self.lives_on(0.02):
+            self.wait_for_leave()
             transaction = self.begin()
             try:
                 for _ in range(self.rng.randint(1, 30)):
