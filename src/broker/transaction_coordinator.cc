@@ -127,7 +127,8 @@ TransactionCoordinator::ErrorCode TransactionCoordinator::Impl::find(
   if (known == entries_.end() || known->second.record.producer.id != id) {
     return ErrorCode::invalid_producer_id_mapping;
   }
-  if (known->second.record.producer.epoch != epoch) return wrong_epoch;
+  // What only markers use is nobody's, even where a time-out has left it as the id's.
+  if (known->second.record.producer.epoch != epoch || epoch > kEpochGivenMax) return wrong_epoch;
   entry = &known->second;
   return ErrorCode::none;
 }

@@ -173,6 +173,25 @@ TEST_F(TransactionCoordinatorTest, epochs_that_run_out_at_an_end_do_too) {
   EXPECT_EQ(world_.send(kId, producer, kP0, 0, "y", true), ErrorCode::none);
 }
 
+// Nothing could end what is begun in it.
+TEST_F(TransactionCoordinatorTest, the_epoch_that_a_time_out_leaves_last_is_nobodys) {
+  const ProducerIdentity producer = with_last_epoch();
+  begin(producer);
+  world_.clock.advance_ms(60'000);
+  world_.coordinator->run_due();
+  const ProducerIdentity guessed = next(producer);
+  ASSERT_EQ(world_.describe(kId).producer_epoch, guessed.epoch.value);
+  EXPECT_EQ(world_.add(kId, guessed, {kP0}), ErrorCode::producer_fenced);
+  EXPECT_EQ(world_.add_group(kId, guessed, "g"), ErrorCode::producer_fenced);
+  EXPECT_EQ(world_.stage(kId, guessed, "g", kP0, 7, 5), ErrorCode::invalid_producer_epoch);
+  EXPECT_EQ(world_.send(kId, guessed, kP0, 0, "x", true), ErrorCode::invalid_producer_epoch);
+  EXPECT_EQ(world_.end(kId, guessed, false), ErrorCode::producer_fenced);
+  auto ending = guessed;
+  EXPECT_EQ(world_.end_and_go_on(kId, ending, false), ErrorCode::producer_fenced);
+  world_.crash_and_open();
+  EXPECT_NE(world_.must_init(kId).id, producer.id);
+}
+
 TEST_F(TransactionCoordinatorTest,
        a_transaction_that_takes_too_long_is_aborted_and_its_producer_fenced) {
   const auto producer = world_.must_init(kId);

@@ -47,7 +47,7 @@ TransactionCoordinator::Impl::Outcome TransactionCoordinator::Impl::end_known(
   const bool is_ongoing = record.state == TransactionState::ongoing;
   const TransactionState ended =
       is_commit ? TransactionState::complete_commit : TransactionState::complete_abort;
-  if (!is_same(asking, record.producer)) {
+  if (!is_same(asking, record.producer) || asking.epoch > kEpochGivenMax) {
     if (asking.id == kNoProducerId ||
         (asking.id != record.producer.id && asking.id != record.previous.id)) {
       return {.error = ErrorCode::invalid_producer_id_mapping};
