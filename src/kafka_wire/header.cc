@@ -76,9 +76,7 @@ FrameMark begin_request(const RequestHeader& header, WireBytes& out) {
   writer.fixed(header.api_key);
   writer.fixed(header.api_version);
   writer.fixed(header.correlation_id);
-  writer.string_byte_count(header.client_id ? static_cast<std::int64_t>(header.client_id->size())
-                                            : -1);
-  if (header.client_id) out.append(*header.client_id);
+  header.client_id ? writer.string(*header.client_id) : writer.null_string();
   if (header.api_version >= api->first_flexible) writer.unsigned_varint(0);
   return mark;
 }

@@ -129,9 +129,9 @@ bool operator==(const T& a, const T& b) {
 template <Message M>
 Status decode(std::string_view body, std::int16_t version, M& message);
 
-// Appends the body. The codec must have the version, and what is null, a string longer than 32767
-// bytes or a count beyond 31 bits must be allowed in it: these are checked. A null that this
-// version cannot say is written as empty.
+// Appends the body. The codec must have the version, and a count beyond 31 bits must not be in it:
+// these are checked. A null that this version cannot say is written as empty; of a string longer
+// than 32767 bytes, which only a sentence can be, the first of them are written.
 template <Message M>
 void encode(const M& message, std::int16_t version, WireBytes& out);
 

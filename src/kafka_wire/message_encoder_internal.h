@@ -36,8 +36,7 @@ void write_value(MessageWriter& out, const T& value, bool is_nullable) {
   } else if constexpr (std::is_same_v<T, Uuid>) {
     out.out().append({reinterpret_cast<const char*>(value.bytes.data()), value.bytes.size()});
   } else if constexpr (std::is_same_v<T, std::string>) {
-    out.string_byte_count(static_cast<std::int64_t>(value.size()));
-    out.out().append(value);
+    out.string(value);
   } else if constexpr (std::is_same_v<T, Blob>) {
     out.count(static_cast<std::int64_t>(value.bytes.size()));
     out.out().append(value.bytes);
@@ -66,7 +65,7 @@ void write_optional(MessageWriter& out, const std::optional<Inner>& value, bool 
   } else if (!is_nullable) {
     write_value(out, Inner{}, false);
   } else if constexpr (std::is_same_v<Inner, std::string>) {
-    out.string_byte_count(-1);
+    out.null_string();
   } else {
     out.count(-1);
   }

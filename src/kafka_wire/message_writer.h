@@ -33,12 +33,15 @@ class MessageWriter {
     char bytes[kVarintBytesMax];
     out_.append({bytes, put_varint(bytes, value)});
   }
-  // The length of a string, bytes or array; -1 for null.
-  void string_byte_count(std::int64_t count) {
-    MR_CHECK(count <= static_cast<std::int64_t>(kStringBytesMax));
-    if (is_flexible_) return unsigned_varint(static_cast<std::uint32_t>(count + 1));
-    fixed(static_cast<std::int16_t>(count));
+  // Cut where it is too long for the protocol.
+  void string(std::string_view text) {
+    // A sentence about the longest name that a client may say is longer than what may be sent.
+    text = text.substr(0, kStringBytesMax);
+    string_byte_count(static_cast<std::int64_t>(text.size()));
+    out_.append(text);
   }
+  void null_string() { string_byte_count(-1); }
+  // The length of bytes or of an array; -1 for null.
   void count(std::int64_t count) {
     MR_CHECK(count < INT32_MAX);
     if (is_flexible_) return unsigned_varint(static_cast<std::uint32_t>(count + 1));
@@ -54,6 +57,11 @@ class MessageWriter {
   }
 
  private:
+  void string_byte_count(std::int64_t count) {
+    if (is_flexible_) return unsigned_varint(static_cast<std::uint32_t>(count + 1));
+    fixed(static_cast<std::int16_t>(count));
+  }
+
   static constexpr std::size_t kVarintBytesMax = 5;
 
   static std::size_t put_varint(char* to, std::uint32_t value) {
