@@ -304,6 +304,84 @@ TEST_F(AuthorizationTest, groups) {
   expect_asks<kafka_wire::FindCoordinatorResponse>(find, 4, {on_id(describe)}, {kId});
 }
 
+kafka_wire::ConsumerGroupHeartbeatRequest joining() {
+  kafka_wire::ConsumerGroupHeartbeatRequest join;
+  join.group_id = "g";
+  join.member_id = "m";
+  join.rebalance_timeout_ms = 60'000;
+  join.topic_partitions.emplace();
+  join.subscribed_topic_names = {"t"};
+  return join;
+}
+
+TEST_F(AuthorizationTest, heartbeats_of_consumer_groups) {
+  using Response = kafka_wire::ConsumerGroupHeartbeatResponse;
+  expect_asks<Response>(joining(), 1, {on_group(read), on_topic(describe)}, {kGroup, kTopic});
+  kafka_wire::ConsumerGroupHeartbeatRequest beat;
+  beat.group_id = "g";
+  beat.member_id = "m";
+  beat.member_epoch = 1;
+  expect_asks<Response>(beat, 1, {on_group(read)}, {kGroup});
+  beat.member_epoch = -1;
+  expect_asks<Response>(beat, 1, {on_group(read)}, {kGroup});
+}
+
+TEST_F(AuthorizationTest, a_regular_expression_asks_for_every_topic_that_it_may_match) {
+  using Response = kafka_wire::ConsumerGroupHeartbeatResponse;
+  auto join = joining();
+  join.subscribed_topic_names.reset();
+  join.subscribed_topic_regex = ".*";
+  const Acl on_all = allowing(describe, ResourceType::topic, "*");
+  expect_asks<Response>(join, 1, {on_group(read), on_all}, {kGroup, kTopic});
+  Acl denying = allowing(describe, ResourceType::topic, "hidden");
+  denying.permission = AclPermission::deny;
+  set_entries({on_group(read), on_all, denying});
+  EXPECT_EQ((refusals<Response>(join, 1)), std::set<ErrorCode>{kTopic});
+  join.subscribed_topic_regex = "t|u";
+  EXPECT_EQ((refusals<Response>(join, 1)), std::set<ErrorCode>{});
+  auto client = connect();
+  for (const std::string& bad : {std::string("("), std::string(32'767, 'x')}) {
+    join.subscribed_topic_regex = bad;
+    EXPECT_EQ(client.call<Response>(join, 1).error_code, ErrorCode::invalid_regular_expression);
+  }
+}
+
+TEST_F(AuthorizationTest, consumer_groups_are_described_with_their_topics_or_not_at_all) {
+  using Response = kafka_wire::ConsumerGroupDescribeResponse;
+  set_entries({on_group(read), on_topic(describe)});
+  EXPECT_EQ(connect().call<kafka_wire::ConsumerGroupHeartbeatResponse>(joining(), 1).error_code,
+            ErrorCode::none);
+  const kafka_wire::ConsumerGroupDescribeRequest request{{"g", "other"}, true};
+  set_entries({on_group(describe)});
+  auto blind = connect();
+  const auto hidden = blind.call<Response>(request, 0);
+  ASSERT_EQ(hidden.groups.size(), 2U);
+  EXPECT_EQ(hidden.groups[0].error_code, kTopic);
+  EXPECT_TRUE(hidden.groups[0].members.empty());
+  EXPECT_EQ(hidden.groups[1].error_code, kGroup);
+  EXPECT_EQ(hidden.groups[1].group_id, "other");
+  expect_asks<Response>(kafka_wire::ConsumerGroupDescribeRequest{{"g"}, false}, 0,
+                        {on_group(describe), on_topic(describe)}, {kGroup, kTopic});
+  set_entries({on_group(read), on_group(remove), on_topic(read)});
+  auto client = connect();
+  const auto shown = client.call<Response>(request, 0).groups.at(0);
+  EXPECT_EQ(shown.members.at(0).assignment.topic_partitions.at(0).topic_name, "t");
+  EXPECT_EQ(shown.authorized_operations, 1 << 3 | 1 << 6 | 1 << 8);
+}
+
+// A member that subscribes by an expression names no topic, but has some.
+TEST_F(AuthorizationTest, topics_that_a_group_has_are_hidden_like_those_it_names) {
+  auto join = joining();
+  join.subscribed_topic_names.reset();
+  join.subscribed_topic_regex = "t";
+  set_entries({on_group(read), allowing(describe, ResourceType::topic, "*")});
+  EXPECT_EQ(connect().call<kafka_wire::ConsumerGroupHeartbeatResponse>(join, 1).error_code,
+            ErrorCode::none);
+  expect_asks<kafka_wire::ConsumerGroupDescribeResponse>(
+      kafka_wire::ConsumerGroupDescribeRequest{{"g"}, false}, 0,
+      {on_group(describe), on_topic(describe)}, {kGroup, kTopic});
+}
+
 TEST_F(AuthorizationTest, offsets) {
   kafka_wire::OffsetCommitRequest commit;
   commit.group_id = "g";
@@ -406,6 +484,74 @@ TEST_F(AuthorizationTest, the_cluster) {
   users.deletions.push_back({"x", kafka_wire::ScramMechanism::sha_256});
   expect_asks<kafka_wire::AlterUserScramCredentialsResponse>(users, 0, {on_cluster(alter)},
                                                              {kCluster});
+}
+
+TEST_F(AuthorizationTest, requests_of_consumer_groups_that_are_cut_off_end_their_connection) {
+  kafka_wire::WireBytes beat;
+  kafka_wire::append_request(joining(), 1, 1, "test", beat);
+  kafka_wire::WireBytes asking;
+  kafka_wire::append_request(kafka_wire::ConsumerGroupDescribeRequest{{"g", "other"}, true}, 0, 1,
+                             "test", asking);
+  for (const auto* bytes : {&beat, &asking}) {
+    const std::string whole = bytes->joined();
+    for (std::size_t count = 4; count < whole.size(); ++count) {
+      std::string frame = whole.substr(0, count);
+      store_big(frame.data(), static_cast<std::uint32_t>(count - 4));
+      auto client = connect();
+      client.send_bytes(frame);
+      EXPECT_TRUE(client.is_closed_by_server()) << count << " of " << whole.size();
+    }
+    auto client = connect();
+    client.send_bytes(whole);
+    EXPECT_TRUE(client.receive_frame().has_value());
+  }
+}
+
+TEST_F(AuthorizationTest, an_ipv4_address_is_itself_to_a_listener_for_both_kinds) {
+  const int probe = ::socket(AF_INET6, SOCK_STREAM, 0);
+  sockaddr_in6 any{};
+  any.sin6_family = AF_INET6;
+  const bool has_ipv6 =
+      probe >= 0 && ::bind(probe, reinterpret_cast<sockaddr*>(&any), sizeof any) == 0;
+  if (probe >= 0) ::close(probe);
+  if (!has_ipv6) GTEST_SKIP() << "this machine has no IPv6";
+  options_.server.host = "::";
+  options_.server.allow_insecure_network = true;
+  options_.advertised_host = "127.0.0.1";
+  Acl denying = on_topic(read);
+  denying.permission = AclPermission::deny;
+  denying.host = "127.0.0.1";
+  set_entries({on_topic(read)});
+  const auto fetch = fetch_request({{"t"}});
+  EXPECT_EQ((refusals<kafka_wire::FetchResponse>(fetch, 12)), std::set<ErrorCode>{});
+  set_entries({on_topic(read), denying});
+  EXPECT_EQ((refusals<kafka_wire::FetchResponse>(fetch, 12)), std::set<ErrorCode>{kTopic});
+}
+
+TEST_F(AuthorizationTest, without_entries_everybody_may_do_everything_and_is_told_so) {
+  options_.security.uses_acls = false;
+  restart();
+  auto client = connect();
+  ASSERT_EQ(client.call<kafka_wire::ConsumerGroupHeartbeatResponse>(joining(), 1).error_code,
+            ErrorCode::none);
+  constexpr std::int32_t kAll = 1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11;
+  EXPECT_EQ(client
+                .call<kafka_wire::ConsumerGroupDescribeResponse>(
+                    kafka_wire::ConsumerGroupDescribeRequest{{"g"}, true}, 0)
+                .groups.at(0)
+                .authorized_operations,
+            kAll);
+  kafka_wire::OffsetCommitRequest commit;
+  commit.group_id = "classic";
+  commit.topics.emplace_back().name = "t";
+  commit.topics.back().partitions.emplace_back().committed_offset = 0;
+  (void)client.call<kafka_wire::OffsetCommitResponse>(commit, 7);
+  kafka_wire::DescribeGroupsRequest groups{.groups = {"classic"}};
+  groups.include_authorized_operations = true;
+  EXPECT_EQ(client.call<kafka_wire::DescribeGroupsResponse>(groups, 3)
+                .groups.at(0)
+                .authorized_operations,
+            kAll);
 }
 
 TEST_F(AuthorizationTest, operations_are_told_where_asked_for) {

@@ -1,12 +1,35 @@
 #include "broker/authorize_internal.h"
 #include "broker/security_apis.h"
+#include "kafka_wire/consumer_group.h"
 #include "kafka_wire/group_admin.h"
 
 namespace millrace::broker {
 
 using kafka_wire::ApiKey;
+using kafka_wire::ConsumerGroupDescribeRequest;
+using kafka_wire::ConsumerGroupDescribeResponse;
 using kafka_wire::DescribeGroupsRequest;
 using kafka_wire::DescribeGroupsResponse;
+
+namespace {
+
+template <kafka_wire::Message Request, kafka_wire::Message Response>
+void add_operations_of_groups(DispatchTable& table) {
+  table.set_guard<Request, Response>(
+      [](const Call&, Request& request, Responder<Response>& respond) {
+        if (!request.include_authorized_operations) return true;
+        respond.set_amendment([](Response& response) {
+          for (auto& group : response.groups) {
+            if (group.error_code != kafka_wire::ErrorCode::none) continue;
+            group.authorized_operations =
+                Access(nullptr, {}).operations(ResourceType::group, group.group_id);
+          }
+        });
+        return true;
+      });
+}
+
+}  // namespace
 
 void add_authorization(DispatchTable& table, const Services& services,
                        const Authorizer& authorizer) {
@@ -27,18 +50,8 @@ void add_authorization(DispatchTable& table, const Services& services,
 }
 
 void add_all_operations(DispatchTable& table) {
-  table.set_guard<DescribeGroupsRequest, DescribeGroupsResponse>(
-      [](const Call&, DescribeGroupsRequest& request, Responder<DescribeGroupsResponse>& respond) {
-        if (!request.include_authorized_operations) return true;
-        respond.set_amendment([](DescribeGroupsResponse& response) {
-          for (auto& group : response.groups) {
-            if (group.error_code != kafka_wire::ErrorCode::none) continue;
-            group.authorized_operations =
-                Access(nullptr, {}).operations(ResourceType::group, group.group_id);
-          }
-        });
-        return true;
-      });
+  add_operations_of_groups<DescribeGroupsRequest, DescribeGroupsResponse>(table);
+  add_operations_of_groups<ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse>(table);
 }
 
 }  // namespace millrace::broker

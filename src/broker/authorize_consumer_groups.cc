@@ -1,4 +1,5 @@
 #include "broker/authorize_internal.h"
+#include "broker/group_topics.h"
 #include "kafka_wire/consumer_group.h"
 
 // Groups whose partitions the broker assigns (KIP-848).
@@ -14,16 +15,26 @@ using enum AclOperation;
 
 namespace {
 
-ErrorCode refusal_of(const Access& access, const ConsumerGroupHeartbeatRequest& request) {
+// Kafka leaves out of the matching topics those that may not be described; here all must be, those
+// that are still to come, too.
+bool may_match(const Services& services, const Access& access, const std::string& regex) {
+  if (!access.on_topic(describe, kAnyName)) return false;
+  if (!check_topic_regex(regex).is_ok()) return true;  // the handler says what is wrong with it
+  const auto topics = group_topics(services.log->topics(), *services.topic_ids);
+  const auto names = matching_topics(regex, *topics);
+  return std::all_of(names.begin(), names.end(),
+                     [&](const auto& name) { return access.on_topic(describe, name); });
+}
+
+ErrorCode refusal_of(const Services& services, const Access& access,
+                     const ConsumerGroupHeartbeatRequest& request) {
   if (!access.on_group(read, request.group_id)) return ErrorCode::group_authorization_failed;
   bool may = true;
   if (request.subscribed_topic_names) {
     for (const auto& name : *request.subscribed_topic_names) may &= access.on_topic(describe, name);
   }
-  // Kafka leaves out of the matching topics those that may not be described; here all must be.
-  if (!request.subscribed_topic_regex.value_or("").empty()) {
-    may &= access.on_topic(describe, kAnyName);
-  }
+  const std::string regex = request.subscribed_topic_regex.value_or("");
+  if (!regex.empty()) may &= may_match(services, access, regex);
   return may ? ErrorCode::none : ErrorCode::topic_authorization_failed;
 }
 
@@ -57,10 +68,11 @@ void amend(const Access& access, bool shows_operations,
 
 void guard_consumer_groups(const Authorization& to) {
   guard<ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse>(
-      to, [](const Access& access, const Call&, ConsumerGroupHeartbeatRequest& request,
-             Responder<ConsumerGroupHeartbeatResponse>& respond) {
+      to, [&services = to.services](const Access& access, const Call&,
+                                    ConsumerGroupHeartbeatRequest& request,
+                                    Responder<ConsumerGroupHeartbeatResponse>& respond) {
         ConsumerGroupHeartbeatResponse response;
-        response.error_code = refusal_of(access, request);
+        response.error_code = refusal_of(services, access, request);
         if (response.error_code == ErrorCode::none) return true;
         respond(response);
         return false;

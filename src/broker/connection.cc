@@ -20,6 +20,16 @@ constexpr std::size_t kWriteBytesMax = 1 << 20;
 // Of who has not logged in yet (Kafka's sasl.server.max.receive.size).
 constexpr std::size_t kEntryFrameBytesMax = 512 * 1024;
 
+// As Java writes it. A listener for both kinds of addresses sees IPv4 ones within IPv6 (RFC 4291);
+// access control entries name them as what they are.
+std::string text_of(const boost::asio::ip::address& address) {
+  if (address.is_v6() && address.to_v6().is_v4_mapped()) {
+    return "/" + boost::asio::ip::make_address_v4(boost::asio::ip::v4_mapped, address.to_v6())
+                     .to_string();
+  }
+  return "/" + address.to_string();
+}
+
 }  // namespace
 
 // Stands for one slot of a connection. Thread-safe where Exchange says so.
@@ -101,8 +111,7 @@ void Connection::start() {
   error_code ignored;
   socket.set_option(tcp::no_delay(true), ignored);
   socket.set_option(boost::asio::socket_base::keep_alive(true), ignored);
-  const auto peer = socket.remote_endpoint(ignored);
-  session_->host = "/" + peer.address().to_string();
+  session_->host = text_of(socket.remote_endpoint(ignored).address());
   if (!is_entering_) return begin_reading();
   entry_deadline_ = worker_->deadline_after(options.entry_ms);
   reader_.set_frame_bytes_max(std::min(kEntryFrameBytesMax, options.frame_bytes_max));

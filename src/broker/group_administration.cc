@@ -17,8 +17,6 @@ namespace {
 
 constexpr std::int16_t kVersionNotFoundIsAnError = 6;
 constexpr std::string_view kClassicType = "classic";
-// Read, delete and describe, as bits of Kafka's AclOperation: all there are for groups.
-constexpr std::int32_t kAllOperations = 1 << 3 | 1 << 6 | 1 << 8;
 
 bool is_same_word(std::string_view a, std::string_view b) {
   const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
@@ -61,9 +59,6 @@ void GroupCoordinator::Impl::describe(const DescribeGroupsRequest& request, std:
           shown.error_code = ErrorCode::group_id_not_found;
           shown.error_message = "group " + id + " does not exist";
         }
-      }
-      if (request.include_authorized_operations && shown.error_code == ErrorCode::none) {
-        shown.authorized_operations = kAllOperations;
       }
     }
   });
