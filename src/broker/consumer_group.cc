@@ -38,8 +38,11 @@ ConsumerGroup::ConsumerGroup(std::string id, const GroupLimits& limits,
 
 ConsumerGroup::Response ConsumerGroup::heartbeat(const Request& request,
                                                  const std::string& member_id, const Client& client,
-                                                 const std::shared_ptr<const GroupTopics>& topics,
+                                                 const std::shared_ptr<const GroupTopics>& known,
                                                  GroupTurn& turn) {
+  // Two requests at once may come here in another order than they looked.
+  const bool is_outdated = topics_ != nullptr && known->version < topics_->version;
+  const std::shared_ptr<const GroupTopics> topics = is_outdated ? topics_ : known;
   ConsumerGroupStep step(state_, {limits_, topics, matches_, turn.wall_now});
   const bool is_leaving = request.member_epoch < kEpochJoin;
   const auto session = sessions_.find(member_id);

@@ -34,11 +34,11 @@ class ConsumerGroup final : public AnyGroup {
   ConsumerGroup(std::string id, const GroupLimits& limits, ConsumerGroupRecords records,
                 std::shared_ptr<const GroupTopics> topics, MonotonicTime now);
 
-  // `request` has passed check_heartbeat(); `member_id` is its own, or one made for it. The answer
-  // may go out once saved_in() is durable.
+  // `request` has passed check_heartbeat(); `member_id` is its own, or one made for it. `known`:
+  // the topics as of now, or a little earlier. The answer may go out once saved_in() is durable.
   [[nodiscard]] Response heartbeat(const Request& request, const std::string& member_id,
                                    const Client& client,
-                                   const std::shared_ptr<const GroupTopics>& topics,
+                                   const std::shared_ptr<const GroupTopics>& known,
                                    GroupTurn& turn);
   [[nodiscard]] kafka_wire::ConsumerGroupDescribeResponse::Group describe() const;
   [[nodiscard]] const ConsumerGroupState& state() const { return state_; }

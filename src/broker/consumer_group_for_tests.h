@@ -85,7 +85,7 @@ class StepWorld {
   }
 
   HeartbeatAnswer ask(const Heartbeat& request) {
-    HeartbeatAnswer answer = check_heartbeat(request, 1);
+    HeartbeatAnswer answer = check_heartbeat(request, 1, limits);
     if (answer.error_code != ErrorCode::none) return answer;
     ConsumerGroupStep step(state_, around());
     answer = request.member_epoch < 0 ? step.leave(request)

@@ -31,6 +31,21 @@ Response fenced(std::int32_t said, const ConsumerMember& member) {
                      std::to_string(said) + ": it has to give up its partitions and join again");
 }
 
+// A topic counts as much as a partition: it may come without any.
+std::size_t owned_count(const Request& request) {
+  std::size_t count = 0;
+  if (!request.topic_partitions) return count;
+  for (const auto& topic : *request.topic_partitions) count += 1 + topic.partitions.size();
+  return count;
+}
+
+std::size_t name_bytes(const Request& request) {
+  std::size_t bytes = 0;
+  if (!request.subscribed_topic_names) return bytes;
+  for (const auto& name : *request.subscribed_topic_names) bytes += name.size() + 1;
+  return bytes;
+}
+
 bool is_empty_text(const std::optional<std::string>& text) {
   return text && text->empty();
 }
@@ -97,7 +112,7 @@ Assignment partitions_of(const std::vector<Request::OwnedPartitions>& topics) {
   return out;
 }
 
-Response check_heartbeat(const Request& request, std::int16_t version) {
+Response check_heartbeat(const Request& request, std::int16_t version, const GroupLimits& limits) {
   const auto invalid = [](const char* message) {
     return refused(ErrorCode::invalid_request, message);
   };
@@ -116,6 +131,12 @@ Response check_heartbeat(const Request& request, std::int16_t version) {
   if (request.member_epoch == kEpochJoin) {
     Response response = check_join(request);
     if (response.error_code != ErrorCode::none) return response;
+  }
+  if (owned_count(request) > 2 * limits.partitions_per_group_max) {
+    return invalid("TopicPartitions has more partitions than a group may have");
+  }
+  if (name_bytes(request) > limits.member_bytes_max) {
+    return refused(ErrorCode::group_max_size_reached, "SubscribedTopicNames is too long");
   }
   if (request.server_assignor && !is_assignor(*request.server_assignor)) {
     return refused(ErrorCode::unsupported_assignor,
@@ -212,6 +233,10 @@ Response ConsumerGroupStep::find_static_member(const Request& request, const std
   if (known->epoch != kEpochLeaveForAWhile && !is_same) {
     return refused(ErrorCode::unreleased_instance_id,
                    "instance " + instance + " is member " + known->id + ", which has not left");
+  }
+  if (!is_same && state_.find(member_id) != nullptr) {
+    return refused(ErrorCode::unknown_member_id,
+                   "member " + member_id + " is in the group without the instance " + instance);
   }
   // It takes the place of the one that left, with its partitions.
   member = *known;

@@ -16,9 +16,11 @@
 
 namespace millrace::broker {
 
-// What is wrong with a heartbeat, whatever group it is for; `error_code` none when nothing is.
+// What is wrong with a heartbeat, whatever group it is for; `error_code` none when nothing is. Looks
+// at sizes, too, so that what comes after it, under the coordinator's lock, is short.
 [[nodiscard]] kafka_wire::ConsumerGroupHeartbeatResponse check_heartbeat(
-    const kafka_wire::ConsumerGroupHeartbeatRequest& request, std::int16_t version);
+    const kafka_wire::ConsumerGroupHeartbeatRequest& request, std::int16_t version,
+    const GroupLimits& limits);
 
 // As it came over the wire, in order.
 [[nodiscard]] Assignment partitions_of(

@@ -236,6 +236,16 @@ TEST_F(ConsumerGroupSteps, what_a_static_member_must_not_keep_is_free_when_it_co
   EXPECT_EQ(given(world.ask(beat_request("b", 2))), difference_of(of_t({0, 1, 2, 3}), half));
 }
 
+TEST_F(ConsumerGroupSteps, who_takes_a_static_members_place_must_not_have_another_already) {
+  (void)world.ask(join_request("a", {"t"}, "i"));
+  (void)world.ask(join_request("b", {"t"}));
+  (void)world.ask(leave_request("a", kEpochLeaveForAWhile, "i"));
+  const ConsumerMember before = world.member("b");
+  EXPECT_EQ(world.ask(join_request("b", {"t"}, "i")).error_code, ErrorCode::unknown_member_id);
+  EXPECT_EQ(world.member("b"), before);
+  EXPECT_EQ(world.ask(join_request("c", {"t"}, "i")).error_code, ErrorCode::none);
+}
+
 TEST_F(ConsumerGroupSteps, requests_that_make_no_sense_are_refused) {
   const auto error = [&](const std::function<void(Heartbeat&)>& change) {
     Heartbeat request = join_request("a", {"t"});
@@ -257,9 +267,9 @@ TEST_F(ConsumerGroupSteps, requests_that_make_no_sense_are_refused) {
   EXPECT_EQ(error([](auto&) {}), ErrorCode::none);
   // The first version's members may leave it to the broker what they are called.
   Heartbeat nameless = join_request("", {"t"});
-  EXPECT_EQ(check_heartbeat(nameless, 0).error_code, ErrorCode::none);
+  EXPECT_EQ(check_heartbeat(nameless, 0, world.limits).error_code, ErrorCode::none);
   nameless.member_epoch = 1;
-  EXPECT_EQ(check_heartbeat(nameless, 0).error_code, invalid);
+  EXPECT_EQ(check_heartbeat(nameless, 0, world.limits).error_code, invalid);
 }
 
 TEST_F(ConsumerGroupSteps, there_is_a_limit_to_everything) {
@@ -284,6 +294,23 @@ TEST_F(ConsumerGroupSteps, there_is_a_limit_to_everything) {
   const auto refused = world.ask(join_request("b", {"t", "u"}));
   EXPECT_EQ(refused.error_code, ErrorCode::group_max_size_reached);
   EXPECT_THAT(refused.error_message.value_or(""), HasSubstr("5 partitions"));
+}
+
+// What is said is looked at under the lock of all groups.
+TEST_F(ConsumerGroupSteps, there_is_a_limit_to_what_is_said) {
+  (void)world.ask(join_request("a", {"t"}));
+  world.limits.partitions_per_group_max = 3;
+  Heartbeat beat = beat_request("a", 1);
+  const auto topic = world.topic("t");
+  beat.topic_partitions = {{topic, {0}}, {topic, {1}}, {topic, {2}}};
+  EXPECT_EQ(check_heartbeat(beat, 1, world.limits).error_code, ErrorCode::none);
+  beat.topic_partitions->push_back({topic, {}});
+  EXPECT_EQ(check_heartbeat(beat, 1, world.limits).error_code, ErrorCode::invalid_request);
+  world.limits.member_bytes_max = 4;
+  EXPECT_EQ(check_heartbeat(join_request("b", {"xyz"}), 1, world.limits).error_code,
+            ErrorCode::none);
+  EXPECT_EQ(check_heartbeat(join_request("b", {"x", "y", "z"}), 1, world.limits).error_code,
+            ErrorCode::group_max_size_reached);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "broker/consumer_group.h"
 #include "broker/consumer_world_for_tests.h"
 
 // Consumer groups through their coordinator: time, storage, and what lies beside them.
@@ -135,6 +136,23 @@ TEST_F(ConsumerGroups, topics_of_the_log_that_come_or_grow_are_assigned) {
   EXPECT_EQ(count_of(world.consumer_beat(beat_request("a", 3))), 4U);
 }
 
+// Requests look at the topics before they take the lock, and may take it in another order.
+TEST_F(ConsumerGroups, what_topics_were_before_the_last_request_is_not_gone_back_to) {
+  const TopicIds ids(world.log(), kClusterForTests);
+  const auto before = group_topics(world.log().topics(), ids, 1);
+  world.create_topic("u", 2);
+  const auto now = group_topics(world.log().topics(), ids, 2);
+  GroupStore store(world.log());
+  GroupTurn turn(MonotonicTime(0), WallTime(0), store);
+  const GroupLimits limits;
+  ConsumerGroup group("alone", limits, ConsumerGroupHeader(), false);
+  const Client client{"client", "/127.0.0.1"};
+  EXPECT_EQ(count_of(group.heartbeat(join_request("a", {"t", "u"}), "a", client, now, turn)), 6U);
+  const auto late = group.heartbeat(beat_request("a", 1), "a", client, before, turn);
+  EXPECT_EQ(late.member_epoch, 1);
+  EXPECT_EQ(group.rebalance_count(), 1U);
+}
+
 TEST_F(ConsumerGroups, topics_that_came_just_before_a_restart_are_noticed_after_it) {
   EXPECT_EQ(count_of(world.consumer_beat(join_request("a", {"t", "u"}))), 4U);
   world.create_topic("u", 2);
@@ -186,7 +204,9 @@ TEST_F(ConsumerGroups, an_empty_classic_group_becomes_one_with_its_offsets_and_b
   EXPECT_EQ(world.consumer_beat(bad).error_code, ErrorCode::group_id_not_found);
   EXPECT_EQ(world.describe("g").group_state, "Empty");
 
+  const auto rebalances = world.coordinator().counts().rebalances;
   EXPECT_EQ(count_of(world.consumer_beat(join_request("a", {"t"}))), 4U);
+  EXPECT_EQ(world.coordinator().counts().rebalances, rebalances + 1) << "it only grows";
   EXPECT_EQ(world.fetch("g", {"t", 0}).committed_offset, 5);
   EXPECT_EQ(world.describe("g", 6).error_code, ErrorCode::group_id_not_found);
   EXPECT_EQ(world.describe("g", 5).group_state, "Dead");
@@ -198,7 +218,10 @@ TEST_F(ConsumerGroups, an_empty_classic_group_becomes_one_with_its_offsets_and_b
   EXPECT_EQ(world.consumer_describe("g").members.size(), 1U);
 
   (void)world.consumer_beat(leave_request("a"));
+  const auto since_restart = world.coordinator().counts().rebalances;
+  EXPECT_EQ(since_restart, 1U);
   EXPECT_EQ(world.stable_group("g", 1).size(), 1U);
+  EXPECT_EQ(world.coordinator().counts().rebalances, since_restart + 1);
   EXPECT_EQ(world.consumer_describe("g").error_code, ErrorCode::group_id_not_found);
   EXPECT_EQ(world.fetch("g", {"t", 0}).committed_offset, 5);
   world.restart();

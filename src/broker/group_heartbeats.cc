@@ -16,9 +16,6 @@ using kafka_wire::ErrorCode;
 
 namespace {
 
-// Read, delete and describe, as bits of Kafka's AclOperation: all there are for groups.
-constexpr std::int32_t kAllOperations = 1 << 3 | 1 << 6 | 1 << 8;
-
 ConsumerGroupHeartbeatResponse refused(ErrorCode error, std::string message = "") {
   ConsumerGroupHeartbeatResponse response;
   response.error_code = error;
@@ -43,7 +40,8 @@ std::shared_ptr<const GroupTopics> GroupCoordinator::Impl::topics(bool as_of_now
   auto list = ports_.log.topics();
   // The same object as long as the topics are the same: groups look no further.
   if (topics_ == nullptr || !are_same(list, topic_list_)) {
-    topics_ = group_topics(list, ports_.topic_ids);
+    const std::uint64_t version = topics_ == nullptr ? 1 : topics_->version + 1;
+    topics_ = group_topics(list, ports_.topic_ids, version);
     topic_list_ = std::move(list);
   }
   topics_refresh_at_ = after_ms(now, options_.topics_refresh_interval_ms);
@@ -57,7 +55,7 @@ void GroupCoordinator::Impl::consumer_heartbeat(ConsumerGroupHeartbeatRequest re
   const bool needs_news = request.member_epoch == kEpochJoin || request.subscribed_topic_names ||
                           request.subscribed_topic_regex;
   const auto known = topics(needs_news);
-  ConsumerGroupHeartbeatResponse response = check_heartbeat(request, version);
+  ConsumerGroupHeartbeatResponse response = check_heartbeat(request, version, options_.limits);
   run([&](GroupTurn& turn) {
     log::CommitSequence after = kAtOnce;
     const ErrorCode error = check_group(request.group_id);
@@ -122,7 +120,10 @@ ConsumerGroupHeartbeatResponse GroupCoordinator::Impl::join_as_first(
   if (response.error_code != ErrorCode::none) return response;
   after = group->saved_in();
   Entry& now = groups_[request.group_id];
-  if (now.group != nullptr) now.group->give_up(ErrorCode::unknown_member_id, turn);
+  if (now.group != nullptr) {
+    now.group->give_up(ErrorCode::unknown_member_id, turn);
+    rebalances_of_gone_ += now.group->rebalance_count();
+  }
   now.group = std::move(group);
   changed(now);
   return response;
@@ -144,7 +145,6 @@ void GroupCoordinator::Impl::consumer_describe(const ConsumerGroupDescribeReques
         shown.error_message = "group " + id + " is not a consumer group";
       } else {
         shown = group->describe();
-        if (request.include_authorized_operations) shown.authorized_operations = kAllOperations;
       }
     }
   });

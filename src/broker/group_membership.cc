@@ -27,6 +27,7 @@ Group* GroupCoordinator::Impl::as_classic(Entry& entry, const GroupTurn& turn) {
   record.protocol_type = entry.group->protocol_type();
   record.generation_id = entry.group->consumer()->state().header().epoch;
   record.since = entry.group->since();
+  rebalances_of_gone_ += entry.group->rebalance_count();
   entry.group =
       std::make_unique<Group>(entry.group->id(), options_.limits, std::move(record), turn.now);
   return entry.group->classic();

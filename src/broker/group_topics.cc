@@ -29,8 +29,9 @@ void GroupTopics::add(const std::string& name, const Topic& topic) {
 }
 
 std::shared_ptr<const GroupTopics> group_topics(const std::vector<log::TopicInfo>& topics,
-                                                const TopicIds& ids) {
+                                                const TopicIds& ids, std::uint64_t version) {
   auto out = std::make_shared<GroupTopics>();
+  out->version = version;
   for (const auto& topic : topics) {
     const bool is_hidden = topic.config.is_internal || is_reserved_name(topic.name);
     out->add(topic.name, {ids.id_of(topic), topic.config.partition_count, is_hidden});

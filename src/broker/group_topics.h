@@ -24,13 +24,14 @@ struct GroupTopics {
   };
   std::map<std::string, Topic, std::less<>> by_name;
   std::map<kafka_wire::Uuid, std::string> names;
+  std::uint64_t version = 0;  // of two, the one that was made later has the higher
 
   void add(const std::string& name, const Topic& topic);
 };
 
 // `topics` sorted by name, as the log has them.
 std::shared_ptr<const GroupTopics> group_topics(const std::vector<log::TopicInfo>& topics,
-                                                const TopicIds& ids);
+                                                const TopicIds& ids, std::uint64_t version = 0);
 
 // RE2's syntax, the whole name must match. `invalid` says what is wrong with the expression.
 Status check_topic_regex(const std::string& regex);
