@@ -1,0 +1,71 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "kafka_client/handle.h"
+#include "log/shared_log.h"
+
+namespace millrace::kafka_client {
+
+// Requests to the brokers that are no data: one after the other for each caller, each no longer
+// than request_timeout_ms. Thread-safe.
+class Admin {
+ public:
+  // `handle` outlives it.
+  Admin(const Handle& handle, const KafkaLogOptions& options)
+      : handle_(handle), options_(options) {}
+
+  // --- topics; once a call returns its effect is seen by the next ---
+  Status create_topic(const std::string& name, const log::TopicConfig& config);
+  Status delete_topic(const std::string& name);
+  Status alter_topic(const std::string& name, const log::TopicConfig& config);
+  Result<log::TopicInfo> topic(const std::string& name);
+  Result<std::vector<log::TopicInfo>> topics();
+  // `not_found` when there is no such topic.
+  Result<std::int32_t> partition_count(const std::string& topic);
+
+  // --- groups ---
+  Result<std::vector<std::string>> groups();
+  // Of all partitions, or of `only` one, which is there then; `overloaded` when it must be stable
+  // and is not.
+  Result<std::vector<log::GroupOffset>> group_offsets(const std::string& group,
+                                                      const std::optional<TopicPartition>& only,
+                                                      bool must_be_stable);
+  Status remove_offsets(const std::string& group, const std::vector<TopicPartition>& of);
+  Status delete_group(const std::string& group);
+
+  // --- records ---
+  // `spec`: a timestamp, or one of kOffsetSpec*. nullopt when no record has it.
+  Result<std::optional<log::TimestampedOffset>> list_offset(const TopicPartition& source,
+                                                            std::int64_t spec,
+                                                            IsolationLevel isolation);
+  // `out_of_range` above the high watermark.
+  Status delete_records(const TopicPartition& source, Offset before);
+
+ private:
+  using Start = std::function<void(const rd_kafka_AdminOptions_t*, rd_kafka_queue_t*)>;
+  using Prepare = std::function<Status(rd_kafka_AdminOptions_t*)>;
+  // Waits for the answer to what `start` sends; its error as a whole as a Status.
+  Result<OwnedEvent> ask(std::string_view what, const Start& start, const Prepare& prepare = {});
+  struct Description {
+    std::string name;
+    std::uint64_t incarnation = 0;
+    std::int32_t partition_count = 0;
+  };
+  Result<std::vector<Description>> describe(const std::vector<std::string>& names);
+  Result<std::vector<log::TopicConfig>> configs(const std::vector<std::string>& names);
+  Result<std::vector<log::TopicInfo>> infos(const std::vector<std::string>& names);
+  Status add_partitions(const std::string& name, std::int32_t partition_count);
+  Status set_configs(const std::string& name, const log::TopicConfig& config);
+  // Until the brokers that are asked say so, too.
+  Status wait_until(const std::string& what, const std::function<bool()>& is_seen);
+
+  const Handle& handle_;
+  const KafkaLogOptions& options_;
+};
+
+}  // namespace millrace::kafka_client

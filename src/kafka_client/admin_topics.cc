@@ -1,0 +1,267 @@
+#include <algorithm>
+#include <array>
+#include <map>
+
+#include "base/hash.h"
+#include "kafka_client/admin.h"
+#include "kafka_client/errors.h"
+#include "kafka_client/topic_configs.h"
+
+namespace millrace::kafka_client {
+namespace {
+
+// Of an answer about topics, of which one was asked.
+Status status_of_topic(const rd_kafka_topic_result_t* const* topics, std::size_t count,
+                       const std::string& what) {
+  if (count != 1) return disconnected_error(what + ": no answer about the topic");
+  const auto* why = rd_kafka_topic_result_error_string(topics[0]);
+  return status_of(rd_kafka_topic_result_error(topics[0]), what,
+                   why == nullptr ? std::string_view() : std::string_view(why));
+}
+
+using OwnedResource = Owned<rd_kafka_ConfigResource_t, rd_kafka_ConfigResource_destroy>;
+
+OwnedResource resource_of(const std::string& topic) {
+  return OwnedResource(rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic.c_str()));
+}
+
+}  // namespace
+
+Status Admin::create_topic(const std::string& name, const log::TopicConfig& config) {
+  const std::string what = "create topic " + name;
+  if (name.empty()) return invalid_error("a topic's name is 1 to 249 of [a-zA-Z0-9._-]");
+  std::array<char, 256> why{};
+  const Owned<rd_kafka_NewTopic_t, rd_kafka_NewTopic_destroy> request(rd_kafka_NewTopic_new(
+      name.c_str(), config.partition_count, options_.replication_factor, why.data(), why.size()));
+  if (request == nullptr || config.partition_count < 1) {
+    return invalid_error(what + ": " +
+                         (request == nullptr ? why.data() : "a topic has at least one partition"));
+  }
+  auto configs = to_kafka_configs(config);
+  if (options_.is_log_append_time) configs[kTimestampType] = kLogAppendTime;
+  for (const auto& [key, value] : configs) {
+    MR_RETURN_IF_ERROR(
+        status_of(rd_kafka_NewTopic_set_config(request.get(), key.c_str(), value.c_str()), what));
+  }
+  MR_ASSIGN_OR_RETURN(const auto event, ask(what, [&](const auto* options, auto* queue) {
+                        auto* one = request.get();
+                        rd_kafka_CreateTopics(handle_.get(), &one, 1, options, queue);
+                      }));
+  const auto* result = rd_kafka_event_CreateTopics_result(event.get());
+  if (result == nullptr) return disconnected_error(what + ": another answer");
+  std::size_t count = 0;
+  const auto* const* topics = rd_kafka_CreateTopics_result_topics(result, &count);
+  MR_RETURN_IF_ERROR(status_of_topic(topics, count, what));
+  return wait_until(what, [&] {
+    const auto partitions = partition_count(name);
+    return partitions.is_ok() && partitions.value() == config.partition_count;
+  });
+}
+
+Status Admin::delete_topic(const std::string& name) {
+  const std::string what = "delete topic " + name;
+  const Owned<rd_kafka_DeleteTopic_t, rd_kafka_DeleteTopic_destroy> request(
+      rd_kafka_DeleteTopic_new(name.c_str()));
+  MR_ASSIGN_OR_RETURN(const auto event, ask(what, [&](const auto* options, auto* queue) {
+                        auto* one = request.get();
+                        rd_kafka_DeleteTopics(handle_.get(), &one, 1, options, queue);
+                      }));
+  const auto* result = rd_kafka_event_DeleteTopics_result(event.get());
+  if (result == nullptr) return disconnected_error(what + ": another answer");
+  std::size_t count = 0;
+  const auto* const* topics = rd_kafka_DeleteTopics_result_topics(result, &count);
+  MR_RETURN_IF_ERROR(status_of_topic(topics, count, what));
+  return wait_until(what,
+                    [&] { return partition_count(name).status().code() == StatusCode::not_found; });
+}
+
+Status Admin::add_partitions(const std::string& name, std::int32_t partitions) {
+  const std::string what = "add partitions to " + name;
+  std::array<char, 256> why{};
+  const Owned<rd_kafka_NewPartitions_t, rd_kafka_NewPartitions_destroy> request(
+      rd_kafka_NewPartitions_new(name.c_str(), static_cast<std::size_t>(partitions), why.data(),
+                                 why.size()));
+  if (request == nullptr) return invalid_error(what + ": " + why.data());
+  MR_ASSIGN_OR_RETURN(const auto event, ask(what, [&](const auto* options, auto* queue) {
+                        auto* one = request.get();
+                        rd_kafka_CreatePartitions(handle_.get(), &one, 1, options, queue);
+                      }));
+  const auto* result = rd_kafka_event_CreatePartitions_result(event.get());
+  if (result == nullptr) return disconnected_error(what + ": another answer");
+  std::size_t count = 0;
+  const auto* const* topics = rd_kafka_CreatePartitions_result_topics(result, &count);
+  MR_RETURN_IF_ERROR(status_of_topic(topics, count, what));
+  return wait_until(what, [&] {
+    const auto now = partition_count(name);
+    return now.is_ok() && now.value() == partitions;
+  });
+}
+
+// What a topic has beside what is ours stays as it is.
+Status Admin::set_configs(const std::string& name, const log::TopicConfig& config) {
+  const std::string what = "alter topic " + name;
+  if (rd_kafka_IncrementalAlterConfigs == nullptr) {
+    return unsupported_error(what + ": librdkafka " + rd_kafka_version_str() + " is too old");
+  }
+  const auto request = resource_of(name);
+  for (const auto& [key, value] : to_kafka_configs(config)) {
+    const OwnedError error(rd_kafka_ConfigResource_add_incremental_config(
+        request.get(), key.c_str(), kAlterConfigSet, value.c_str()));
+    MR_RETURN_IF_ERROR(status_of(error.get(), what));
+  }
+  MR_ASSIGN_OR_RETURN(const auto event, ask(what, [&](const auto* options, auto* queue) {
+                        auto* one = request.get();
+                        rd_kafka_IncrementalAlterConfigs(handle_.get(), &one, 1, options, queue);
+                      }));
+  const auto* result = rd_kafka_event_IncrementalAlterConfigs_result(event.get());
+  if (result == nullptr) return disconnected_error(what + ": another answer");
+  std::size_t count = 0;
+  const auto* const* done = rd_kafka_IncrementalAlterConfigs_result_resources(result, &count);
+  if (count != 1) return disconnected_error(what + ": no answer about the topic");
+  MR_RETURN_IF_ERROR(status_of(rd_kafka_ConfigResource_error(done[0]), what));
+  return wait_until(what, [&] {
+    const auto now = configs({name});
+    if (!now.is_ok()) return false;
+    auto seen = now.value().front();
+    seen.partition_count = config.partition_count;
+    seen.is_internal = config.is_internal;
+    return seen == config;
+  });
+}
+
+Status Admin::alter_topic(const std::string& name, const log::TopicConfig& config) {
+  MR_ASSIGN_OR_RETURN(const auto now, topic(name));
+  if (config.partition_count < now.config.partition_count) {
+    return invalid_error("partition count of " + name + " is " +
+                         std::to_string(now.config.partition_count) + " and cannot be lowered");
+  }
+  if (config.partition_count > now.config.partition_count) {
+    MR_RETURN_IF_ERROR(add_partitions(name, config.partition_count));
+  }
+  if (to_kafka_configs(config) == to_kafka_configs(now.config)) return ok_status();
+  return set_configs(name, config);
+}
+
+Result<std::vector<Admin::Description>> Admin::describe(const std::vector<std::string>& names) {
+  const std::string what = "describe topics";
+  if (rd_kafka_DescribeTopics == nullptr) {
+    return unsupported_error(what + ": librdkafka " + rd_kafka_version_str() + " is too old");
+  }
+  std::vector<const char*> raw;
+  for (const auto& name : names) raw.push_back(name.c_str());
+  const Owned<rd_kafka_TopicCollection_t, rd_kafka_TopicCollection_destroy> request(
+      rd_kafka_TopicCollection_of_topic_names(raw.data(), raw.size()));
+  MR_ASSIGN_OR_RETURN(const auto event, ask(what, [&](const auto* options, auto* queue) {
+                        rd_kafka_DescribeTopics(handle_.get(), request.get(), options, queue);
+                      }));
+  const auto* result = rd_kafka_event_DescribeTopics_result(event.get());
+  if (result == nullptr) return disconnected_error(what + ": another answer");
+  std::size_t count = 0;
+  const auto* const* topics = rd_kafka_DescribeTopics_result_topics(result, &count);
+  std::vector<Description> out;
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto* topic = topics[i];
+    Description found;
+    found.name = rd_kafka_TopicDescription_name(topic);
+    const auto* error = rd_kafka_TopicDescription_error(topic);
+    const bool is_fine =
+        error == nullptr || rd_kafka_error_code(error) == RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (!is_fine) return status_of(error, "topic " + found.name);
+    const auto* id = rd_kafka_TopicDescription_topic_id(topic);
+    found.incarnation = hash64(std::to_string(rd_kafka_Uuid_most_significant_bits(id)) + "/" +
+                               std::to_string(rd_kafka_Uuid_least_significant_bits(id)));
+    std::size_t partitions = 0;
+    (void)rd_kafka_TopicDescription_partitions(topic, &partitions);
+    found.partition_count = static_cast<std::int32_t>(partitions);
+    out.push_back(std::move(found));
+  }
+  return out;
+}
+
+Result<std::int32_t> Admin::partition_count(const std::string& topic) {
+  if (topic.empty()) return not_found_error("a topic without a name");
+  MR_ASSIGN_OR_RETURN(const auto found, describe({topic}));
+  if (found.size() != 1) return not_found_error("topic " + topic + " does not exist");
+  return found.front().partition_count;
+}
+
+Result<std::vector<log::TopicConfig>> Admin::configs(const std::vector<std::string>& names) {
+  const std::string what = "configurations of topics";
+  std::vector<OwnedResource> owned;
+  std::vector<rd_kafka_ConfigResource_t*> raw;
+  for (const auto& name : names) raw.push_back(owned.emplace_back(resource_of(name)).get());
+  MR_ASSIGN_OR_RETURN(const auto event, ask(what, [&](const auto* options, auto* queue) {
+                        rd_kafka_DescribeConfigs(handle_.get(), raw.data(), raw.size(), options,
+                                                 queue);
+                      }));
+  const auto* result = rd_kafka_event_DescribeConfigs_result(event.get());
+  if (result == nullptr) return disconnected_error(what + ": another answer");
+  std::size_t count = 0;
+  const auto* const* resources = rd_kafka_DescribeConfigs_result_resources(result, &count);
+  std::map<std::string, log::TopicConfig> by_name;
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto* resource = resources[i];
+    const std::string name = rd_kafka_ConfigResource_name(resource);
+    MR_RETURN_IF_ERROR(status_of(rd_kafka_ConfigResource_error(resource), "topic " + name));
+    std::map<std::string, std::string> values;
+    std::size_t entries = 0;
+    const auto* const* entry = rd_kafka_ConfigResource_configs(resource, &entries);
+    for (std::size_t e = 0; e < entries; ++e) {
+      const auto* value = rd_kafka_ConfigEntry_value(entry[e]);
+      if (value != nullptr) values[rd_kafka_ConfigEntry_name(entry[e])] = value;
+    }
+    MR_ASSIGN_OR_RETURN(by_name[name], from_kafka_configs(values));
+  }
+  std::vector<log::TopicConfig> out;
+  for (const auto& name : names) {
+    const auto found = by_name.find(name);
+    if (found == by_name.end()) return not_found_error("topic " + name + " has no configuration");
+    out.push_back(found->second);
+  }
+  return out;
+}
+
+Result<std::vector<log::TopicInfo>> Admin::infos(const std::vector<std::string>& names) {
+  std::vector<log::TopicInfo> out;
+  if (names.empty()) return out;
+  MR_ASSIGN_OR_RETURN(const auto described, describe(names));
+  std::vector<std::string> found;
+  for (const auto& one : described) found.push_back(one.name);
+  MR_ASSIGN_OR_RETURN(auto configured, configs(found));
+  for (std::size_t i = 0; i < described.size(); ++i) {
+    auto& config = configured[i];
+    config.partition_count = described[i].partition_count;
+    config.is_internal = is_internal_topic(described[i].name);
+    out.push_back({described[i].name, described[i].incarnation, config});
+  }
+  std::ranges::sort(out, {}, &log::TopicInfo::name);
+  return out;
+}
+
+Result<log::TopicInfo> Admin::topic(const std::string& name) {
+  if (name.empty()) return not_found_error("a topic without a name");
+  MR_ASSIGN_OR_RETURN(auto found, infos({name}));
+  if (found.size() != 1) return not_found_error("topic " + name + " does not exist");
+  return std::move(found.front());
+}
+
+// One that is deleted in between makes the whole fail as not found: asked again.
+Result<std::vector<log::TopicInfo>> Admin::topics() {
+  for (int attempt = 0;; ++attempt) {
+    const struct rd_kafka_metadata* metadata = nullptr;
+    MR_RETURN_IF_ERROR(status_of(
+        rd_kafka_metadata(handle_.get(), 1, nullptr, &metadata, options_.request_timeout_ms),
+        "list topics"));
+    std::vector<std::string> names;
+    for (int i = 0; i < metadata->topic_cnt; ++i) {
+      const std::string_view name = metadata->topics[i].topic;
+      if (!name.starts_with("__")) names.emplace_back(name);  // not the brokers' own
+    }
+    rd_kafka_metadata_destroy(metadata);
+    auto found = infos(names);
+    constexpr int kAttemptsMax = 5;
+    if (found.status().code() != StatusCode::not_found || attempt == kAttemptsMax) return found;
+  }
+}
+
+}  // namespace millrace::kafka_client

@@ -1,0 +1,168 @@
+#include "kafka_client/client_settings.h"
+
+#include <algorithm>
+
+namespace millrace::kafka_client {
+namespace {
+
+constexpr std::int32_t kTimeoutMsMin = 100;
+constexpr std::int32_t kTimeoutMsMax = 900'000;
+
+std::string_view name_of(KafkaSecurity::Protocol protocol) {
+  switch (protocol) {
+    case KafkaSecurity::Protocol::plaintext:
+      return "plaintext";
+    case KafkaSecurity::Protocol::ssl:
+      return "ssl";
+    case KafkaSecurity::Protocol::sasl_plaintext:
+      return "sasl_plaintext";
+    case KafkaSecurity::Protocol::sasl_ssl:
+      return "sasl_ssl";
+  }
+  return "plaintext";
+}
+
+bool has_sasl(const KafkaSecurity& security) {
+  return security.protocol == KafkaSecurity::Protocol::sasl_plaintext ||
+         security.protocol == KafkaSecurity::Protocol::sasl_ssl;
+}
+
+Status check_security(const KafkaSecurity& security) {
+  if (security.certificate_path.empty() != security.key_path.empty()) {
+    return invalid_error("a client's certificate and its key go together");
+  }
+  if (!has_sasl(security)) {
+    if (security.sasl_mechanism.empty()) return ok_status();
+    return invalid_error("a SASL mechanism needs the protocol sasl_ssl or sasl_plaintext");
+  }
+  const auto& mechanism = security.sasl_mechanism;
+  if (mechanism == "OAUTHBEARER") {
+    if (security.token) return ok_status();
+    return invalid_error("OAUTHBEARER needs a source of tokens");
+  }
+  if (mechanism != "PLAIN" && mechanism != "SCRAM-SHA-256" && mechanism != "SCRAM-SHA-512") {
+    return invalid_error("SASL mechanism '" + mechanism +
+                         "': PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 and OAUTHBEARER are known");
+  }
+  if (security.user.empty()) return invalid_error("SASL " + mechanism + " needs a user");
+  return ok_status();
+}
+
+Status check_ms(std::string_view name, std::int32_t value) {
+  if (value >= kTimeoutMsMin && value <= kTimeoutMsMax) return ok_status();
+  return invalid_error(std::string(name) + " is " + std::to_string(value) + "; it must be within " +
+                       std::to_string(kTimeoutMsMin) + " and " + std::to_string(kTimeoutMsMax));
+}
+
+void add_unless_empty(ClientSettings& to, const std::string& name, const std::string& value) {
+  if (!value.empty()) to[name] = value;
+}
+
+}  // namespace
+
+Status check_options(const KafkaLogOptions& options) {
+  if (options.bootstrap_servers.empty()) {
+    return invalid_error("bootstrap servers are missing: host:port, several with commas between");
+  }
+  if (options.process.empty() || options.process.find('/') != std::string::npos) {
+    return invalid_error("a process needs a name without '/'");
+  }
+  if (options.replication_factor == 0 || options.replication_factor < -1) {
+    return invalid_error("replication factor " + std::to_string(options.replication_factor) +
+                         ": 1 or more, or -1 for the brokers' default");
+  }
+  MR_RETURN_IF_ERROR(check_ms("transaction_timeout_ms", options.transaction_timeout_ms));
+  MR_RETURN_IF_ERROR(check_ms("session_timeout_ms", options.session_timeout_ms));
+  MR_RETURN_IF_ERROR(check_ms("request_timeout_ms", options.request_timeout_ms));
+  return check_security(options.security);
+}
+
+ClientSettings common_settings(const KafkaLogOptions& options) {
+  const auto& security = options.security;
+  ClientSettings out{
+      {"bootstrap.servers", options.bootstrap_servers},
+      {"client.id", options.client_id},
+      {"security.protocol", std::string(name_of(security.protocol))},
+      // A broker that is back is tried again soon.
+      {"reconnect.backoff.ms", "50"},
+      {"reconnect.backoff.max.ms", "1000"},
+      {"socket.nagle.disable", "true"},
+      {"log.connection.close", "false"},
+      {"message.max.bytes", std::to_string(kRequestBytesMax)},
+      {"receive.message.max.bytes", std::to_string(2 * kRequestBytesMax)},
+  };
+  add_unless_empty(out, "client.rack", options.client_rack);
+  add_unless_empty(out, "ssl.ca.location", security.ca_path);
+  add_unless_empty(out, "ssl.certificate.location", security.certificate_path);
+  add_unless_empty(out, "ssl.key.location", security.key_path);
+  add_unless_empty(out, "ssl.key.password", security.key_password);
+  if (has_sasl(security)) {
+    out["sasl.mechanism"] = security.sasl_mechanism;
+    add_unless_empty(out, "sasl.username", security.user);
+    add_unless_empty(out, "sasl.password", security.password);
+  }
+  return out;
+}
+
+// A Fetch request holds all partitions that one broker leads, and waits for data of any; a
+// partition that is newly read must wait for its answer, so the wait is short.
+ClientSettings reader_settings(const KafkaLogOptions& options) {
+  auto out = common_settings(options);
+  out["isolation.level"] = "read_committed";
+  out["auto.offset.reset"] = "error";  // R7
+  out["enable.partition.eof"] = "true";
+  out["enable.auto.commit"] = "false";
+  out["enable.auto.offset.store"] = "false";
+  out["check.crcs"] = "true";
+  out["fetch.wait.max.ms"] = "50";
+  out["fetch.error.backoff.ms"] = "50";
+  out["fetch.message.max.bytes"] = std::to_string(1 << 20);
+  out["fetch.max.bytes"] = std::to_string(kRequestBytesMax);
+  out["queued.min.messages"] = "1000000";  // the bound is in bytes
+  out["queued.max.messages.kbytes"] = std::to_string(kReadAheadKib);
+  out["fetch.queue.backoff.ms"] = "5";
+  return out;
+}
+
+// The records of a transaction are handed in at once: the linger only keeps the first one from
+// leaving alone.
+ClientSettings producer_settings(const KafkaLogOptions& options,
+                                 const std::string& transactional_id) {
+  auto out = common_settings(options);
+  const auto timeout = std::to_string(options.transaction_timeout_ms);
+  out["transactional.id"] = transactional_id;
+  out["transaction.timeout.ms"] = timeout;
+  out["message.timeout.ms"] = timeout;
+  // A request in flight is given up by the end of its transaction, not repeated within it.
+  out["socket.timeout.ms"] = timeout;
+  out["enable.idempotence"] = "true";
+  out["acks"] = "all";
+  out["linger.ms"] = "1";
+  out["compression.type"] = std::string(codec::to_string(options.compression));
+  out["queue.buffering.max.messages"] = std::to_string(kMessagesInFlightMax);
+  out["retry.backoff.ms"] = "20";
+  out["retry.backoff.max.ms"] = "200";
+  return out;
+}
+
+ClientSettings member_settings(const KafkaLogOptions& options, const std::string& group,
+                               const std::string& instance_id) {
+  auto out = common_settings(options);
+  out["group.id"] = group;
+  add_unless_empty(out, "group.instance.id", instance_id);
+  out["partition.assignment.strategy"] = "cooperative-sticky";
+  out["session.timeout.ms"] = std::to_string(options.session_timeout_ms);
+  out["heartbeat.interval.ms"] = std::to_string(std::max(options.session_timeout_ms / 12, 50));
+  // A polling thread that hangs this long has lost its partitions, and is told so.
+  out["max.poll.interval.ms"] = std::to_string(std::max(options.session_timeout_ms, 60'000));
+  out["isolation.level"] = "read_committed";
+  out["enable.auto.commit"] = "false";
+  out["enable.auto.offset.store"] = "false";
+  out["auto.offset.reset"] = "latest";  // what arrives is thrown away; data are read elsewhere
+  out["queued.max.messages.kbytes"] = "64";
+  out["fetch.message.max.bytes"] = "1024";
+  out["topic.metadata.refresh.interval.ms"] = "10000";  // new partitions
+  return out;
+}
+
+}  // namespace millrace::kafka_client
