@@ -119,6 +119,16 @@ Result<std::vector<log::GroupOffset>> Admin::group_offsets(
   return out;
 }
 
+Result<std::vector<log::GroupOffset>> Admin::stable_group_offsets(const std::string& group) {
+  Result<std::vector<log::GroupOffset>> found = std::vector<log::GroupOffset>();
+  auto status = wait_until("offsets of " + group, [&] {
+    found = group_offsets(group, std::nullopt, true);
+    return found.status().code() != StatusCode::overloaded;
+  });
+  MR_RETURN_IF_ERROR(std::move(status));
+  return found;
+}
+
 Status Admin::remove_offsets(const std::string& group, const std::vector<TopicPartition>& of) {
   const std::string what = "remove offsets of " + group;
   const auto list = list_of(of);
@@ -150,9 +160,48 @@ Status Admin::delete_group(const std::string& group) {
   return status_of_group(groups, count, what);
 }
 
+Status Admin::wait_for_leader(const TopicPartition& source, const std::function<Status()>& ask) {
+  Status status;
+  Status existence;
+  auto waited = wait_until(source.to_string(), [&] {
+    status = ask();
+    if (status.code() != StatusCode::overloaded) return true;
+    const auto partitions = partition_count(source.topic);
+    existence = partitions.status();
+    if (partitions.is_ok() && source.partition >= partitions.value()) {
+      existence = not_found_error("partition " + source.to_string() + " does not exist");
+    }
+    return !existence.is_ok();
+  });
+  MR_RETURN_IF_ERROR(std::move(waited));
+  return existence.is_ok() ? std::move(status) : std::move(existence);
+}
+
 Result<std::optional<log::TimestampedOffset>> Admin::list_offset(const TopicPartition& source,
                                                                  std::int64_t spec,
                                                                  IsolationLevel isolation) {
+  std::optional<log::TimestampedOffset> out;
+  MR_RETURN_IF_ERROR(wait_for_leader(source, [&]() -> Status {
+    MR_ASSIGN_OR_RETURN(out, list_offset_once(source, spec, isolation));
+    return ok_status();
+  }));
+  return out;
+}
+
+Status Admin::wait_until_visible(const TopicPartition& source, Offset end) {
+  return wait_until(source.to_string(), [&] {
+    const auto stable = list_offset(source, kOffsetSpecLatest, IsolationLevel::read_committed);
+    return stable.is_ok() && stable.value() && stable.value()->offset >= end;
+  });
+}
+
+Status Admin::delete_records(const TopicPartition& source, Offset before) {
+  return wait_for_leader(source, [&] { return delete_records_once(source, before); });
+}
+
+Result<std::optional<log::TimestampedOffset>> Admin::list_offset_once(const TopicPartition& source,
+                                                                      std::int64_t spec,
+                                                                      IsolationLevel isolation) {
   const std::string what = "offsets of " + source.to_string();
   if (rd_kafka_ListOffsets == nullptr) {
     return unsupported_error(what + ": librdkafka " + rd_kafka_version_str() + " is too old");
@@ -183,7 +232,7 @@ Result<std::optional<log::TimestampedOffset>> Admin::list_offset(const TopicPart
       Offset(at->offset), WallTime(rd_kafka_ListOffsetsResultInfo_timestamp(infos[0]))});
 }
 
-Status Admin::delete_records(const TopicPartition& source, Offset before) {
+Status Admin::delete_records_once(const TopicPartition& source, Offset before) {
   const std::string what = "delete records of " + source.to_string();
   const auto list = list_of({source});
   list->elems[0].offset = before.value;

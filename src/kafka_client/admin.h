@@ -35,6 +35,8 @@ class Admin {
   Result<std::vector<log::GroupOffset>> group_offsets(const std::string& group,
                                                       const std::optional<TopicPartition>& only,
                                                       bool must_be_stable);
+  // The same of all partitions, asked again until they are stable.
+  Result<std::vector<log::GroupOffset>> stable_group_offsets(const std::string& group);
   Status remove_offsets(const std::string& group, const std::vector<TopicPartition>& of);
   Status delete_group(const std::string& group);
 
@@ -43,6 +45,8 @@ class Admin {
   Result<std::optional<log::TimestampedOffset>> list_offset(const TopicPartition& source,
                                                             std::int64_t spec,
                                                             IsolationLevel isolation);
+  // Until records below `end` can be read: EndTxn is answered before its markers are written.
+  Status wait_until_visible(const TopicPartition& source, Offset end);
   // `out_of_range` above the high watermark.
   Status delete_records(const TopicPartition& source, Offset before);
 
@@ -61,6 +65,12 @@ class Admin {
   Result<std::vector<log::TopicInfo>> infos(const std::vector<std::string>& names);
   Status add_partitions(const std::string& name, std::int32_t partition_count);
   Status set_configs(const std::string& name, const log::TopicConfig& config);
+  Result<std::optional<log::TimestampedOffset>> list_offset_once(const TopicPartition& source,
+                                                                 std::int64_t spec,
+                                                                 IsolationLevel isolation);
+  Status delete_records_once(const TopicPartition& source, Offset before);
+  // While a partition has no leader or its leader moves, as right after its creation.
+  Status wait_for_leader(const TopicPartition& source, const std::function<Status()>& ask);
   // Until the brokers that are asked say so, too.
   Status wait_until(const std::string& what, const std::function<bool()>& is_seen);
 

@@ -104,7 +104,7 @@ class KafkaLog final : public log::SharedLog {
   }
   [[nodiscard]] std::vector<log::GroupOffset> group_offsets(
       const std::string& group) const override {
-    auto found = admin_.group_offsets(group, std::nullopt, false);
+    auto found = admin_.stable_group_offsets(group);
     return found.is_ok() ? std::move(found).value() : std::vector<log::GroupOffset>();
   }
   Status delete_group(const std::string& group) override { return admin_.delete_group(group); }

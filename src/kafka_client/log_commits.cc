@@ -1,7 +1,7 @@
 #include "kafka_client/log_commits.h"
 
+#include <algorithm>
 #include <mutex>
-#include <set>
 #include <vector>
 
 namespace millrace::kafka_client {
@@ -76,9 +76,11 @@ Status LogCommits::send(const log::Commit& commit) {
     if (outcome == TransactionOutcome::unknown) {
       return io_error("whether the commit was made is not known; " + why.to_string());
     }
-    const bool may_repeat =
-        outcome == TransactionOutcome::aborted &&
-        (why.code() == StatusCode::disconnected || why.code() == StatusCode::overloaded);
+    // A new partition is not known to a client that has known the topic before; the next one asks.
+    const bool is_passing = why.code() == StatusCode::disconnected ||
+                            why.code() == StatusCode::overloaded ||
+                            why.code() == StatusCode::not_found;
+    const bool may_repeat = outcome == TransactionOutcome::aborted && is_passing;
     if (!may_repeat || attempt == kAttemptsMax) return why;
   }
 }
@@ -109,9 +111,17 @@ Result<log::Appended> LogCommits::commit(log::Commit&& commit) {
   MR_RETURN_IF_ERROR(remove_offsets(commit));
   out.sequence = log::CommitSequence(++sequence_);
   out.append_time = clock_.wall_now();
-  std::set<TopicPartition> touched;
-  for (const auto& batch : commit.appends) touched.insert({batch.topic, batch.partition});
-  for (const auto& source : touched) readers_.notify(source);
+  std::map<TopicPartition, Offset> last;
+  for (std::size_t i = 0; i < commit.appends.size(); ++i) {
+    const auto& batch = commit.appends[i];
+    auto& of = last[{batch.topic, batch.partition}];
+    of = std::max(of, out.batches[i].base_offset);
+  }
+  for (const auto& [source, offset] : last) {
+    // Committed it is, whether or not it can be read yet.
+    (void)admin_.wait_until_visible(source, offset + 1);
+    readers_.notify(source);
+  }
   return out;
 }
 

@@ -18,7 +18,7 @@ class LogCommits {
   LogCommits(const KafkaLogOptions& options, const Clock& clock, Admin& admin,
              PartitionReaders& readers);
 
-  // As log::CommitPort::commit; what it appended is committed when it returns.
+  // As log::CommitPort::commit; what it appended is committed when it returns, and can be read.
   Result<log::Appended> commit(log::Commit&& commit);
   [[nodiscard]] log::CommitSequence last_sequence() const;
   // What was known of the topic is so no more.

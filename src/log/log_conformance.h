@@ -9,6 +9,8 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -18,6 +20,24 @@
 #include "log/log_test_support.h"
 
 namespace millrace::log {
+
+// What a log over somebody else's brokers cannot do, or does otherwise. The defaults are an
+// embedded log's; whatever no ability is named for holds for every log.
+struct LogAbilities {
+  // A fetch gives batches as they were appended.
+  bool gives_batches_as_appended = true;
+  // A commit leaves nothing in a partition but its records; else one offset more, for a marker.
+  bool has_dense_offsets = true;
+  // Batches of producers whose ids and sequences it checks.
+  bool checks_producers = true;
+  // An append is told twice: when it can be read by tasks, and when it is durable.
+  bool tells_durability_apart = true;
+  // A group whose last offset was removed is gone.
+  bool forgets_empty_groups = true;
+  bool keeps_internal_mark = true;
+  // advance_ms moves all the time there is; else so much real time passes, and some more.
+  bool has_manual_clock = true;
+};
 
 class LogHarness {
  public:
@@ -31,6 +51,7 @@ class LogHarness {
   virtual void advance_ms(std::int64_t ms) = 0;
   // Has the log do what it does in the background.
   virtual void run_maintenance() = 0;
+  [[nodiscard]] virtual LogAbilities abilities() const { return {}; }
 };
 
 class LogConformance : public testing::TestWithParam<std::unique_ptr<LogHarness> (*)()> {
@@ -42,6 +63,19 @@ class LogConformance : public testing::TestWithParam<std::unique_ptr<LogHarness>
 
   Log& log() { return harness_->log(); }
   LogHarness& harness() { return *harness_; }
+  [[nodiscard]] LogAbilities abilities() const { return harness_->abilities(); }
+  // Where a partition ends, or the next batch begins, behind so many records in so many commits.
+  [[nodiscard]] Offset behind(std::int64_t records, std::int64_t commits) const {
+    return Offset(records + (abilities().has_dense_offsets ? 0 : commits));
+  }
+  // What a log's own process does is seen at once; brokers may take a moment.
+  static bool comes_true(const std::function<bool()>& condition) {
+    for (int i = 0; i < 1000; ++i) {
+      if (condition()) return true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    return false;
+  }
 
   void create(const std::string& name, std::int32_t partition_count) {
     TopicConfig config;
@@ -97,14 +131,15 @@ TEST_P(LogConformance, a_new_partition_is_empty) {
 
 TEST_P(LogConformance, offsets_count_records_of_each_partition_from_zero) {
   EXPECT_EQ(append(p0_, {"a", "b"}), Offset(0));
-  EXPECT_EQ(append(p0_, {"c"}), Offset(2));
+  EXPECT_EQ(append(p0_, {"c"}), behind(2, 1));
   EXPECT_EQ(append(p1_, {"x"}), Offset(0));
-  EXPECT_EQ(offsets(p0_).end, Offset(3));
+  EXPECT_EQ(offsets(p0_).end, behind(3, 2));
   EXPECT_THAT(values(p0_), ElementsAre("a", "b", "c"));
   EXPECT_THAT(values(p1_), ElementsAre("x"));
 }
 
 TEST_P(LogConformance, a_fetch_from_inside_a_batch_gives_the_whole_batch) {
+  if (!abilities().gives_batches_as_appended) GTEST_SKIP() << "cuts batches by itself";
   append(p0_, {"a", "b", "c"});
   append(p0_, {"d"});
   const auto fetched = log().fetch(p0_, Offset(1), 1 << 20, Visibility::durable);
@@ -125,11 +160,12 @@ TEST_P(LogConformance, a_fetch_gives_one_batch_even_if_it_is_larger_than_asked_f
 
 TEST_P(LogConformance, a_fetch_at_the_end_is_empty_and_beyond_it_out_of_range) {
   append(p0_, {"a"});
-  const auto at_end = log().fetch(p0_, Offset(1), 100, Visibility::durable);
-  ASSERT_TRUE(at_end.is_ok());
+  const auto end = behind(1, 1);
+  const auto at_end = log().fetch(p0_, end, 100, Visibility::durable);
+  ASSERT_TRUE(at_end.is_ok()) << at_end.status().to_string();
   EXPECT_THAT(at_end.value().batches, IsEmpty());
-  EXPECT_EQ(at_end.value().offsets.high_watermark, Offset(1));
-  EXPECT_EQ(log().fetch(p0_, Offset(2), 100, Visibility::durable).status().code(),
+  EXPECT_EQ(at_end.value().offsets.high_watermark, end);
+  EXPECT_EQ(log().fetch(p0_, end + 1, 100, Visibility::durable).status().code(),
             StatusCode::out_of_range);
   EXPECT_EQ(log().fetch(p0_, Offset(-1), 100, Visibility::durable).status().code(),
             StatusCode::out_of_range);
@@ -175,7 +211,7 @@ TEST_P(LogConformance, a_commit_with_one_bad_batch_appends_nothing_and_stays_as_
   ASSERT_EQ(unit.appends.size(), 2u);  // NOLINT(bugprone-use-after-move)
   create("nowhere", 1);
   EXPECT_EQ(commit(std::move(unit)).batches.size(), 2u);
-  EXPECT_EQ(offsets(p0_).end, Offset(1));
+  EXPECT_EQ(offsets(p0_).end, behind(1, 1));
 }
 
 TEST_P(LogConformance, a_damaged_batch_is_refused) {
@@ -212,7 +248,7 @@ TEST_P(LogConformance, topics_and_their_configuration_survive_a_crash) {
   config.partition_count = 2;
   config.retention_ms = 5000;
   config.is_compacted = true;
-  config.is_internal = true;
+  config.is_internal = abilities().keeps_internal_mark;
   ASSERT_TRUE(log().create_topic("b", config).is_ok());
   const auto before = log().topics();
   harness().crash_and_reopen();
@@ -242,7 +278,7 @@ TEST_P(LogConformance, a_topic_created_again_is_empty_and_has_another_incarnatio
   ASSERT_TRUE(log().wait_durable(commit(std::move(unit)).sequence).is_ok());
   ASSERT_TRUE(log().delete_topic("t").is_ok());
   EXPECT_EQ(log().offsets(p0_).status().code(), StatusCode::not_found);
-  EXPECT_THAT(log().group_offsets("g"), IsEmpty());
+  EXPECT_TRUE(comes_true([&] { return log().group_offsets("g").empty(); }));
   create("t", 1);
   EXPECT_NE(log().topic("t").value().incarnation, before.value().incarnation);
   EXPECT_THAT(values(p0_), IsEmpty());
@@ -274,7 +310,7 @@ TEST_P(LogConformance, everything_is_there_after_an_orderly_restart) {
   harness().reopen();
   EXPECT_THAT(values(p0_), ElementsAre("a", "b"));
   EXPECT_THAT(values(p1_), ElementsAre("c"));
-  EXPECT_EQ(append(p0_, {"d"}), Offset(2));
+  EXPECT_EQ(append(p0_, {"d"}), behind(2, 1));
   harness().reopen();
   EXPECT_THAT(values(p0_), ElementsAre("a", "b", "d"));
 }
@@ -288,7 +324,11 @@ TEST_P(LogConformance, append_times_are_the_logs_and_survive) {
   auto records = read_all(log(), p0_).value();
   ASSERT_EQ(records.size(), 2u);
   EXPECT_EQ(records[0].append_time, first);
-  EXPECT_EQ(records[1].append_time, first + 1000);
+  if (abilities().has_manual_clock) {
+    EXPECT_EQ(records[1].append_time, first + 1000);
+  } else {
+    EXPECT_GE(records[1].append_time, first + 1000);
+  }
   harness().run_maintenance();
   EXPECT_EQ(read_all(log(), p0_).value(), records);
 }
@@ -298,16 +338,22 @@ TEST_P(LogConformance, an_offset_is_found_by_append_time) {
   const auto first = read_all(log(), p0_).value().front().append_time;
   harness().advance_ms(1000);
   append(p0_, {"c"});
+  const auto second = read_all(log(), p0_).value().back().append_time;
   for (int round = 0; round < 2; ++round) {
     EXPECT_EQ(log().offset_for_time(p0_, first).value(), Offset(0));
-    EXPECT_EQ(log().offset_for_time(p0_, first + 1).value(), Offset(2));
-    EXPECT_EQ(log().offset_for_time(p0_, first + 1000).value(), Offset(2));
-    EXPECT_EQ(log().offset_for_time(p0_, first + 1001).value(), Offset(3));
+    EXPECT_EQ(log().offset_for_time(p0_, second - 400).value(), behind(2, 1));
+    EXPECT_EQ(log().offset_for_time(p0_, second).value(), behind(2, 1));
+    EXPECT_EQ(log().offset_for_time(p0_, second + 5000).value(), behind(3, 2));
+    if (abilities().has_manual_clock) {
+      EXPECT_EQ(log().offset_for_time(p0_, first + 1).value(), Offset(2));
+      EXPECT_EQ(log().offset_for_time(p0_, second + 1).value(), Offset(3));
+    }
     harness().run_maintenance();
   }
 }
 
 TEST_P(LogConformance, a_repeated_batch_of_a_producer_gets_its_old_offset) {
+  if (!abilities().checks_producers) GTEST_SKIP() << "takes no batches of other producers";
   const ProducerId id = log().new_producer().value().id;
   const auto send = [&](std::int32_t sequence, const char* value) {
     return log().commit(
@@ -332,6 +378,7 @@ TEST_P(LogConformance, a_repeated_batch_of_a_producer_gets_its_old_offset) {
 }
 
 TEST_P(LogConformance, a_gap_in_a_producers_sequence_is_refused_with_the_expected_one) {
+  if (!abilities().checks_producers) GTEST_SKIP() << "takes no batches of other producers";
   const ProducerId id = log().new_producer().value().id;
   const auto send = [&](std::int32_t sequence) {
     return log().commit(
@@ -345,6 +392,7 @@ TEST_P(LogConformance, a_gap_in_a_producers_sequence_is_refused_with_the_expecte
 }
 
 TEST_P(LogConformance, an_older_producer_epoch_is_fenced_and_a_newer_one_starts_at_zero) {
+  if (!abilities().checks_producers) GTEST_SKIP() << "takes no batches of other producers";
   const ProducerId id = log().new_producer().value().id;
   const auto send = [&](std::int16_t epoch, std::int32_t sequence) {
     return log()
@@ -359,6 +407,7 @@ TEST_P(LogConformance, an_older_producer_epoch_is_fenced_and_a_newer_one_starts_
 }
 
 TEST_P(LogConformance, several_batches_of_one_producer_in_one_commit_follow_each_other) {
+  if (!abilities().checks_producers) GTEST_SKIP() << "takes no batches of other producers";
   const ProducerId id = log().new_producer().value().id;
   const auto unit = [&] {
     Commit out;
@@ -376,6 +425,7 @@ TEST_P(LogConformance, several_batches_of_one_producer_in_one_commit_follow_each
 }
 
 TEST_P(LogConformance, producer_ids_are_never_given_twice) {
+  if (!abilities().checks_producers) GTEST_SKIP() << "takes no batches of other producers";
   const ProducerId first = log().new_producer().value().id;
   const ProducerId second = log().new_producer().value().id;
   EXPECT_NE(first, second);
@@ -417,7 +467,8 @@ TEST_P(LogConformance, an_offset_of_a_group_can_be_removed) {
   for (int round = 0; round < 3; ++round) {
     ASSERT_EQ(log().group_offsets("g").size(), 1u);
     EXPECT_EQ(log().group_offsets("g").front().source, p1_);
-    EXPECT_THAT(log().groups(), ElementsAre("g"));
+    EXPECT_THAT(log().group_offsets("h"), IsEmpty());
+    if (abilities().forgets_empty_groups) EXPECT_THAT(log().groups(), ElementsAre("g"));
     if (round == 0) harness().crash_and_reopen();
     if (round == 1) harness().reopen();
   }
@@ -435,21 +486,23 @@ TEST_P(LogConformance, deleted_records_stay_deleted_exactly) {
     if (round == 0) harness().crash_and_reopen();
     if (round == 1) harness().run_maintenance();
   }
-  EXPECT_EQ(log().delete_records(p0_, Offset(5)).code(), StatusCode::out_of_range);
-  ASSERT_TRUE(log().delete_records(p0_, Offset(4)).is_ok());
+  const auto end = behind(4, 2);
+  EXPECT_EQ(log().delete_records(p0_, end + 1).code(), StatusCode::out_of_range);
+  ASSERT_TRUE(log().delete_records(p0_, end).is_ok());
   EXPECT_THAT(values(p0_), IsEmpty());
-  EXPECT_EQ(append(p0_, {"e"}), Offset(4));
+  EXPECT_EQ(append(p0_, {"e"}), end);
 }
 
 TEST_P(LogConformance, a_pin_stops_the_deletion_of_records) {
   append(p0_, {"a"});
   append(p0_, {"b"});
+  const auto end = behind(2, 2);
   log().pin("snapshot", p0_, Offset(1));
-  ASSERT_TRUE(log().delete_records(p0_, Offset(2)).is_ok());
+  ASSERT_TRUE(log().delete_records(p0_, end).is_ok());
   EXPECT_EQ(offsets(p0_).start, Offset(1));
   log().unpin("snapshot", p0_);
-  ASSERT_TRUE(log().delete_records(p0_, Offset(2)).is_ok());
-  EXPECT_EQ(offsets(p0_).start, Offset(2));
+  ASSERT_TRUE(log().delete_records(p0_, end).is_ok());
+  EXPECT_EQ(offsets(p0_).start, end);
 }
 
 TEST_P(LogConformance, a_listener_hears_of_the_append_and_of_its_durability) {
@@ -460,10 +513,11 @@ TEST_P(LogConformance, a_listener_hears_of_the_append_and_of_its_durability) {
   const auto appended = commit(commit_of(append_to(p0_, make_batch({"a"}))));
   EXPECT_GE(calls, 1);
   ASSERT_TRUE(log().wait_durable(appended.sequence).is_ok());
-  while (calls < 2) std::this_thread::yield();
+  while (calls < (abilities().tells_durability_apart ? 2 : 1)) std::this_thread::yield();
   log().remove_listener(id);
+  const int calls_before = calls;
   append(p0_, {"b"});
-  EXPECT_EQ(calls, 2);
+  EXPECT_EQ(calls, calls_before);
   EXPECT_EQ(other_calls, 0);
   log().remove_listener(other);
 }

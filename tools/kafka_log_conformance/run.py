@@ -1,0 +1,56 @@
+#!/usr/bin/env python3
+"""Runs the conformance suite of the log over Kafka against Apache Kafka and against our own broker.
+
+run.py PROGRAM MILLRACE [--folder DIR] [--only kafka|millrace] [GoogleTest's options]
+
+Apache Kafka needs java and mvn; without them only our own broker is tried. Status 0: all passed.
+"""
+
+import argparse
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from apache_kafka import VERSION, ApacheKafka, jars  # noqa: E402
+from broker_under_test import BrokerUnderTest  # noqa: E402
+
+
+def run(program, address, *arguments):
+    return subprocess.run([program, address, *arguments], check=False).returncode
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("program", type=Path)
+    parser.add_argument("millrace", type=Path)
+    parser.add_argument("--folder", type=Path, default=Path("build/clients"))
+    parser.add_argument("--only", choices=("kafka", "millrace"))
+    options, rest = parser.parse_known_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # ends what it has started, too
+    folder = options.folder.resolve()
+    program = options.program.resolve()
+    status = 0
+    if options.only != "millrace":
+        lacking = [name for name in ("java", "mvn") if shutil.which(name) is None]
+        if lacking:
+            print(f"Apache Kafka: left out, {' and '.join(lacking)} not found: install it first")
+            status = 1 if options.only else 0
+        else:
+            with ApacheKafka(jars(folder), folder / "kafka") as kafka:
+                print(f"== Apache Kafka {VERSION}", flush=True)
+                status |= run(program, kafka.address, *rest)
+    if options.only != "kafka":
+        with BrokerUnderTest(
+            options.millrace, folder / "broker", auto_create_topics=False
+        ) as broker:
+            print("== millrace", flush=True)
+            status |= run(program, broker.address, "--no-log-append-time", *rest)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
