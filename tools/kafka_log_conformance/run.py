@@ -48,7 +48,7 @@ def main():
             options.millrace, folder / "broker", auto_create_topics=False
         ) as broker:
             print("== millrace", flush=True)
-            status |= run(program, broker.address, "--no-log-append-time", *rest)
+            status |= run(program, broker.address, "--millrace", *rest)
     return status
 
 
