@@ -73,6 +73,7 @@ class ApacheKafka:
         self.settings = settings
         self.process = None
         self.address = ""
+        self.start_s = 0.0  # until it answered
 
     def __enter__(self):
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -91,6 +92,7 @@ class ApacheKafka:
             [*tool, "format", "-t", cluster, "-c", file],
             check=True, capture_output=True, text=True,
         )  # fmt: skip
+        began = time.monotonic()
         with open(self.folder / "output", "wb") as output:
             self.process = subprocess.Popen(
                 [*self.java, "kafka.Kafka", file], stdin=subprocess.DEVNULL,
@@ -103,6 +105,7 @@ class ApacheKafka:
             self.process.kill()
             self.process.wait()
             raise
+        self.start_s = time.monotonic() - began
         return self
 
     def wait_until_ready(self, port):
@@ -120,7 +123,7 @@ class ApacheKafka:
                 pass
             if time.monotonic() > give_up:
                 raise RuntimeError("the broker does not answer")
-            time.sleep(0.1)
+            time.sleep(0.02)
 
     def __exit__(self, *_):
         self.process.terminate()

@@ -4,6 +4,7 @@ import json
 import shutil
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 READY_SECONDS = 60
@@ -32,11 +33,13 @@ class BrokerUnderTest:
         }
         self.process = None
         self.address = ""
+        self.start_s = 0.0  # until it was ready
 
     def __enter__(self):
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         (self.folder / "project_config.json").write_text(json.dumps(self.settings))
+        began = time.monotonic()
         with open(self.folder / "stderr", "wb") as stderr:
             self.process = subprocess.Popen(
                 [self.binary, "up", "--output", "json"],
@@ -49,6 +52,7 @@ class BrokerUnderTest:
         if not ready:
             self.process.wait(READY_SECONDS)
             raise RuntimeError(f"{self.binary} did not start: {self.stderr()}")
+        self.start_s = time.monotonic() - began
         self.address = f"127.0.0.1:{json.loads(ready)['kafka_port']}"
         return self
 
