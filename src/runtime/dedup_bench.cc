@@ -1,7 +1,9 @@
 // What deduplication costs from a hundred thousand to a hundred million live ids: time of an event,
 // memory and disk of an id, and how long a restart takes.
 //
-//   dedup_bench [--folder build] [--ids 10000000]      without --ids: 10^5, 10^6, 10^7
+//   dedup_bench [--folder build] [--ids 10000000] [--memory-bytes N]
+//
+// Without --ids: 10^5, 10^6, 10^7. --memory-bytes bounds the fingerprints.
 //
 // Ids arrive evenly over the TTL, in batches of 512 that are hashed, prefetched, inserted; objects
 // go to a directory store, work in the background runs as in a task. First n ids come in; what is
@@ -72,14 +74,17 @@ struct Store {
 
 // A task's deduplication and what keeps it.
 struct Ids {
-  explicit Ids(Store& store)
-      : named(*store.writer, kPrefix,
+  Ids(Store& store, std::size_t memory_bytes)
+      : memory(memory_bytes),
+        named(*store.writer, kPrefix,
               static_cast<std::uint64_t>(store.clock.monotonic_now().value)),
-        keeper(this, *store.objects, *store.writer, store.clock, named, std::uint64_t{1} << 20),
+        keeper(this, *store.objects, *store.writer, store.clock, named, std::uint64_t{1} << 20,
+               &memory),
         dedup(kTtlUs, kSecret),
         writer(*store.writer) {}
   ~Ids() { writer.forget(this); }
 
+  DedupMemory memory;
   TaskObjects named;
   IdStore keeper;
   task::Dedup dedup;
@@ -149,9 +154,9 @@ std::string snapshot_of(Ids& ids) {
   return state;
 }
 
-double restore_seconds(Store& store, const std::string& state) {
+double restore_seconds(Store& store, const std::string& state, std::size_t memory_bytes) {
   const auto started = store.clock.monotonic_now();
-  Ids ids(store);
+  Ids ids(store, memory_bytes);
   Decoder from(state);
   MR_CHECK(ids.dedup.restore(from).is_ok());
   const auto existing = store.objects->list(kPrefix);
@@ -171,10 +176,10 @@ double disk_bytes_of(Ids& ids) {
   return bytes;
 }
 
-void run(const std::string& folder, std::int64_t live) {
+void run(const std::string& folder, std::int64_t live, std::size_t memory_bytes) {
   Store store(folder);
   const auto before_bytes = resident_bytes();
-  auto ids = std::make_unique<Ids>(store);
+  auto ids = std::make_unique<Ids>(store, memory_bytes);
   Feed feed(*ids, live);
   const auto fill_started = thread_cpu_ns();
   feed.apply(live, 0);
@@ -182,7 +187,7 @@ void run(const std::string& folder, std::int64_t live) {
   const auto fill_ns = static_cast<double>(thread_cpu_ns() - fill_started) / events;
   MR_CHECK(feed.found == 0);
   const auto measured = std::min(live, kMeasuredMax);
-  const auto lookups_before = ids->dedup.counts().run_lookups;
+  const auto before = ids->dedup.counts();
   const auto thread_before = thread_cpu_ns();
   const auto process_before = process_cpu_ns();
   feed.apply(measured, 100);
@@ -191,17 +196,21 @@ void run(const std::string& folder, std::int64_t live) {
   const auto process_ns = static_cast<double>(process_cpu_ns() - process_before) / count;
   MR_CHECK(feed.found == feed.repeats);
   const auto counts = ids->dedup.counts();
-  const auto lookups = static_cast<double>(counts.run_lookups - lookups_before);
+  const auto direct = static_cast<double>(counts.direct_lookups - before.direct_lookups);
+  const auto lookups = static_cast<double>(counts.run_lookups - before.run_lookups) - direct;
   const auto resident = static_cast<double>(resident_bytes() - before_bytes);
   const auto live_ids = static_cast<double>(counts.live_ids);
   std::printf(
       "%11.0f live ids: %5.1f ns an event (first fill %.1f, with background %.1f), "
-      "%.2f runs read per repeat\n",
-      live_ids, ns, fill_ns, process_ns, lookups / static_cast<double>(feed.repeats));
+      "%.2f runs read per repeat, %.2f more per event\n",
+      live_ids, ns, fill_ns, process_ns, lookups / static_cast<double>(feed.repeats),
+      direct / count);
   std::printf(
-      "             memory %.2f B/id resident, %.2f B/id fingerprints; %llu runs, "
-      "disk %.1f B/id\n",
+      "             memory %.2f B/id resident, %.2f B/id fingerprints (%llu compact, %llu "
+      "unlisted); %llu runs, disk %.1f B/id\n",
       resident / live_ids, static_cast<double>(counts.fingerprint_bytes) / live_ids,
+      static_cast<unsigned long long>(counts.compact_ids),
+      static_cast<unsigned long long>(counts.unlisted_ids),
       static_cast<unsigned long long>(counts.runs), disk_bytes_of(*ids) / live_ids);
   const auto uncovered = ids->dedup.uncovered_ids();
   const auto killed = snapshot_of(*ids);
@@ -213,19 +222,19 @@ void run(const std::string& folder, std::int64_t live) {
   std::printf(
       "             restore %.3f s after a clean stop, %.3f s after a kill (%.1f M ids read "
       "from runs); stop %.3f s; snapshot %.0f KB\n",
-      restore_seconds(store, stopped), restore_seconds(store, killed),
+      restore_seconds(store, stopped, memory_bytes), restore_seconds(store, killed, memory_bytes),
       static_cast<double>(uncovered) / 1e6, stop_s, static_cast<double>(stopped.size()) / 1e3);
   std::fflush(stdout);
 }
 
-int run_all(std::string folder, const std::vector<std::int64_t>& sizes) {
+int run_all(std::string folder, const std::vector<std::int64_t>& sizes, std::size_t memory_bytes) {
   folder += "/dedup-bench";
   sys::PosixFileSystem files;
   for (const auto size : sizes) {
     MR_CHECK(files.remove_tree(folder).is_ok() && files.make_folders(folder).is_ok());
     const auto child = fork();
     if (child == 0) {
-      run(folder, size);
+      run(folder, size, memory_bytes);
       std::_Exit(EXIT_SUCCESS);
     }
     int status = 0;
@@ -241,11 +250,13 @@ int run_all(std::string folder, const std::vector<std::int64_t>& sizes) {
 
 int main(int argc, char** argv) {
   std::string folder = "build";
+  std::size_t memory_bytes = std::size_t{1} << 40;
   std::vector<std::int64_t> sizes{100'000, 1'000'000, 10'000'000};
   for (int i = 1; i + 1 < argc; i += 2) {
     const std::string_view name = argv[i];
     if (name == "--folder") folder = argv[i + 1];
+    if (name == "--memory-bytes") memory_bytes = std::strtoull(argv[i + 1], nullptr, 10);
     if (name == "--ids") sizes = {std::strtoll(argv[i + 1], nullptr, 10)};
   }
-  return millrace::runtime::run_all(folder, sizes);
+  return millrace::runtime::run_all(folder, sizes, memory_bytes);
 }

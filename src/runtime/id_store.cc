@@ -4,6 +4,7 @@
 #include <bit>
 #include <chrono>
 #include <map>
+#include <ranges>
 #include <tuple>
 #include <utility>
 
@@ -18,10 +19,10 @@ constexpr std::size_t kDumpPartsInFlightMax = 4;
 // The fingerprints are dumped when this part of all ids is in none: 28 bytes written per id.
 constexpr std::uint64_t kDumpShare = 8;
 constexpr std::uint64_t kPartSeed = 0x66696e6765727072;  // part of the name of a part of a dump
+constexpr std::size_t kTidiedBlocks = 256;  // of the fingerprints, between two batches: 50 us
 constexpr std::int64_t kRetryNs = 1'000'000'000;
 constexpr std::int64_t kMergeRetryNs = 60 * kRetryNs;
 constexpr std::chrono::milliseconds kWait{100};
-constexpr int kFlushWaitsMax = 600;  // in a row, without anything that became of the work
 
 // Runs of one tier are within a factor of 8 of each other.
 int tier_of(const task::IdRunName& run) {
@@ -29,21 +30,27 @@ int tier_of(const task::IdRunName& run) {
 }
 
 bool load_dump(objects::ObjectStore& store, const IdKeys& keys, task::Dedup& dedup) {
-  for (const auto& part : dedup.dump_parts()) {
+  if (dedup.dump_parts().empty()) return false;
+  dedup.begin_fingerprints(true);
+  for (const auto& part : std::views::reverse(dedup.dump_parts())) {
     const auto key = keys.find(part.content);
     if (key == keys.end()) return false;
     const auto bytes = store.get(key->second);
     if (!bytes.is_ok() || hash128(*bytes, kPartSeed) != part.content) return false;
     if (!dedup.load_dump_part(*bytes).is_ok()) return false;
   }
-  return true;
+  return dedup.end_dump_parts().is_ok();
 }
 
 Status load_fingerprints(objects::ObjectStore& store, const IdKeys& keys, task::Dedup& dedup) {
   // Without the dump, or with half of it, everything is read from the runs.
   const bool has_dump = load_dump(store, keys, dedup);
+  if (!has_dump) {
+    dedup.begin_fingerprints(false);
+    MR_RETURN_IF_ERROR(dedup.end_dump_parts());
+  }
   for (const auto& run : dedup.runs()) {
-    if (!run.is_attached || (has_dump && run.is_covered)) continue;
+    if (!run.is_attached || run.is_unlisted || (has_dump && run.is_covered)) continue;
     MR_RETURN_IF_ERROR(read_id_run(
         store, keys.at(run.name.content), run.name,
         [&](std::span<const Hash128> ids) { dedup.add_fingerprints(run.name.content, ids); }));
@@ -89,14 +96,17 @@ void IdStore::Mailbox::put(Event event) {
 }
 
 IdStore::IdStore(const void* owner, objects::ObjectStore& store, SnapshotWriter& writer,
-                 const Clock& clock, TaskObjects& objects, std::uint64_t dump_ids_min)
+                 const Clock& clock, TaskObjects& objects, std::uint64_t dump_ids_min,
+                 DedupMemory* memory)
     : owner_(owner),
       store_(store),
       writer_(writer),
       clock_(clock),
       objects_(objects),
       dump_ids_min_(dump_ids_min),
-      open_(std::make_shared<OpenObjects>(store)) {}
+      open_(std::make_shared<OpenObjects>(store)) {
+  if (memory != nullptr) claim_.emplace(*memory);
+}
 
 std::shared_ptr<task::IdRunReader> IdStore::reader(const task::IdRunName& name) {
   return std::make_shared<StoredRun>(open_, key_of(name.content), name);
@@ -111,11 +121,14 @@ const std::string& IdStore::key_of(const Hash128& content) const {
 Status IdStore::attach(task::Dedup& dedup, const std::vector<objects::ObjectInfo>& existing,
                        std::span<const std::string> names) {
   keys_ = find_id_keys(objects_.prefix(), names);
+  if (claim_) claim_->apply_to(dedup);
   return attach_ids(store_, keys_, open_, dedup, existing);
 }
 
 bool IdStore::pump(task::Dedup& dedup) {
+  if (claim_) claim_->apply_to(dedup);
   bool did_work = take_events(dedup);
+  did_work |= dedup.tidy(kTidiedBlocks);
   take_sealed(dedup);
   if (is_trying()) {
     submit_pending();
@@ -283,8 +296,10 @@ bool IdStore::continue_dump(task::Dedup& dedup) {
     return true;
   }
   if (dump_->in_flight >= kDumpPartsInFlightMax) return false;
-  dump_->is_encoded = !dedup.continue_dump(kDumpStepBytes, dump_->part);
-  if (dump_->is_encoded || dump_->part.size() >= kDumpPartBytes) submit_part();
+  const auto step = dedup.continue_dump(kDumpStepBytes, dump_->part);
+  dump_->is_encoded = step == task::Dedup::DumpStep::done;
+  const bool is_full = dump_->part.size() >= kDumpPartBytes;
+  if (is_full || step != task::Dedup::DumpStep::more) submit_part();
   return true;
 }
 
@@ -307,8 +322,8 @@ bool IdStore::wait() {
   return mailbox_->changed.wait_for(lock, kWait, [this] { return !mailbox_->events.empty(); });
 }
 
-Status IdStore::flush(task::Dedup& dedup) {
-  for (int waits = 0; waits < kFlushWaitsMax;) {
+Status IdStore::flush(task::Dedup& dedup, int waits_max) {
+  for (int waits = 0; waits < waits_max;) {
     take_sealed(dedup);
     submit_pending();
     const bool wants_dump = dump_ || dedup.uncovered_ids() > dump_ids_min_;
@@ -322,7 +337,8 @@ Status IdStore::flush(task::Dedup& dedup) {
     take_events(dedup);
     if (!last_failure_.is_ok()) return std::exchange(last_failure_, {});
   }
-  return overloaded_error("the object store has not taken the runs of ids for a minute");
+  return overloaded_error("the object store has not taken the runs of ids for " +
+                          std::to_string(kWait.count() * waits_max) + " ms");
 }
 
 std::vector<std::string> IdStore::named_keys(const task::Dedup& dedup) const {

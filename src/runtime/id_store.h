@@ -10,6 +10,7 @@
 
 #include "base/thread.h"
 #include "base/time.h"
+#include "runtime/dedup_memory.h"
 #include "runtime/id_run_object.h"
 #include "runtime/snapshot_writer.h"
 #include "runtime/task_objects.h"
@@ -33,9 +34,11 @@ class IdStore {
   static constexpr std::size_t kMergeFanIn = 8;
 
   // `owner` identifies the task to the writer. The fingerprints are dumped when a restore would
-  // have to read more than `dump_ids_min` ids from runs, and more than an eighth of all.
+  // have to read more than `dump_ids_min` ids from runs, and more than an eighth of all. `memory`
+  // bounds them; null: nothing does.
   IdStore(const void* owner, objects::ObjectStore& store, SnapshotWriter& writer,
-          const Clock& clock, TaskObjects& objects, std::uint64_t dump_ids_min);
+          const Clock& clock, TaskObjects& objects, std::uint64_t dump_ids_min,
+          DedupMemory* memory = nullptr);
 
   // attach_ids() with the keys among `names`, the objects that the snapshot names.
   Status attach(task::Dedup& dedup, const std::vector<objects::ObjectInfo>& existing,
@@ -50,8 +53,10 @@ class IdStore {
   // Returns when some work handed to the writer is done, or false after a while.
   bool wait();
   // Waits until all runs are stored, and the fingerprints, too, if a restore would be slow without.
-  // `overloaded` when the writer does nothing of it for a minute; another flush goes on from there.
-  Status flush(task::Dedup& dedup);
+  // `overloaded` when the writer does nothing of it for so many waits in a row, a minute; another
+  // flush goes on from there.
+  static constexpr int kFlushWaitsMax = 600;
+  Status flush(task::Dedup& dedup, int waits_max = kFlushWaitsMax);
 
   // What a snapshot taken now names, and what of it is still on its way.
   [[nodiscard]] std::vector<std::string> named_keys(const task::Dedup& dedup) const;
@@ -115,6 +120,7 @@ class IdStore {
   const Clock& clock_;
   TaskObjects& objects_;
   std::uint64_t dump_ids_min_;
+  std::optional<DedupMemory::Claim> claim_;
   std::shared_ptr<OpenObjects> open_;
   std::shared_ptr<Mailbox> mailbox_ = std::make_shared<Mailbox>();
   IdKeys keys_;  // of all that is stored or on its way

@@ -25,6 +25,7 @@ const std::string kPrefix = "snapshots/p/source/0000/";
 class ToyStore final : public objects::ObjectStore {
  public:
   Status put(const std::string& key, std::string_view bytes, bool) override {
+    is_stuck.wait(true);
     const std::lock_guard lock(mutex_);
     if (is_failing) return io_error("the store is away");
     ++put_counts[key];
@@ -71,7 +72,12 @@ class ToyStore final : public objects::ObjectStore {
 
   std::map<std::string, std::string> objects;
   std::map<std::string, int> put_counts;
+  void set_stuck(bool stuck) {
+    is_stuck = stuck;
+    is_stuck.notify_all();
+  }
   std::atomic<bool> is_failing{false};
+  std::atomic<bool> is_stuck{false};  // puts do not return
   std::atomic<int> failing_reads{0};
 
  private:
@@ -86,11 +92,11 @@ std::uint64_t next_life() {
 
 // One task's deduplication with all that keeps it.
 struct Task {
-  explicit Task(ToyStore& to, std::uint64_t dump_ids_min = 1'000'000)
+  explicit Task(ToyStore& to, std::uint64_t dump_ids_min = 1'000'000, DedupMemory* memory = nullptr)
       : store(to),
         writer(to),
         objects(writer, kPrefix, next_life()),
-        ids(this, to, writer, clock, objects, dump_ids_min),
+        ids(this, to, writer, clock, objects, dump_ids_min, memory),
         dedup(kTtlUs, kSecret) {}
   ~Task() { writer.forget(this); }
 
@@ -274,6 +280,81 @@ TEST(IdStore, while_the_store_is_away_runs_wait_in_memory_and_then_the_task_does
   task.settle();
   EXPECT_EQ(task.dedup.unattached_runs(), 0u);
   task.expect_known(0, 1'600, 0);
+}
+
+TEST(IdStore, a_flush_gives_up_when_the_store_takes_nothing_and_another_one_goes_on) {
+  ToyStore store;
+  Task task(store, 50);
+  task.insert(0, 100, 0);
+  task.dedup.seal();
+  store.set_stuck(true);
+  EXPECT_EQ(task.ids.flush(task.dedup, 2).code(), StatusCode::overloaded);
+  EXPECT_EQ(task.ids.flush(task.dedup, 1).code(), StatusCode::overloaded);
+  EXPECT_EQ(task.dedup.unattached_runs(), 1u);
+  store.set_stuck(false);
+  ASSERT_TRUE(task.ids.flush(task.dedup).is_ok());
+  EXPECT_EQ(task.dedup.unattached_runs(), 0u);
+  EXPECT_EQ(task.dedup.uncovered_ids(), 0u);
+  EXPECT_EQ(store.objects.size(), 2u);  // the run, and a dump: each once
+  for (const auto& [key, count] : store.put_counts) EXPECT_EQ(count, 1) << key;
+  task.expect_known(0, 100, 0);
+}
+
+// Of 20,000 ids in 20 buckets a bound of 40 KiB lists a few, keeps a byte of most and nothing of
+// the oldest.
+TEST(IdStore, a_restore_keeps_to_the_bound_whatever_it_was_before) {
+  ToyStore store;
+  DedupMemory memory(40 << 10);
+  std::string snapshot;
+  constexpr int kPerBucket = 1'000;
+  const auto expect_bounded = [](const Task& task, std::size_t bytes_max) {
+    const auto counts = task.dedup.counts();
+    EXPECT_EQ(counts.live_ids, 20u * kPerBucket);
+    EXPECT_LE(counts.fingerprint_bytes, bytes_max);
+    EXPECT_GT(counts.compact_ids, 5'000u);
+  };
+  const auto expect_all_known = [](Task& task) {
+    for (int i = 0; i < 20 * kPerBucket; i += 37) task.expect_known(i, i + 1, 19'000);
+  };
+  {
+    Task task(store, 1'000, &memory);
+    task.dedup.set_open_ids_max(500);
+    for (int from = 0; from < 20 * kPerBucket; from += 100) {
+      task.insert(from, from + 100, from / kPerBucket * 1'000);
+      task.ids.pump(task.dedup);
+      ASSERT_LE(task.dedup.counts().fingerprint_bytes, memory.bytes_max());
+    }
+    task.settle();
+    ASSERT_TRUE(task.ids.flush(task.dedup).is_ok());
+    expect_bounded(task, memory.bytes_max());
+    EXPECT_GT(task.dedup.counts().unlisted_ids, 0u);
+    EXPECT_EQ(task.dedup.uncovered_ids(), 0u);
+    expect_all_known(task);
+    EXPECT_GT(task.dedup.counts().direct_lookups, 500u);
+    snapshot = task.snapshot();
+  }
+  for (const std::size_t bytes_max : {memory.bytes_max(), std::size_t{32} << 10}) {
+    DedupMemory other(bytes_max);
+    Task task(store, 1'000, &other);
+    ASSERT_TRUE(task.restore(snapshot).is_ok());
+    expect_bounded(task, bytes_max);
+    EXPECT_GT(task.dedup.counts().unlisted_ids, 0u);
+    expect_all_known(task);
+  }
+  // With more memory, runs are read for what the dump does not have.
+  DedupMemory roomy(1 << 20);
+  Task task(store, 1'000, &roomy);
+  ASSERT_TRUE(task.restore(snapshot).is_ok());
+  EXPECT_EQ(task.dedup.counts().unlisted_ids, 0u);
+  expect_all_known(task);
+  // And with a dump that is damaged, for everything.
+  for (auto& [key, bytes] : store.objects) {
+    if (key.find("/fingerprints/") != std::string::npos) bytes.back() ^= 1;
+  }
+  Task again(store, 1'000, &memory);
+  ASSERT_TRUE(again.restore(snapshot).is_ok());
+  expect_bounded(again, memory.bytes_max());
+  expect_all_known(again);
 }
 
 TEST(IdStore, a_read_that_fails_is_tried_again_and_given_up_after_a_while) {

@@ -19,6 +19,7 @@
 
 namespace millrace::runtime {
 
+class DedupMemory;
 class SnapshotWriter;
 
 // What a task runner works with; all outlive it.
@@ -27,8 +28,9 @@ struct RunnerServices {
   objects::ObjectStore* objects = nullptr;
   const Clock* clock = nullptr;
   SnapshotWriter* snapshots = nullptr;
-  log::CommitPort* commits = nullptr;  // null: the log itself
-  SnapshotCatalog* catalog = nullptr;  // null: no snapshot has a name
+  log::CommitPort* commits = nullptr;   // null: the log itself
+  SnapshotCatalog* catalog = nullptr;   // null: no snapshot has a name
+  DedupMemory* dedup_memory = nullptr;  // null: without a bound
 };
 
 struct RunnerOptions {

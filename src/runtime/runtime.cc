@@ -19,6 +19,7 @@ Runtime::Runtime(log::Log& log, objects::ObjectStore& objects, const Clock& cloc
       options_(std::move(options)),
       snapshots_(objects),
       catalog_(log),
+      dedup_memory_(options_.dedup_memory_bytes_max, options_.on_memory_short),
       objects_(objects) {
   MR_CHECK(options_.parallelism > 0);
 }
@@ -33,7 +34,8 @@ Runtime::~Runtime() {
 Status Runtime::start(std::vector<std::unique_ptr<pipeline::Pipeline>> pipelines) {
   MR_CHECK(runners_.empty());
   plans_ = std::move(pipelines);
-  const RunnerServices services{&log_, &objects_, &clock_, &snapshots_, nullptr, &catalog_};
+  const RunnerServices services{&log_,   &objects_, &clock_,       &snapshots_,
+                                nullptr, &catalog_, &dedup_memory_};
   MR_RETURN_IF_ERROR(catalog_.load());
   for (const auto& plan : plans_) {
     const PipelineRunnerOptions options{options_.owner,        options_.checkpoint_interval_ms,
@@ -45,6 +47,10 @@ Status Runtime::start(std::vector<std::unique_ptr<pipeline::Pipeline>> pipelines
   for (const auto& runner : runners_) {
     auto status = runner->check();
     if (!status.is_ok()) return std::move(status).with_context("pipeline " + runner->plan().name);
+  }
+  for (const auto& plan : plans_) {
+    if (!plan->source.dedup) continue;
+    dedup_memory_.expect(static_cast<std::size_t>(plan->source.source_partition_count));
   }
   for (const auto& runner : runners_) {
     auto status = runner->start();

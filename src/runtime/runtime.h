@@ -12,6 +12,7 @@
 #include "log/log.h"
 #include "objects/object_store.h"
 #include "pipeline/pipeline.h"
+#include "runtime/dedup_memory.h"
 #include "runtime/pipeline_runner.h"
 #include "runtime/snapshot_writer.h"
 #include "runtime/worker.h"
@@ -22,11 +23,14 @@ struct RuntimeOptions {
   int parallelism = 2;  // worker threads; tasks of all pipelines are dealt out to them
   std::int64_t checkpoint_interval_ms = 10'000;
   std::size_t dedup_open_ids_max = task::Dedup::kOpenIdsMax;  // see task::Dedup
+  std::size_t dedup_memory_bytes_max = kDedupMemoryBytesMax;  // of all tasks' fingerprints
   std::string owner;                                          // unique per process start
   // As in PipelineRunnerOptions.
   std::int64_t retention_ms = -1;
   std::set<std::string> accepted_losses;
   std::function<void(const std::string&)> on_notice;
+  // Called once on some thread, with a sentence, when that bound comes into force.
+  std::function<void(const std::string&)> on_memory_short;
   // Called once on some thread when a task failed; the runtime has stopped applying.
   std::function<void(const Status&)> on_failure;
 };
@@ -57,6 +61,7 @@ class Runtime {
   Status delete_snapshot(const std::string& pipeline, const std::string& name);
   [[nodiscard]] const SnapshotCatalog& catalog() const { return catalog_; }
   [[nodiscard]] SnapshotCatalog& catalog() { return catalog_; }
+  [[nodiscard]] DedupMemory& dedup_memory() { return dedup_memory_; }
 
  private:
   void control_loop();
@@ -66,6 +71,7 @@ class Runtime {
   RuntimeOptions options_;
   SnapshotWriter snapshots_;
   SnapshotCatalog catalog_;
+  DedupMemory dedup_memory_;
   objects::ObjectStore& objects_;
   std::vector<std::unique_ptr<pipeline::Pipeline>> plans_;
   std::vector<std::unique_ptr<PipelineRunner>> runners_;

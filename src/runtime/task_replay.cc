@@ -241,6 +241,10 @@ Status TaskReplay::use(const Base& base) {
   if (dedup == nullptr) return ok_status();
   // What the shadow would seal nobody stores.
   dedup->set_open_ids_max(task::OpenIds::kIdsMax);
+  if (subject_.dedup_memory != nullptr) {
+    claim_.emplace(*subject_.dedup_memory, DedupMemory::Kind::guest);
+    claim_->apply_to(*dedup);
+  }
   const auto prefix = task_prefix(task.pipeline, task.stage, task.source.partition);
   MR_ASSIGN_OR_RETURN(const auto existing, subject_.objects->list(prefix));
   const auto open = std::make_shared<OpenObjects>(*subject_.objects);
@@ -284,6 +288,7 @@ Result<bool> TaskReplay::apply_decisions() {
 }
 
 Status TaskReplay::apply_batch() {
+  if (claim_) claim_->apply_to(*task_->dedup());
   const auto from = position();
   if (next_batch_ == batches_.size()) {
     auto fetched =

@@ -10,6 +10,7 @@
 #include "base/status.h"
 #include "log/log.h"
 #include "objects/object_store.h"
+#include "runtime/dedup_memory.h"
 #include "runtime/journal_reader.h"
 #include "runtime/task_runner.h"
 #include "task/task.h"
@@ -23,6 +24,7 @@ struct ReplaySubject {
   SnapshotCatalog* catalog = nullptr;  // the running task's; null: it retires nothing meanwhile
   const RunnerOptions* task = nullptr;
   TaskRunner::TaskMaker make_task;
+  DedupMemory* dedup_memory = nullptr;  // null: without a bound
 };
 
 // Input offsets [first, next); unset: as far as it reaches.
@@ -120,6 +122,7 @@ class TaskReplay {
   ReplayBounds bounds_;
   std::unique_ptr<SnapshotCatalog::Hold> snapshot_hold_;
   std::unique_ptr<task::Task> task_;
+  std::optional<DedupMemory::Claim> claim_;
   task::Outputs outputs_;
   Offset start_offset_;
   std::size_t next_decision_ = 0;

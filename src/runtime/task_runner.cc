@@ -63,7 +63,7 @@ void TaskRunner::start_fresh() {
   if (task_->dedup() == nullptr) return;
   task_->dedup()->set_open_ids_max(options_.dedup_open_ids_max);
   ids_ = std::make_unique<IdStore>(this, *services_.objects, *services_.snapshots, *services_.clock,
-                                   objects_, options_.dedup_dump_ids_min);
+                                   objects_, options_.dedup_dump_ids_min, services_.dedup_memory);
 }
 
 TaskRunner::~TaskRunner() {

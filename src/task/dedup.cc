@@ -61,7 +61,6 @@ void Dedup::find_next_expiry() {
 
 void Dedup::expire(EventTime watermark) {
   if (watermark.value <= next_expiry_) return;
-  const auto tags_before = live_tags_;
   while (!buckets_.empty()) {
     auto& oldest = buckets_.front();
     if (oldest.number == kBeforeWatermark) {
@@ -79,13 +78,13 @@ void Dedup::expire(EventTime watermark) {
   filing_from_ = filing_until_ = 0;
   ++runs_version_;
   find_next_expiry();
-  find_live_tags();
-  if (has_fingerprints_ && live_tags_ != tags_before) fingerprints_.start_sweep(live_tags_);
+  set_live_tags();
 }
 
-void Dedup::find_live_tags() {
-  live_tags_ = 0;
-  for (const auto& bucket : buckets_) live_tags_ |= 1u << bucket.tag;
+void Dedup::set_live_tags() {
+  std::vector<unsigned> tags;
+  for (const auto& bucket : buckets_) tags.push_back(bucket.tag);
+  fingerprints_.set_live(tags);
 }
 
 // A tag comes back after 32 buckets, when those that had it are gone. Should one not be (a TTL of a
@@ -98,8 +97,7 @@ Dedup::Bucket& Dedup::add_bucket(std::int64_t number) {
   next_tag_ = static_cast<std::uint8_t>((next_tag_ + 1) % FingerprintTable::kTagCount);
   buckets_.push_back(std::move(bucket));
   ++runs_version_;
-  find_live_tags();
-  fingerprints_.keep(live_tags_);
+  set_live_tags();
   find_next_expiry();
   return buckets_.back();
 }
@@ -121,11 +119,11 @@ Result<bool> Dedup::insert(const Hash128& id, EventTime watermark) {
   const auto place = open_.find(id);
   if (place.is_found) return false;
   const auto fingerprint = FingerprintTable::fingerprint_of(id);
-  std::uint32_t tags = 0;
+  FingerprintIndex::Found found;
   if (has_fingerprints_) {
-    tags = fingerprints_.find(fingerprint) & live_tags_;
-    if (tags != 0) {
-      MR_ASSIGN_OR_RETURN(const bool is_known, is_in_runs(id, tags));
+    found = fingerprints_.find(fingerprint);
+    if ((found.listed | found.perhaps) != 0) {
+      MR_ASSIGN_OR_RETURN(const bool is_known, is_in_runs(id, found));
       if (is_known) return false;
     }
   }
@@ -134,24 +132,43 @@ Result<bool> Dedup::insert(const Hash128& id, EventTime watermark) {
   ++bucket.id_count;
   ++bucket.open_count;
   ++live_count_;
-  if (has_fingerprints_ && (tags >> bucket.tag & 1) == 0) {
+  if (has_fingerprints_ && (found.listed >> bucket.tag & 1) == 0) {
     fingerprints_.insert(fingerprint, bucket.tag);
+    if (fingerprints_.is_too_large()) fit_fingerprints();
   }
   if (open_.size() >= open_ids_max_) seal();
   return true;
 }
 
-Result<bool> Dedup::is_in_runs(const Hash128& id, std::uint32_t tags) {
+Result<bool> Dedup::is_in_runs(const Hash128& id, FingerprintIndex::Found found) {
+  const auto tags = found.listed | found.perhaps;
   for (auto bucket = buckets_.rbegin(); bucket != buckets_.rend(); ++bucket) {
     if ((tags >> bucket->tag & 1) == 0) continue;
     for (auto run = bucket->runs.rbegin(); run != bucket->runs.rend(); ++run) {
       MR_CHECK(run->reader != nullptr);
       ++run_lookups_;
+      direct_lookups_ += found.perhaps >> bucket->tag & 1;
       auto is_known = run->reader->contains(id);
       if (!is_known.is_ok() || *is_known) return is_known;
     }
   }
   return false;
+}
+
+// What is unlisted now is in no dump that is still being made.
+void Dedup::fit_fingerprints() {
+  fingerprints_.fit();
+  ++runs_version_;
+  if (!is_dumping()) return;
+  for (auto& bucket : buckets_) {
+    if (!fingerprints_.is_unlisted(bucket.tag)) continue;
+    for (auto& run : bucket.runs) run.is_being_covered = false;
+  }
+}
+
+bool Dedup::tidy(std::size_t steps) {
+  if (fingerprints_.is_too_large()) fit_fingerprints();
+  return fingerprints_.tidy(steps);
 }
 
 void Dedup::seal() {
@@ -185,6 +202,7 @@ void Dedup::mark(const Bucket& bucket, std::span<const Hash128> ids) {
       fingerprints_.prefetch(FingerprintTable::fingerprint_of(ids[i + kPrefetchedIds]));
     }
     fingerprints_.insert_if_absent(FingerprintTable::fingerprint_of(ids[i]), bucket.tag);
+    if (fingerprints_.is_too_large()) fit_fingerprints();
   }
 }
 
@@ -245,18 +263,32 @@ std::vector<Dedup::RunState> Dedup::runs() const {
   for (const auto& bucket : buckets_) {
     for (const auto& run : bucket.runs) {
       all.push_back({run.name, bucket.number, &bucket == &buckets_.back(), run.reader != nullptr,
-                     run.is_attached, run.is_covered});
+                     run.is_attached, run.is_covered, fingerprints_.is_unlisted(bucket.tag)});
     }
   }
   return all;
 }
 
+std::size_t Dedup::fingerprint_bytes_wanted() const {
+  const bool has_none = !has_fingerprints_ && unattached_count_ == 0;
+  return FingerprintIndex::bytes_wanted(has_none ? 0 : live_count_);
+}
+
 Dedup::Counts Dedup::counts() const {
-  Counts counts{
-      live_count_,       open_.live().size(),  0,
-      unattached_count_, fingerprints_.size(), has_fingerprints_ ? fingerprints_.byte_count() : 0,
-      run_lookups_};
-  for (const auto& bucket : buckets_) counts.runs += bucket.runs.size();
+  Counts counts;
+  counts.live_ids = live_count_;
+  counts.open_ids = open_.live().size();
+  counts.unattached_runs = unattached_count_;
+  counts.fingerprints = fingerprints_.listed_count();
+  counts.fingerprint_bytes = has_fingerprints_ ? fingerprints_.byte_count() : 0;
+  counts.fingerprint_bytes_max = fingerprints_.bytes_max();
+  counts.compact_ids = fingerprints_.compact_count();
+  counts.run_lookups = run_lookups_;
+  counts.direct_lookups = direct_lookups_;
+  for (const auto& bucket : buckets_) {
+    counts.runs += bucket.runs.size();
+    if (fingerprints_.is_unlisted(bucket.tag)) counts.unlisted_ids += bucket.id_count;
+  }
   return counts;
 }
 

@@ -13,7 +13,7 @@
 #include "base/hash.h"
 #include "base/status.h"
 #include "base/time.h"
-#include "task/fingerprint_table.h"
+#include "task/fingerprint_index.h"
 #include "task/id_run.h"
 #include "task/open_ids.h"
 
@@ -26,9 +26,11 @@ namespace millrace::task {
 //
 //   open ids        what came since the last seal, in memory
 //   sealed runs     all others, by bucket; immutable, sorted, kept by the runtime
-//   fingerprints    35 bits and the bucket's tag of all of them: says which runs to ask, if any
+//   fingerprints    35 bits and the bucket's tag of all of them: says which runs to ask, if any;
+//                   less of the oldest buckets where a bound of memory asks for it
 //
-// Sealing, storing, merging and dumping may happen at any time between two inserts. The runtime
+// Sealing, storing, merging and dumping may happen at any time between two inserts, and the bound
+// may change. The runtime
 // stores what take_sealed_runs() gives and attaches a reader for each; until then a run stays
 // readable in memory. One thread at a time.
 class Dedup {
@@ -41,6 +43,16 @@ class Dedup {
 
   // Open ids are sealed at this count; 1 to OpenIds::kIdsMax.
   void set_open_ids_max(std::size_t count);
+
+  // Bounds the memory of the fingerprints; without a bound at first. Set it before a restore, too.
+  void set_fingerprint_bytes_max(std::size_t bytes) { fingerprints_.set_bytes_max(bytes); }
+  // About what the fingerprints would need so that no bound is in force.
+  [[nodiscard]] std::size_t fingerprint_bytes_wanted() const;
+  // Whether one is.
+  [[nodiscard]] bool is_bounded() const { return fingerprints_.is_bounded(); }
+  // Memory that is no longer needed goes with every insert; here more of it, in so many steps. True
+  // while there is more to do.
+  bool tidy(std::size_t steps);
 
   // What an id is filed under.
   [[nodiscard]] Hash128 hash_of(std::string_view id) const { return hash128(id, hash_secret_); }
@@ -60,7 +72,11 @@ class Dedup {
     std::uint64_t unattached_runs = 0;
     std::uint64_t fingerprints = 0;
     std::uint64_t fingerprint_bytes = 0;
-    std::uint64_t run_lookups = 0;  // since the start: runs asked for an id
+    std::uint64_t fingerprint_bytes_max = FingerprintIndex::kNoBound;
+    std::uint64_t compact_ids = 0;     // about so many have but a byte, because of the bound
+    std::uint64_t unlisted_ids = 0;    // in buckets that have nothing
+    std::uint64_t run_lookups = 0;     // since the start: runs asked for an id
+    std::uint64_t direct_lookups = 0;  // of these, because there was no fingerprint to say no
   };
   [[nodiscard]] Counts counts() const;
   [[nodiscard]] std::size_t unattached_runs() const { return unattached_count_; }
@@ -82,7 +98,8 @@ class Dedup {
     bool is_newest_bucket = false;  // it may still get runs
     bool is_readable = false;       // from memory, or through a reader
     bool is_attached = false;
-    bool is_covered = false;  // by the last dump of fingerprints
+    bool is_covered = false;   // by the last dump of fingerprints
+    bool is_unlisted = false;  // its ids get no fingerprints
   };
   [[nodiscard]] std::vector<RunState> runs() const;
   // Changes whenever runs() does.
@@ -99,22 +116,27 @@ class Dedup {
     std::uint64_t bytes = 0;
   };
   void begin_dump();
-  // Appends up to about `bytes_max`; false once everything is dumped.
-  bool continue_dump(std::size_t bytes_max, std::string& out);
+  // Appends up to about `bytes_max` to a part, which begins empty.
+  using DumpStep = FingerprintIndex::DumpStep;
+  DumpStep continue_dump(std::size_t bytes_max, std::string& out);
   // All parts are stored. Snapshots name them from now on.
   void finish_dump(std::vector<DumpPart> parts);
-  void abandon_dump() { dump_at_.reset(); }
-  [[nodiscard]] bool is_dumping() const { return dump_at_.has_value(); }
+  void abandon_dump() { fingerprints_.end_dump(); }
+  [[nodiscard]] bool is_dumping() const { return fingerprints_.is_dumping(); }
   [[nodiscard]] const std::vector<DumpPart>& dump_parts() const { return dump_parts_; }
-  // Ids of runs that the last dump does not cover: what a restore would have to read.
+  // Ids of runs that the last dump does not cover, and another one would.
   [[nodiscard]] std::uint64_t uncovered_ids() const;
 
   // The snapshot names TTL and secret by a hash; `invalid` when they were others. After a restore
-  // each run needs a reader, each dump part must be loaded, and the ids of each run that the dump
-  // does not cover be given, finish_fingerprints() be called, before the first insert.
+  // each run needs a reader; then begin_fingerprints(), each dump part, the last one first, and
+  // end_dump_parts(); should one of these fail, or a part be missing, begin_fingerprints() again
+  // without the dump and end_dump_parts(); then the ids of each run that the dump does not cover
+  // and that is not unlisted, and finish_fingerprints(), all before the first insert.
   void snapshot(Encoder& to) const;
   Status restore(Decoder& from);
-  Status load_dump_part(std::string_view bytes);
+  void begin_fingerprints(bool has_dump);
+  Status load_dump_part(std::string_view bytes) { return fingerprints_.load(bytes); }
+  Status end_dump_parts() { return fingerprints_.end_dump_load(); }
   void add_fingerprints(const Hash128& run, std::span<const Hash128> ids);
   void finish_fingerprints();
 
@@ -143,9 +165,10 @@ class Dedup {
   void find_next_expiry();
   Bucket& bucket_for(EventTime watermark);
   Bucket& add_bucket(std::int64_t number);
-  Result<bool> is_in_runs(const Hash128& id, std::uint32_t tags);
+  Result<bool> is_in_runs(const Hash128& id, FingerprintIndex::Found found);
+  void fit_fingerprints();
   [[nodiscard]] Run* find_run(const Hash128& content);
-  void find_live_tags();
+  void set_live_tags();
   void mark(const Bucket& bucket, std::span<const Hash128> ids);
   void insert_marked();
   Status restore_definition(Decoder& from);
@@ -159,7 +182,6 @@ class Dedup {
   OpenIds open_;                // in the order of the buckets, too
   std::deque<Bucket> buckets_;  // ascending numbers
   std::uint8_t next_tag_ = 0;
-  std::uint32_t live_tags_ = 0;
   std::int64_t next_expiry_;      // a watermark above it changes something
   std::int64_t filing_from_ = 0;  // watermarks in [from, until) belong to the newest bucket
   std::int64_t filing_until_ = 0;
@@ -169,14 +191,14 @@ class Dedup {
   // then on ids get theirs as they arrive, and those that were there before at the next seal.
   bool has_fingerprints_ = false;
   std::size_t without_fingerprint_ = 0;  // that many of the oldest open ids, expired ones included
-  FingerprintTable fingerprints_;
+  FingerprintIndex fingerprints_;
   std::vector<FingerprintTable::Marked> marked_;  // read from runs, not inserted yet
   std::uint64_t run_lookups_ = 0;
+  std::uint64_t direct_lookups_ = 0;
 
   std::vector<std::shared_ptr<const SealedRun>> sealed_;  // not taken yet
   std::size_t unattached_count_ = 0;
   std::uint64_t runs_version_ = 0;
-  std::optional<std::size_t> dump_at_;
   std::size_t dump_blocks_ = 0;  // of the table that dump_parts_ came from
   std::vector<DumpPart> dump_parts_;
 };

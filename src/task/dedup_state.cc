@@ -8,9 +8,6 @@
 namespace millrace::task {
 namespace {
 
-constexpr std::uint32_t kDumpMagic = 0x5046494d;  // "MIFP"
-constexpr std::uint8_t kDumpVersion = 1;
-constexpr std::size_t kDumpHeadBytes = 5;
 // Of fingerprints read from runs, inserted together: 16 MiB, and as much for their order.
 constexpr std::size_t kMarkedMax = std::size_t{2} << 20;
 
@@ -39,6 +36,7 @@ Hash128 Dedup::definition_hash() const {
 std::uint64_t Dedup::uncovered_ids() const {
   std::uint64_t count = 0;
   for (const auto& bucket : buckets_) {
+    if (fingerprints_.is_unlisted(bucket.tag)) continue;
     for (const auto& run : bucket.runs) count += run.is_covered ? 0 : run.name.id_count;
   }
   return count;
@@ -46,30 +44,24 @@ std::uint64_t Dedup::uncovered_ids() const {
 
 void Dedup::begin_dump() {
   for (auto& bucket : buckets_) {
-    for (auto& run : bucket.runs) run.is_being_covered = true;
+    const bool is_dumped = !fingerprints_.is_unlisted(bucket.tag);
+    for (auto& run : bucket.runs) run.is_being_covered = is_dumped;
   }
-  dump_at_ = 0;
+  fingerprints_.begin_dump();
 }
 
-bool Dedup::continue_dump(std::size_t bytes_max, std::string& out) {
-  MR_CHECK(dump_at_.has_value());
-  if (out.empty()) {
-    Encoder to(out);
-    to.u32(kDumpMagic);
-    to.u8(kDumpVersion);
-  }
-  dump_at_ = fingerprints_.dump(*dump_at_, bytes_max, out);
-  return *dump_at_ < fingerprints_.block_count();
+Dedup::DumpStep Dedup::continue_dump(std::size_t bytes_max, std::string& out) {
+  return fingerprints_.continue_dump(bytes_max, out);
 }
 
 void Dedup::finish_dump(std::vector<DumpPart> parts) {
-  MR_CHECK(dump_at_.has_value());
+  MR_CHECK(is_dumping());
   for (auto& bucket : buckets_) {
     for (auto& run : bucket.runs) run.is_covered = std::exchange(run.is_being_covered, false);
   }
   dump_parts_ = std::move(parts);
   dump_blocks_ = fingerprints_.block_count();
-  dump_at_.reset();
+  fingerprints_.end_dump();
   ++runs_version_;
 }
 
@@ -110,7 +102,7 @@ Status Dedup::restore(Decoder& from) {
   for (std::uint64_t b = 0; b < bucket_count && !from.has_failed(); ++b) {
     MR_RETURN_IF_ERROR(restore_bucket(from));
   }
-  find_live_tags();
+  set_live_tags();
   find_next_expiry();
   without_fingerprint_ = open_.size();
   dump_blocks_ = from.varint();
@@ -120,7 +112,7 @@ Status Dedup::restore(Decoder& from) {
     dump_parts_.push_back({content, from.varint()});
   }
   if (from.has_failed() || dump_parts_.empty()) return ok_status();  // finish() says what is wrong
-  return fingerprints_.reserve(dump_blocks_);
+  return FingerprintTable::check_block_count(dump_blocks_);
 }
 
 Status Dedup::restore_bucket(Decoder& from) {
@@ -164,19 +156,18 @@ Status Dedup::restore_bucket(Decoder& from) {
   return ok_status();
 }
 
-Status Dedup::load_dump_part(std::string_view bytes) {
-  Decoder head(bytes);
-  if (head.u32() != kDumpMagic) return corrupt_error("not a part of a dump of fingerprints");
-  if (head.u8() != kDumpVersion) {
-    return unsupported_error("dump of fingerprints: unknown format version");
-  }
-  // An entry of another bucket is that of an open id, which is in a run that is read, or of a
-  // bucket that expired and had this tag before.
+// An entry of a dump of another bucket than covered ones is that of an open id, which is in a run
+// that is read, or of a bucket that expired and had this tag before.
+void Dedup::begin_fingerprints(bool has_dump) {
+  std::vector<FingerprintIndex::TagIds> ids;
   std::uint32_t covered = 0;
   for (const auto& bucket : buckets_) {
-    if (std::ranges::any_of(bucket.runs, &Run::is_covered)) covered |= 1u << bucket.tag;
+    ids.push_back({bucket.tag, bucket.id_count - bucket.open_count});
+    const bool is_covered = std::ranges::any_of(bucket.runs, &Run::is_covered);
+    if (has_dump && is_covered) covered |= 1u << bucket.tag;
   }
-  return fingerprints_.load(bytes.substr(kDumpHeadBytes), covered);
+  marked_.clear();
+  fingerprints_.begin_load(std::move(ids), covered, has_dump ? dump_blocks_ : 0);
 }
 
 void Dedup::add_fingerprints(const Hash128& run, std::span<const Hash128> ids) {
@@ -185,7 +176,9 @@ void Dedup::add_fingerprints(const Hash128& run, std::span<const Hash128> ids) {
         bucket.runs, [&](const Run& known) { return known.name.content == run; });
     if (!is_here) continue;
     for (const auto& id : ids) {
-      marked_.push_back({FingerprintTable::fingerprint_of(id), bucket.tag});
+      const auto fingerprint = FingerprintTable::fingerprint_of(id);
+      if (fingerprints_.take_loaded(fingerprint, bucket.tag)) continue;
+      marked_.push_back({fingerprint, bucket.tag});
       if (marked_.size() == kMarkedMax) insert_marked();
     }
     return;
@@ -194,13 +187,14 @@ void Dedup::add_fingerprints(const Hash128& run, std::span<const Hash128> ids) {
 }
 
 void Dedup::insert_marked() {
-  fingerprints_.insert_all_if_absent(marked_);
+  fingerprints_.insert_all(marked_);
   marked_.clear();
 }
 
 void Dedup::finish_fingerprints() {
   insert_marked();
   marked_.shrink_to_fit();
+  fingerprints_.end_load();
 }
 
 }  // namespace millrace::task

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <ranges>
 #include <string>
 #include <vector>
 
@@ -131,7 +132,7 @@ class ToyRuntime {
   Dedup& dedup() { return *dedup_; }
 
   void do_something() {
-    switch (random_.below(6)) {
+    switch (random_.below(8)) {
       case 0:
         return dedup_->seal();
       case 1:
@@ -142,10 +143,18 @@ class ToyRuntime {
         return dump_some();
       case 4:
         return restore();
+      case 5:
+        return bound();
+      case 6:
+        dedup_->tidy(random_.below(300));
+        return;
       default:
         return dedup_->set_open_ids_max(1 + random_.below(40));
     }
   }
+  // Ids that the bound had something else for than a fingerprint, at restores.
+  [[nodiscard]] std::uint64_t compact_ids() const { return compact_ids_; }
+  [[nodiscard]] std::uint64_t unlisted_ids() const { return unlisted_ids_; }
   [[nodiscard]] int restores() const { return restores_; }
   [[nodiscard]] int merges() const { return merges_; }
   [[nodiscard]] int dumps() const { return dumps_; }
@@ -176,6 +185,13 @@ class ToyRuntime {
       ASSERT_TRUE(dedup_->attach_run(run.name.content, reader(run.name.content)));
     }
   }
+  // Often just above what the table takes at least.
+  void bound() {
+    bytes_max_ =
+        random_.one_in(8) ? random_.below(1'000) : (std::size_t{18} << 10) + random_.below(20'000);
+    if (random_.one_in(8)) bytes_max_ = FingerprintIndex::kNoBound;
+    dedup_->set_fingerprint_bytes_max(bytes_max_);
+  }
   void merge_some() {
     std::map<std::int64_t, std::vector<IdRunName>> by_bucket;
     for (const auto& run : dedup_->runs()) {
@@ -202,8 +218,8 @@ class ToyRuntime {
       parts_.clear();
     }
     for (int i = 0; i < 2; ++i) {
-      const bool has_more = dedup_->continue_dump(1 + random_.below(3'000), parts_.emplace_back());
-      if (has_more) continue;
+      const auto step = dedup_->continue_dump(1 + random_.below(3'000), parts_.emplace_back());
+      if (step != Dedup::DumpStep::done) continue;
       std::vector<Dedup::DumpPart> names;
       for (const auto& part : parts_) {
         names.push_back({hash128(part, 0), part.size()});
@@ -224,14 +240,20 @@ class ToyRuntime {
     Decoder from(bytes);
     ASSERT_TRUE(dedup_->restore(from).is_ok());
     ASSERT_TRUE(from.finish("dedup").is_ok());
-    for (const auto& part : dedup_->dump_parts()) {
+    dedup_->set_fingerprint_bytes_max(bytes_max_);
+    dedup_->begin_fingerprints(!dedup_->dump_parts().empty());
+    for (const auto& part : std::views::reverse(dedup_->dump_parts())) {
       ASSERT_TRUE(dedup_->load_dump_part(dumps_by_name_.at(part.content)).is_ok());
     }
+    ASSERT_TRUE(dedup_->end_dump_parts().is_ok());
     for (const auto& run : dedup_->runs()) {
       ASSERT_TRUE(dedup_->attach_run(run.name.content, reader(run.name.content)));
-      if (!run.is_covered) dedup_->add_fingerprints(run.name.content, stored_.at(run.name.content));
+      if (run.is_covered || run.is_unlisted) continue;
+      dedup_->add_fingerprints(run.name.content, stored_.at(run.name.content));
     }
     dedup_->finish_fingerprints();
+    compact_ids_ += dedup_->counts().compact_ids;
+    unlisted_ids_ += dedup_->counts().unlisted_ids;
     ++restores_;
   }
 
@@ -239,9 +261,12 @@ class ToyRuntime {
   std::uint64_t secret_;
   Random& random_;
   std::unique_ptr<Dedup> dedup_;
+  std::size_t bytes_max_ = FingerprintIndex::kNoBound;
   std::map<Hash128, Ids> stored_;
   std::map<Hash128, std::string> dumps_by_name_;
   std::vector<std::string> parts_;
+  std::uint64_t compact_ids_ = 0;
+  std::uint64_t unlisted_ids_ = 0;
   int restores_ = 0;
   int merges_ = 0;
   int dumps_ = 0;
@@ -249,7 +274,13 @@ class ToyRuntime {
 
 // `high_count` distinct high words, and so fingerprints: with few of them nearly every look-up is a
 // false positive.
-void live_through(std::uint64_t seed, std::uint64_t high_count, int& merge_count) {
+struct Seen {
+  int merges = 0;
+  std::uint64_t compact_ids = 0;
+  std::uint64_t unlisted_ids = 0;
+  std::uint64_t direct_lookups = 0;
+};
+void live_through(std::uint64_t seed, std::uint64_t high_count, Seen& seen) {
   SCOPED_TRACE("seed " + std::to_string(seed) + " of " + std::to_string(high_count));
   Random random(seed);
   const std::int64_t ttl_us = 1 + static_cast<std::int64_t>(random.below(24 * 20));
@@ -275,19 +306,25 @@ void live_through(std::uint64_t seed, std::uint64_t high_count, int& merge_count
   }
   EXPECT_GT(runtime.restores(), 0);
   EXPECT_GT(runtime.dumps(), 0);
-  merge_count += runtime.merges();
+  seen.merges += runtime.merges();
+  seen.compact_ids += runtime.compact_ids();
+  seen.unlisted_ids += runtime.unlisted_ids();
+  seen.direct_lookups += runtime.dedup().counts().direct_lookups;
 }
 
 TEST(Dedup, agrees_with_a_map_of_ids_and_buckets_wherever_ids_are_kept) {
-  int merges = 0;
-  for (std::uint64_t seed = 1; seed <= 60; ++seed) live_through(seed, 0, merges);
-  EXPECT_GT(merges, 100);
+  Seen seen;
+  for (std::uint64_t seed = 1; seed <= 60; ++seed) live_through(seed, 0, seen);
+  EXPECT_GT(seen.merges, 100);
+  EXPECT_GT(seen.compact_ids, 1'000u);
+  EXPECT_GT(seen.unlisted_ids, 1'000u);
+  EXPECT_GT(seen.direct_lookups, 1'000u);
 }
 
 TEST(Dedup, false_positives_of_the_fingerprints_change_no_answer) {
-  int merges = 0;
-  for (std::uint64_t seed = 1; seed <= 60; ++seed) live_through(seed, 1 + seed % 3, merges);
-  EXPECT_GT(merges, 100);
+  Seen seen;
+  for (std::uint64_t seed = 1; seed <= 60; ++seed) live_through(seed, 1 + seed % 3, seen);
+  EXPECT_GT(seen.merges, 100);
 }
 
 TEST(Dedup, reads_runs_only_for_ids_whose_fingerprint_is_there) {

@@ -18,10 +18,8 @@ namespace {
 constexpr std::size_t kCapacityMin = 16;
 constexpr std::size_t kCapacityStep = 8;
 constexpr std::size_t kLineBytes = 64;
-// Entries that a swept block may have more room for than it needs.
-constexpr std::size_t kSpareEntriesMax = 32;
-constexpr std::size_t kSweptPerInsert = 2;
-constexpr std::size_t kAllocationOverheadBytes = 8;
+// Entries that a swept block may have more room for than it needs, rounded up.
+constexpr std::size_t kSpareEntriesMax = 8;
 constexpr int kPartitionBits = 11;  // as many places to write to at once as the TLB has room for
 constexpr std::size_t kPrefetchedEntries = 16;
 
@@ -49,36 +47,39 @@ std::size_t rounded_capacity(std::size_t count) {
   return std::max(kCapacityMin, (count + kCapacityStep - 1) / kCapacityStep * kCapacityStep);
 }
 
+// What a request takes of the heap: in steps of 16 bytes, 8 of them for the heap's own use.
+constexpr std::size_t heap_bytes(std::size_t requested) {
+  return requested == 0 ? 0 : std::max<std::size_t>(32, (requested + 8 + 15) / 16 * 16);
+}
+
 }  // namespace
 
 FingerprintTable::FingerprintTable() {
-  while (chunks_.size() * kBlocksPerChunk < block_count()) add_block();
+  while (chunks_.size() * kBlocksPerChunk < block_count()) add_chunk();
 }
 
-void FingerprintTable::add_block() {
+void FingerprintTable::add_chunk() {
   chunks_.push_back(std::make_unique<Block[]>(kBlocksPerChunk));
 }
 
-FingerprintTable::Entry FingerprintTable::entry_of(std::uint64_t fingerprint, unsigned tag) {
-  MR_CHECK(tag < kTagCount);
-  return {static_cast<std::uint16_t>(fingerprint >> 19),
-          static_cast<std::uint8_t>((fingerprint >> 16 & 7) << 5 | tag),
-          static_cast<std::uint8_t>(fingerprint >> 8)};
+std::size_t FingerprintTable::directory_bytes() const {
+  return chunks_.size() * heap_bytes(kBlocksPerChunk * sizeof(Block) + sizeof(std::size_t)) +
+         heap_bytes(chunks_.capacity() * sizeof(chunks_[0]));
 }
 
 FingerprintTable::Entry FingerprintTable::entry_at(const unsigned char* planes,
                                                    std::size_t capacity, std::size_t i,
-                                                   bool has_tail) {
-  Entry entry{};
-  std::memcpy(&entry.head, planes + 2 * i, sizeof entry.head);
-  entry.tagged = planes[2 * capacity + i];
-  entry.tail = has_tail ? planes[3 * capacity + i] : std::uint8_t{0};
-  return entry;
-}
-
-std::uint64_t FingerprintTable::stored_bits(const Entry& entry) {
-  return std::uint64_t{entry.head} << 19 | std::uint64_t{entry.tagged} >> 5 << 16 |
-         std::uint64_t{entry.tail} << 8;
+                                                   int tail_bits) {
+  std::uint16_t head = 0;
+  std::memcpy(&head, planes + 2 * i, sizeof head);
+  const unsigned tagged = planes[2 * capacity + i];
+  auto fingerprint = std::uint64_t{head} << 19 | std::uint64_t{tagged >> kTagBits} << 16;
+  if (tail_bits > 0) {
+    const auto at = i * static_cast<std::size_t>(tail_bits);
+    const unsigned tail = planes[3 * capacity + at / 8] >> at % 8 & ((1u << tail_bits) - 1);
+    fingerprint |= std::uint64_t{tail} << (16 - tail_bits);
+  }
+  return {fingerprint, tagged & (kTagCount - 1)};
 }
 
 std::size_t FingerprintTable::number_of(std::uint64_t fingerprint) const {
@@ -97,28 +98,26 @@ void FingerprintTable::prefetch(std::uint64_t fingerprint) const {
 std::uint32_t FingerprintTable::find(std::uint64_t fingerprint) const {
   const auto number = number_of(fingerprint);
   const Block& at = block(number);
-  const auto wanted = entry_of(fingerprint, 0);
+  const auto wanted = static_cast<std::uint16_t>(fingerprint >> 19);
   std::uint32_t tags = 0;
   for (std::size_t i = 0; i < at.count; i += kScanned) {
-    auto hits = matches(at.planes.get() + 2 * i, wanted.head);
+    auto hits = matches(at.planes.get() + 2 * i, wanted);
     if (at.count - i < kScanned) hits &= (1u << (2 * (at.count - i))) - 1;
     for (; hits != 0; hits &= hits - 1, hits &= hits - 1) {
-      const auto found =
-          entry_at(at, i + static_cast<std::size_t>(std::countr_zero(hits)) / 2, has_tail(number));
-      const bool is_same = found.tagged >> 5 == wanted.tagged >> 5 &&
-                           (!has_tail(number) || found.tail == wanted.tail);
-      if (is_same) tags |= 1u << (found.tagged & (kTagCount - 1));
+      const auto found = entry_in(number, i + static_cast<std::size_t>(std::countr_zero(hits)) / 2);
+      if (found.fingerprint == fingerprint) tags |= 1u << found.tag;
     }
   }
   return tags;
 }
 
 void FingerprintTable::insert(std::uint64_t fingerprint, unsigned tag) {
+  MR_CHECK(tag < kTagCount);
   const auto number = number_of(fingerprint);
-  append(block(number), has_tail(number), entry_of(fingerprint, tag));
+  append(block(number), tail_bits(level_of(number)), {fingerprint, tag});
   ++size_;
+  ++tag_counts_[tag];
   if (size_ > kMeanEntries * block_count()) split_next();
-  if (sweep_left_ > 0) sweep_some();
 }
 
 void FingerprintTable::insert_if_absent(std::uint64_t fingerprint, unsigned tag) {
@@ -144,92 +143,119 @@ void FingerprintTable::insert_all_if_absent(std::span<const Marked> entries) {
   }
 }
 
-void FingerprintTable::append(Block& to, bool has_tail, const Entry& entry) {
-  if (to.count == to.capacity) set_capacity(to, has_tail, rounded_capacity(to.count + 1));
+void FingerprintTable::append(Block& to, int tail_bits, const Entry& entry) {
+  if (to.count == to.capacity) set_capacity(to, tail_bits, rounded_capacity(to.count + 1));
   auto* const planes = to.planes.get();
-  std::memcpy(planes + 2 * std::size_t{to.count}, &entry.head, sizeof entry.head);
-  planes[2 * std::size_t{to.capacity} + to.count] = entry.tagged;
-  if (has_tail) planes[3 * std::size_t{to.capacity} + to.count] = entry.tail;
-  ++to.count;
+  const std::size_t i = to.count++;
+  const std::size_t capacity = to.capacity;
+  const auto head = static_cast<std::uint16_t>(entry.fingerprint >> 19);
+  std::memcpy(planes + 2 * i, &head, sizeof head);
+  planes[2 * capacity + i] = static_cast<unsigned char>(tagged_of(entry.fingerprint, entry.tag));
+  if (tail_bits == 0) return;
+  const auto at = i * static_cast<std::size_t>(tail_bits);
+  const unsigned mask = (1u << tail_bits) - 1;
+  const auto tail = static_cast<unsigned>(entry.fingerprint >> (16 - tail_bits)) & mask;
+  auto& byte = planes[3 * capacity + at / 8];
+  byte = static_cast<unsigned char>((byte & ~(mask << at % 8)) | tail << at % 8);
 }
 
-void FingerprintTable::set_capacity(Block& block, bool has_tail, std::size_t capacity) {
-  const auto bytes = entry_bytes(has_tail);
-  plane_bytes_ += capacity * bytes - block.capacity * bytes;
-  allocation_count_ += (capacity > 0 ? 1 : 0);
-  allocation_count_ -= (block.capacity > 0 ? 1 : 0);
+void FingerprintTable::set_capacity(Block& block, int tail_bits, std::size_t capacity) {
+  entry_bytes_ += heap_bytes(plane_bytes(capacity, tail_bits));
+  entry_bytes_ -= heap_bytes(plane_bytes(block.capacity, tail_bits));
   std::unique_ptr<unsigned char[]> planes;
   if (capacity > 0) {
-    planes = std::make_unique_for_overwrite<unsigned char[]>(capacity * bytes);
     // A look-up compares whole groups; what lies behind the last entry is masked.
-    std::memset(planes.get() + 2 * std::size_t{block.count}, 0, 2 * (capacity - block.count));
+    planes = std::make_unique<unsigned char[]>(plane_bytes(capacity, tail_bits));
   }
   if (block.count > 0) {
     const auto* const old = block.planes.get();
     const std::size_t count = block.count;
     const std::size_t room = block.capacity;
+    const auto tail_bytes = (count * static_cast<std::size_t>(tail_bits) + 7) / 8;
     std::memcpy(planes.get(), old, 2 * count);
     std::memcpy(planes.get() + 2 * capacity, old + 2 * room, count);
-    if (has_tail) std::memcpy(planes.get() + 3 * capacity, old + 3 * room, count);
+    std::memcpy(planes.get() + 3 * capacity, old + 3 * room, tail_bytes);
   }
   block.planes = std::move(planes);
   block.capacity = static_cast<std::uint32_t>(capacity);
+}
+
+void FingerprintTable::give_up(Block& block, int tail_bits) {
+  block.count = 0;
+  set_capacity(block, tail_bits, 0);
 }
 
 void FingerprintTable::split_next() {
   if (level_ == kLevelMax) return;  // beyond 1.6 billion entries blocks grow instead
   const auto number = split_;
   const auto sibling = block_count();
-  if (sibling == chunks_.size() * kBlocksPerChunk) add_block();
-  const bool had_tail = has_tail(number);
+  if (sibling == chunks_.size() * kBlocksPerChunk) add_chunk();
   const int bit = level_;
-  Block whole = std::move(block(number));
-  block(number) = {};
-  plane_bytes_ -= whole.capacity * entry_bytes(had_tail);
-  allocation_count_ -= whole.capacity > 0 ? 1 : 0;
+  std::vector<Entry> entries(block(number).count);
+  std::size_t moved = 0;
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    entries[i] = entry_in(number, i);
+    moved += entries[i].fingerprint >> bit & 1;
+  }
+  give_up(block(number), tail_bits(bit));
   if (sweep_left_ > 0) ++sweep_left_;  // the new one is to be seen, too
   if (++split_ == std::size_t{1} << level_) {
     ++level_;
     split_ = 0;
   }
-  const bool keeps_tail = bit + 1 < kTwoPlanesLevel;
-  std::size_t moved = 0;
-  for (std::size_t i = 0; i < whole.count; ++i) {
-    moved += stored_bits(entry_at(whole, i, had_tail)) >> bit & 1;
+  const int tail = tail_bits(bit + 1);
+  if (moved < entries.size()) {
+    set_capacity(block(number), tail, rounded_capacity(entries.size() - moved));
   }
-  if (moved < whole.count) {
-    set_capacity(block(number), keeps_tail, rounded_capacity(whole.count - moved));
-  }
-  if (moved > 0) set_capacity(block(sibling), keeps_tail, rounded_capacity(moved));
-  for (std::size_t i = 0; i < whole.count; ++i) {
-    const auto entry = entry_at(whole, i, had_tail);
-    const bool is_moved = (stored_bits(entry) >> bit & 1) != 0;
-    append(block(is_moved ? sibling : number), keeps_tail, entry);
+  if (moved > 0) set_capacity(block(sibling), tail, rounded_capacity(moved));
+  for (const auto& entry : entries) {
+    append(block((entry.fingerprint >> bit & 1) != 0 ? sibling : number), tail, entry);
   }
 }
 
-void FingerprintTable::start_sweep(std::uint32_t live_tags) {
-  live_tags_ = live_tags;
-  sweep_left_ = block_count();
+void FingerprintTable::join_last() {
+  MR_CHECK(block_count() > kBlocksMin && !is_sweeping());
+  const auto sibling = block_count() - 1;
+  const auto number = split_ > 0 ? split_ - 1 : (std::size_t{1} << (level_ - 1)) - 1;
+  std::vector<Entry> entries;
+  entries.reserve(block(number).count + block(sibling).count);
+  for (const auto from : {number, sibling}) {
+    for (std::size_t i = 0; i < block(from).count; ++i) entries.push_back(entry_in(from, i));
+    give_up(block(from), tail_bits(level_of(from)));
+  }
+  if (split_ == 0) {
+    --level_;
+    split_ = std::size_t{1} << level_;
+  }
+  --split_;
+  const int tail = tail_bits(level_);
+  if (!entries.empty()) set_capacity(block(number), tail, rounded_capacity(entries.size()));
+  for (const auto& entry : entries) append(block(number), tail, entry);
+  if (block_count() <= (chunks_.size() - 1) * kBlocksPerChunk) chunks_.pop_back();
+  if (chunks_.size() * 4 < chunks_.capacity()) chunks_.shrink_to_fit();
 }
 
-void FingerprintTable::sweep_some() {
-  for (std::size_t i = 0; i < kSweptPerInsert && sweep_left_ > 0; ++i, --sweep_left_) {
+void FingerprintTable::sweep_some(std::size_t blocks, std::uint32_t live_tags,
+                                  std::uint32_t taken_tags, const Take& take) {
+  for (; blocks > 0 && sweep_left_ > 0; --blocks, --sweep_left_) {
     if (sweep_at_ >= block_count()) sweep_at_ = 0;
-    sweep(sweep_at_++);
+    sweep(sweep_at_++, live_tags, taken_tags, take);
   }
 }
 
-void FingerprintTable::sweep(std::size_t number) {
+void FingerprintTable::sweep(std::size_t number, std::uint32_t live_tags, std::uint32_t taken_tags,
+                             const Take& take) {
   Block& at = block(number);
-  const bool tailed = has_tail(number);
+  const int tail = tail_bits(level_of(number));
   const auto before = at.count;
   at.count = 0;
   for (std::size_t i = 0; i < before; ++i) {
-    const auto entry = entry_at(at, i, tailed);
-    if ((live_tags_ >> (entry.tagged & (kTagCount - 1)) & 1) == 0) continue;
-    if (at.count != i) {
-      append(at, tailed, entry);
+    const auto entry = entry_in(number, i);
+    const bool is_taken = (taken_tags >> entry.tag & 1) != 0 && take(entry.fingerprint, entry.tag);
+    if (is_taken || (live_tags >> entry.tag & 1) == 0) {
+      --tag_counts_[entry.tag];
+    } else if (at.count != i) {
+      append(at, tail, entry);
     } else {
       ++at.count;
     }
@@ -237,13 +263,8 @@ void FingerprintTable::sweep(std::size_t number) {
   size_ -= before - at.count;
   const auto needed = at.count == 0 ? 0 : rounded_capacity(at.count);
   if (at.capacity > needed + kSpareEntriesMax || (at.count == 0 && at.capacity > 0)) {
-    set_capacity(at, tailed, needed);
+    set_capacity(at, tail, needed);
   }
-}
-
-std::size_t FingerprintTable::byte_count() const {
-  return plane_bytes_ + allocation_count_ * kAllocationOverheadBytes +
-         chunks_.size() * kBlocksPerChunk * sizeof(Block);
 }
 
 std::size_t FingerprintTable::dump(std::size_t from, std::size_t bytes_max,
@@ -261,36 +282,46 @@ std::size_t FingerprintTable::dump(std::size_t from, std::size_t bytes_max,
     const std::size_t capacity = at.capacity;
     out.append(planes, 2 * std::size_t{at.count});
     out.append(planes + 2 * capacity, at.count);
-    if (has_tail(number)) out.append(planes + 3 * capacity, at.count);
+    if (level_of(number) >= kTwoPlanesLevel) continue;
+    for (std::size_t i = 0; i < at.count; ++i) {
+      to.u8(static_cast<std::uint8_t>(entry_in(number, i).fingerprint >> 8));
+    }
   }
   return number;
 }
 
+Status FingerprintTable::check_block_count(std::size_t block_count) {
+  static_assert(kBlocksMin == std::size_t{1} << kLevelMin);
+  if (block_count >= kBlocksMin && block_count <= std::size_t{1} << kLevelMax) return ok_status();
+  return corrupt_error("a table of fingerprints has " + std::to_string(block_count) + " blocks");
+}
+
 Status FingerprintTable::reserve(std::size_t block_count) {
   MR_CHECK(size_ == 0);
-  if (block_count < std::size_t{1} << kLevelMin || block_count > std::size_t{1} << kLevelMax) {
-    return corrupt_error("a table of fingerprints has " + std::to_string(block_count) + " blocks");
-  }
+  MR_RETURN_IF_ERROR(check_block_count(block_count));
   level_ = static_cast<int>(std::bit_width(block_count)) - 1;
   split_ = block_count - (std::size_t{1} << level_);
-  while (chunks_.size() * kBlocksPerChunk < block_count) add_block();
+  while (chunks_.size() * kBlocksPerChunk < block_count) add_chunk();
   return ok_status();
 }
 
-Status FingerprintTable::load(std::string_view dumped, std::uint32_t live_tags) {
+Status FingerprintTable::load(std::string_view dumped, std::uint32_t live_tags,
+                              std::uint32_t taken_tags, const Take& take) {
   while (!dumped.empty()) {
     Decoder from(dumped);
     const std::size_t number = from.u32();
     const int level = from.u8();
     const std::size_t count = from.u32();
-    if (from.has_failed() || level < kLevelMin || level > kLevelMax || number >> level != 0 ||
-        count > from.remaining_bytes() / entry_bytes(level < kTwoPlanesLevel)) {
+    const bool is_possible = !from.has_failed() && level >= kLevelMin && level <= kLevelMax &&
+                             number >> level == 0 && count <= from.remaining_bytes();
+    const auto bytes = is_possible ? plane_bytes(count, dumped_tail_bits(level)) : 0;
+    if (!is_possible || bytes > from.remaining_bytes()) {
       return corrupt_error("fingerprints: no such block");
     }
     dumped = dumped.substr(dumped.size() - from.remaining_bytes());
     load_block(number, level, reinterpret_cast<const unsigned char*>(dumped.data()), count,
-               live_tags);
-    dumped = dumped.substr(count * entry_bytes(level < kTwoPlanesLevel));
+               live_tags, taken_tags, take);
+    dumped = dumped.substr(bytes);
   }
   return ok_status();
 }
@@ -298,20 +329,26 @@ Status FingerprintTable::load(std::string_view dumped, std::uint32_t live_tags) 
 // Blocks that were split while they were dumped have another shape than the others; their entries
 // may have been dumped twice.
 void FingerprintTable::load_block(std::size_t number, int level, const unsigned char* planes,
-                                  std::size_t count, std::uint32_t live_tags) {
-  const bool tailed = level < kTwoPlanesLevel;
+                                  std::size_t count, std::uint32_t live_tags,
+                                  std::uint32_t taken_tags, const Take& take) {
   const bool is_alone =
-      number < block_count() && level_of(number) == level && block(number).count == 0 && count > 0;
-  if (is_alone) set_capacity(block(number), tailed, rounded_capacity(count));
+      number < block_count() && level_of(number) == level && block(number).count == 0;
+  std::size_t live = 0;
   for (std::size_t i = 0; i < count; ++i) {
-    const auto entry = entry_at(planes, count, i, tailed);
-    const unsigned tag = entry.tagged & (kTagCount - 1);
-    if ((live_tags >> tag & 1) == 0) continue;
+    live += (live_tags & ~taken_tags) >> entry_at(planes, count, i, 0).tag & 1;
+  }
+  if (is_alone && live > 0) set_capacity(block(number), tail_bits(level), rounded_capacity(live));
+  for (std::size_t i = 0; i < count; ++i) {
+    auto entry = entry_at(planes, count, i, dumped_tail_bits(level));
+    entry.fingerprint |= number;
+    if ((live_tags >> entry.tag & 1) == 0) continue;
+    if ((taken_tags >> entry.tag & 1) != 0 && take(entry.fingerprint, entry.tag)) continue;
     if (is_alone) {
-      append(block(number), tailed, entry);
+      append(block(number), tail_bits(level), entry);
       ++size_;
+      ++tag_counts_[entry.tag];
     } else {
-      insert_if_absent(stored_bits(entry) | number, tag);
+      insert_if_absent(entry.fingerprint, entry.tag);
     }
   }
 }

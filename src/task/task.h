@@ -71,6 +71,11 @@ struct TaskReport {
   std::size_t open_ids = 0;  // of these in no run
   std::size_t id_runs = 0;
   std::size_t fingerprint_bytes = 0;
+  std::size_t fingerprint_bytes_max = 0;          // the bound
+  std::size_t compact_ids = 0;                    // because of it, a byte of each
+  std::size_t unlisted_ids = 0;                   // because of it, nothing in memory
+  std::uint64_t run_lookups = 0;                  // since the start
+  std::uint64_t direct_run_lookups = 0;           // of these, because of the bound
   std::optional<std::uint64_t> dedup_definition;  // none: no deduplication
   std::vector<WindowStateReport> window_states;
   EventTime unseen_from;                  // source tasks: Watermark::unseen_from()
