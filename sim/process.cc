@@ -37,6 +37,7 @@ Status Process::start(const PipelineVersions& versions,
   options.parallelism = world_.profile->parallelism;
   options.checkpoint_interval_ms = world_.profile->checkpoint_interval_ms;
   options.dedup_open_ids_max = world_.profile->dedup_open_ids_max;
+  options.dedup_memory_bytes_max = world_.profile->dedup_memory_bytes_max;
   options.owner = "life-" + std::to_string(life_);
   options.on_failure = on_failure_;
   runtime_ = std::make_unique<runtime::Runtime>(*log_, *store_, *world_.clock, std::move(options));

@@ -68,6 +68,7 @@ Profile make_profile(std::uint64_t seed) {
   if (random.one_in(2)) p.dedup_open_ids_max = 1 + random.below(20);
   p.store_away_one_in = rarely(4, 3);
   p.store_lost_one_in = rarely(3, 3);
+  if (random.one_in(3)) p.dedup_memory_bytes_max = random.below(300'000);
   return p;
 }
 
@@ -82,6 +83,9 @@ std::string describe(const Profile& p) {
          (p.is_live ? ", live" : ", replay") + (p.has_directory_store ? ", directory store" : "") +
          (p.has_names ? ", named snapshots" : "") +
          (p.dedup_open_ids_max < 1000 ? ", " + number(p.dedup_open_ids_max) + " open ids" : "") +
+         (p.dedup_memory_bytes_max < runtime::kDedupMemoryBytesMax
+              ? ", " + number(p.dedup_memory_bytes_max) + " B of fingerprints"
+              : "") +
          (p.retention_ms >= 0 ? ", retention " + number(p.retention_ms) + " ms" : "");
 }
 

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 
+#include "runtime/dedup_memory.h"
 #include "sim/scheduler.h"
 #include "sim/sim_disk.h"
 #include "sim/sim_store.h"
@@ -27,6 +28,7 @@ struct Profile {
   std::int64_t retention_ms = -1;  // of the topics that users see
   bool has_directory_store = false;
   std::size_t dedup_open_ids_max = task::Dedup::kOpenIdsMax;
+  std::size_t dedup_memory_bytes_max = runtime::kDedupMemoryBytesMax;
 
   // The pipelines.
   int tick_partitions = 2;

@@ -105,6 +105,8 @@ Status Instance::start() {
   options.parallelism = options_.parallelism;
   options.checkpoint_interval_ms = options_.checkpoint_interval_ms;
   options.dedup_open_ids_max = static_cast<std::size_t>(options_.dedup_open_ids_max);
+  options.dedup_memory_bytes_max = static_cast<std::size_t>(options_.dedup_memory_bytes_max);
+  options.on_memory_short = [this](const std::string& text) { logger_.warn(text); };
   MR_ASSIGN_OR_RETURN(const auto owner, random_bytes(kSecretBytes));
   options.owner =
       std::to_string(::getpid()) + "-" + std::to_string(load_little<std::uint32_t>(owner.data()));

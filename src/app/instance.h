@@ -34,6 +34,7 @@ struct InstanceOptions {
   int parallelism = 2;
   std::int64_t checkpoint_interval_ms = 10'000;
   std::int64_t dedup_open_ids_max = 131'072;
+  std::int64_t dedup_memory_bytes_max = std::int64_t{1} << 30;
   // Of topics that are made for the pipelines.
   std::int64_t retention_ms = -1;
   std::map<std::string, std::int32_t> topic_partitions;

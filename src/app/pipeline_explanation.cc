@@ -98,8 +98,11 @@ ExplainedStage explain_dedup(const Spec& spec) {
   return {
       "dedup",
       {"An id (" + spec.dedup->id.text + ") that was seen within " +
-       duration_text(spec.dedup->ttl_us) + " of event time in the same partition is a duplicate: " +
-       (spec.dedup->is_dead_lettered ? "dead-lettered as DUPLICATE." : "dropped and counted.")}};
+           duration_text(spec.dedup->ttl_us) +
+           " of event time in the same partition is a duplicate: " +
+           (spec.dedup->is_dead_lettered ? "dead-lettered as DUPLICATE." : "dropped and counted."),
+       "Every id counts, however many there are: about 3.5 bytes of memory each as long as the "
+       "process has processor.dedup_memory_mb left, and slower look-ups on disk beyond that."}};
 }
 
 ExplainedStage explain_enrichment(const Spec& spec) {

@@ -68,8 +68,12 @@ Result<ReplayedTask> replay_one(const ApiContext& context, const Selected& selec
   const auto started = context.clock->monotonic_now();
   const auto& options = selected.task->options();
   const auto& plan = selected.pipeline->plan();
-  const runtime::ReplaySubject subject{context.log, context.objects, &context.runtime->catalog(),
-                                       &options, selected.task->task_maker()};
+  const runtime::ReplaySubject subject{context.log,
+                                       context.objects,
+                                       &context.runtime->catalog(),
+                                       &options,
+                                       selected.task->task_maker(),
+                                       &context.runtime->dedup_memory()};
   MR_ASSIGN_OR_RETURN(const auto replay, runtime::TaskReplay::open(subject, range));
   const auto& bounds = replay->bounds();
   ReplayedTask done{plan.name, options.stage, options.source, bounds, 0, 0, {}, {}, 0};

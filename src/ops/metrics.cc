@@ -190,6 +190,22 @@ std::string metrics_text(const ApiContext& context, bool is_ready) {
   each_task(runtime, [&](const std::string& labels, const runtime::TaskRunner& runner) {
     text.sample(labels, signed_count(runner.report().task.fingerprint_bytes));
   });
+  text.family("millrace_dedup_fingerprint_bytes_max", "gauge",
+              "The bound of that memory: the task's part of processor.dedup_memory_mb.");
+  each_task(runtime, [&](const std::string& labels, const runtime::TaskRunner& runner) {
+    text.sample(labels, signed_count(runner.report().task.fingerprint_bytes_max));
+  });
+  text.family("millrace_dedup_bounded_ids", "gauge",
+              "Ids that have less than a fingerprint in memory, because of the bound.");
+  each_task(runtime, [&](const std::string& labels, const runtime::TaskRunner& runner) {
+    const auto task = runner.report().task;
+    text.sample(labels, signed_count(task.compact_ids + task.unlisted_ids));
+  });
+  text.family("millrace_dedup_direct_lookups_total", "counter",
+              "Runs asked for an id that no fingerprint spoke for, because of the bound.");
+  each_task(runtime, [&](const std::string& labels, const runtime::TaskRunner& runner) {
+    text.sample(labels, signed_count(runner.report().task.direct_run_lookups));
+  });
   text.family("millrace_dedup_runs", "gauge", "Runs of ids in the object store.");
   each_task(runtime, [&](const std::string& labels, const runtime::TaskRunner& runner) {
     text.sample(labels, signed_count(runner.report().task.id_runs));

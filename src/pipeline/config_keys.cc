@@ -58,6 +58,7 @@ constexpr ConfigKey kKeys[] = {
     kParallelism,
     kCheckpoint,
     {"processor.dedup_open_ids_max", Kind::integer, 1024, 1'000'000},
+    {"processor.dedup_memory_mb", Kind::integer, 1, 1'048'576},
     kBucket,
     alias("flink.parallelism", kParallelism),
     alias("flink.checkpoint_interval_ms", kCheckpoint),
