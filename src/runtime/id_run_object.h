@@ -31,10 +31,11 @@ IdKeys find_id_keys(const std::string& prefix, std::span<const std::string> name
 // Whether an object that could not be read may still be whole, and only the way to it is not.
 bool may_pass(const Status& status);
 
-// How many objects a task has open at once; the one used longest ago is closed for another.
+// How many objects a task has open at once; the one used longest ago is closed for another. Enough
+// for the runs of all buckets of four million ids, which a bound of memory may have asked each time.
 class OpenObjects {
  public:
-  static constexpr std::size_t kOpenMax = 32;
+  static constexpr std::size_t kOpenMax = 64;
 
   explicit OpenObjects(objects::ObjectStore& store) : store_(store) {}
   // Valid until the next call.

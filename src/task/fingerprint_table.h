@@ -140,6 +140,8 @@ class FingerprintTable {
   [[nodiscard]] Block& block(std::size_t number) const {
     return chunks_[number / kBlocksPerChunk][number % kBlocksPerChunk];
   }
+  // Entries that a block which needs room for so many has room for.
+  static std::size_t rounded_capacity(std::size_t count);
   [[nodiscard]] std::size_t directory_bytes() const;
   void add_chunk();
   void append(Block& to, int tail_bits, const Entry& entry);
