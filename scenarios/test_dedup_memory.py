@@ -10,7 +10,8 @@ IDS = 320_000  # 1 MiB lists some 200,000
 PIPELINE = """\
 pipeline: ids
 version: 1
-source: { topic: ids_in, format: json, key: id, event_time: at, out_of_orderness: 1s, partitions: 1 }
+source:
+  { topic: ids_in, format: json, key: id, event_time: at, out_of_orderness: 1s, partitions: 1 }
 validate: { schema: schemas/id.schema.json }
 dedup: { id: id, ttl: 24h, on_duplicate: drop }
 sinks:
@@ -39,8 +40,9 @@ def counters(run) -> dict:
 
 def test_beyond_its_memory_deduplication_is_exact_and_says_so(instance, workspace, write_lines):
     config = workspace.folder / "config" / "dev.json"
-    bounded = '"environment": "dev", "processor": {"dedup_memory_mb": 1, "dedup_open_ids_max": 16384},'
-    config.write_text(config.read_text().replace('"environment": "dev",', bounded, 1))
+    known = '"environment": "dev",'
+    bounded = known + '"processor": {"dedup_memory_mb": 1, "dedup_open_ids_max": 16384},'
+    config.write_text(config.read_text().replace(known, bounded, 1))
     path = workspace.folder / "pipelines" / "ids.yaml"
     path.write_text(PIPELINE)
     (workspace.folder / "schemas" / "id.schema.json").write_text(json.dumps(SCHEMA))

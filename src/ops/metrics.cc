@@ -107,6 +107,38 @@ void each_window(const runtime::Runtime& runtime, Visit&& visit) {
   });
 }
 
+void add_deduplication(MetricsText& text, const runtime::Runtime& runtime) {
+  text.family("millrace_dedup_ids", "gauge", "Ids that count as seen.");
+  each_task(runtime, [&](const std::string& labels, const runtime::TaskRunner& runner) {
+    text.sample(labels, signed_count(runner.report().task.live_ids));
+  });
+  text.family("millrace_dedup_fingerprint_bytes", "gauge",
+              "Memory of the table over the ids that are in runs.");
+  each_task(runtime, [&](const std::string& labels, const runtime::TaskRunner& runner) {
+    text.sample(labels, signed_count(runner.report().task.fingerprint_bytes));
+  });
+  text.family("millrace_dedup_fingerprint_bytes_max", "gauge",
+              "The bound of that memory: the task's part of processor.dedup_memory_mb.");
+  each_task(runtime, [&](const std::string& labels, const runtime::TaskRunner& runner) {
+    text.sample(labels, signed_count(runner.report().task.fingerprint_bytes_max));
+  });
+  text.family("millrace_dedup_bounded_ids", "gauge",
+              "Ids that have less than a fingerprint in memory, because of the bound.");
+  each_task(runtime, [&](const std::string& labels, const runtime::TaskRunner& runner) {
+    const auto task = runner.report().task;
+    text.sample(labels, signed_count(task.compact_ids + task.unlisted_ids));
+  });
+  text.family("millrace_dedup_direct_lookups_total", "counter",
+              "Runs asked for an id that no fingerprint spoke for, because of the bound.");
+  each_task(runtime, [&](const std::string& labels, const runtime::TaskRunner& runner) {
+    text.sample(labels, signed_count(runner.report().task.direct_run_lookups));
+  });
+  text.family("millrace_dedup_runs", "gauge", "Runs of ids in the object store.");
+  each_task(runtime, [&](const std::string& labels, const runtime::TaskRunner& runner) {
+    text.sample(labels, signed_count(runner.report().task.id_runs));
+  });
+}
+
 void add_windows(MetricsText& text, const runtime::Runtime& runtime) {
   using State = task::WindowStateReport;
   using Counters = task::WindowCounters;
@@ -181,35 +213,7 @@ std::string metrics_text(const ApiContext& context, bool is_ready) {
   });
   add_durations(text, runtime);
   add_windows(text, runtime);
-  text.family("millrace_dedup_ids", "gauge", "Ids that count as seen.");
-  each_task(runtime, [&](const std::string& labels, const runtime::TaskRunner& runner) {
-    text.sample(labels, signed_count(runner.report().task.live_ids));
-  });
-  text.family("millrace_dedup_fingerprint_bytes", "gauge",
-              "Memory of the table over the ids that are in runs.");
-  each_task(runtime, [&](const std::string& labels, const runtime::TaskRunner& runner) {
-    text.sample(labels, signed_count(runner.report().task.fingerprint_bytes));
-  });
-  text.family("millrace_dedup_fingerprint_bytes_max", "gauge",
-              "The bound of that memory: the task's part of processor.dedup_memory_mb.");
-  each_task(runtime, [&](const std::string& labels, const runtime::TaskRunner& runner) {
-    text.sample(labels, signed_count(runner.report().task.fingerprint_bytes_max));
-  });
-  text.family("millrace_dedup_bounded_ids", "gauge",
-              "Ids that have less than a fingerprint in memory, because of the bound.");
-  each_task(runtime, [&](const std::string& labels, const runtime::TaskRunner& runner) {
-    const auto task = runner.report().task;
-    text.sample(labels, signed_count(task.compact_ids + task.unlisted_ids));
-  });
-  text.family("millrace_dedup_direct_lookups_total", "counter",
-              "Runs asked for an id that no fingerprint spoke for, because of the bound.");
-  each_task(runtime, [&](const std::string& labels, const runtime::TaskRunner& runner) {
-    text.sample(labels, signed_count(runner.report().task.direct_run_lookups));
-  });
-  text.family("millrace_dedup_runs", "gauge", "Runs of ids in the object store.");
-  each_task(runtime, [&](const std::string& labels, const runtime::TaskRunner& runner) {
-    text.sample(labels, signed_count(runner.report().task.id_runs));
-  });
+  add_deduplication(text, runtime);
   return text.take();
 }
 

@@ -32,7 +32,7 @@ IdKeys find_id_keys(const std::string& prefix, std::span<const std::string> name
 bool may_pass(const Status& status);
 
 // How many objects a task has open at once; the one used longest ago is closed for another. Enough
-// for the runs of all buckets of four million ids, which a bound of memory may have asked each time.
+// for a day of buckets of four million ids: a bound of memory may have all runs asked each time.
 class OpenObjects {
  public:
   static constexpr std::size_t kOpenMax = 64;
