@@ -16,14 +16,18 @@ class BrokerUnderTest:
 
     kafka: further settings of the section `kafka`.
     folder: is emptied first; holds the configuration, the data and the process's stderr.
+    data_folder: elsewhere, if the data shall outlive the block.
     """
 
-    def __init__(self, binary, folder, auto_create_topics=True, default_partitions=4, **kafka):
+    def __init__(
+        self, binary, folder, auto_create_topics=True, default_partitions=4,
+        data_folder="./data", **kafka,
+    ):  # fmt: skip
         self.binary = Path(binary).resolve()
         self.folder = Path(folder)
         self.settings = {
             "pipelines": [],
-            "data_folder": "./data",
+            "data_folder": data_folder,
             "ports": {"kafka": 0, "http": 0, "aws": 0},
             "kafka": {
                 "auto_create_topics": auto_create_topics,

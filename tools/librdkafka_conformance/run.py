@@ -19,15 +19,15 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
+sys.path.insert(0, str(HERE))
 
-from broker_under_test import BrokerUnderTest  # noqa: E402
+from brokers import KINDS, Brokers  # noqa: E402
 
 # What the suite takes the broker for: tests that need a newer one leave themselves out.
 BROKER_VERSION = "4.0.0"
 TEST_SECONDS_MAX = 900
-NEED_TOOLS = ("0052", "0077", "0098", "0109", "0115", "0119")
-PARTITIONS = 4  # tests/scenarios/default.json
+NEED_TOOLS = ("0052", "0077", "0098")
+NO_TOOLS = ": needs Kafka's tools; see ./dev clients"
 KAFKA_TOOLS = {
     "kafka-topics.sh": "org.apache.kafka.tools.TopicCommand",
     "kafka-configs.sh": "kafka.admin.ConfigCommand",
@@ -35,12 +35,11 @@ KAFKA_TOOLS = {
     "kafka-run-class.sh": "",
     "kafka-consumer-groups.sh": "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
 }
-# 0113 and 0118 count on two members that come at once being in the first generation.
-INITIAL_DELAY_MS = 100
 # Tests that are run in parts, and the function that calls these.
 CALLERS_OF_PARTS = {
     "0081_admin": "do_test_apis",
     "0113_cooperative_rebalance": "main_0113_cooperative_rebalance",
+    "0135_sasl_credentials": "main_0135_sasl_credentials",
 }
 STATES = {"PASSED": "passed", "FAILED": "failed", "SKIPPED": "skipped"}
 SHA256 = {
@@ -162,11 +161,11 @@ def parts_of(tests, name):
         return [""]
     text = next(tests.glob(f"{name[:4]}-*.c*")).read_text()
     caller = re.search(rf"^[\w ]+ {CALLERS_OF_PARTS[name]}\(.*?^}}", text, re.M | re.S)[0]
-    calls = re.findall(r"^\s+((?:do_test|[a-z])_\w+)\(", caller, re.M)
+    calls = re.findall(r"^\s+((?:do_test|[a-z]_)\w*)\(", caller, re.M)
     return list(dict.fromkeys(calls))
 
 
-def run_number(tests, number, part, scenario, broker, log, quick, tools):
+def run_number(tests, number, part, scenario, broker, client, log, quick, tools):
     """Runs all tests of one number; {name: (state, seconds)}."""
     environment = {
         **os.environ,
@@ -181,7 +180,10 @@ def run_number(tests, number, part, scenario, broker, log, quick, tools):
         "LD_LIBRARY_PATH": f"{tests.parent / 'src'}:{tests.parent / 'src-cpp'}",
     }
     command = ["./test-runner", "-p1", "-L", "-s", scenario, *(["-Q"] if quick else [])]
-    Path(environment["RDKAFKA_TEST_CONF"]).write_text(f"bootstrap.servers={broker.address}\n")
+    settings = {"bootstrap.servers": broker.address, **client}
+    Path(environment["RDKAFKA_TEST_CONF"]).write_text(
+        "".join(f"{name}={value}\n" for name, value in settings.items())
+    )
     with open(log, "wb") as out:
         process = subprocess.Popen(
             command, cwd=tests, env=environment, stdout=out, stderr=subprocess.STDOUT,
@@ -198,6 +200,11 @@ def run_number(tests, number, part, scenario, broker, log, quick, tools):
     lines = re.sub(r"\x1b\[[0-9;]*m", "", log.read_text(errors="replace"))
     summary = re.findall(r"^\|\s*(\w+)\s*\|\s*(\w+)\s*\|\s*([0-9.]+)s\s*\|", lines, re.M)
     return {name: (STATES.get(state, "failed"), float(took)) for name, state, took in summary}
+
+
+def needs_tools(name):
+    """Its broker needs them, or the test itself."""
+    return KINDS.get(name) == "acl" or name.startswith(NEED_TOOLS)
 
 
 def skip_reason(log):
@@ -246,17 +253,14 @@ def run_version(options, version, folder):
     for scenario in sorted({scenario for _, scenario in wanted}):
         names = [name for name, of in wanted if of == scenario]
         automatic = scenario != "noautocreate"
-        with BrokerUnderTest(
-            options.millrace, folder / scenario, automatic, PARTITIONS,
-            group_initial_rebalance_delay_ms=INITIAL_DELAY_MS,
-        ) as broker:  # fmt: skip
+        with Brokers(options.millrace, folder / scenario, automatic, tools) as brokers:
             for number in sorted({name[:4] for name in names}):
                 to_run = []
                 for name in (name for name in names if name.startswith(number)):
                     if name in left_out:
                         tell(name, "skipped", 0, f": {left_out[name]}")
-                    elif number in NEED_TOOLS and tools is None:
-                        tell(name, "skipped", 0, ": needs Kafka's tools; see ./dev clients")
+                    elif needs_tools(name) and tools is None:
+                        tell(name, "skipped", 0, NO_TOOLS)
                     else:
                         to_run.append(name)
                 for part in parts_of(tests, to_run[0]) if to_run else []:
@@ -265,11 +269,15 @@ def run_version(options, version, folder):
                         reason = left_out[f"{to_run[0]}{label}"]
                         tell(f"{to_run[0]}{label}", "skipped", 0, f": {reason}")
                         continue
+                    if part and needs_tools(to_run[0] + label) and tools is None:
+                        tell(to_run[0] + label, "skipped", 0, NO_TOOLS)
+                        continue
+                    broker, client = brokers.of(KINDS.get(to_run[0] + label, "open"))
                     short = "-" * bool(part) + part.removeprefix("do_test_")
                     log = logs / f"{number}{short}-{scenario}.log"
                     begin = time.monotonic()
                     done = run_number(
-                        tests, number, part, scenario, broker, log, options.quick, tools
+                        tests, number, part, scenario, broker, client, log, options.quick, tools
                     )
                     for name in to_run:
                         state, took = done.get(name, ("failed", time.monotonic() - begin))
