@@ -77,7 +77,8 @@ void Handle::set_callbacks(rd_kafka_conf_t* conf, rd_kafka_type_t type) {
         [](rd_kafka_t*, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t* partitions,
            void* opaque) { handle_of(opaque).callbacks_.rebalanced(error, *partitions); });
   }
-  if (options_.security.token) {
+  if (options_.security.sasl_mechanism == kTokenSetting) {
+    rd_kafka_conf_enable_sasl_queue(conf, 1);  // served by a thread of librdkafka
     rd_kafka_conf_set_oauthbearer_token_refresh_cb(
         conf, [](rd_kafka_t* client, const char*, void* opaque) {
           handle_of(opaque).refresh_token(client);

@@ -321,10 +321,14 @@ TEST_P(LogConformance, unknown_topics_and_partitions_are_not_found) {
 TEST_P(LogConformance, topics_and_their_configuration_survive_a_crash) {
   TopicConfig config = harness().topic_config();
   config.partition_count = 2;
-  config.retention_ms = 5000;
+  config.delete_retention_ms = 5000;
   config.is_compacted = true;
   config.is_internal = abilities().keeps_internal_mark;
   ASSERT_TRUE(log().create_topic("b", config).is_ok());
+  auto bounded = harness().topic_config();
+  bounded.retention_ms = 5000;
+  bounded.retention_bytes = 1 << 20;
+  ASSERT_TRUE(log().create_topic("c", bounded).is_ok());
   const auto own_topics = [&] {
     auto all = log().topics();
     std::erase_if(all, [](const auto& topic) { return topic.name.starts_with("millrace."); });
@@ -333,11 +337,13 @@ TEST_P(LogConformance, topics_and_their_configuration_survive_a_crash) {
   const auto before = own_topics();
   harness().crash_and_reopen();
   const auto after = own_topics();
-  ASSERT_EQ(after.size(), 2u);
+  ASSERT_EQ(after.size(), 3u);
   EXPECT_EQ(after[0].name, "b");
   EXPECT_EQ(after[0].config, config);
+  EXPECT_EQ(after[1].name, "c");
+  EXPECT_EQ(after[1].config, bounded);
   EXPECT_EQ(after[0].incarnation, before[0].incarnation);
-  EXPECT_EQ(after[1].name, "t");
+  EXPECT_EQ(after[2].name, "t");
 }
 
 TEST_P(LogConformance, a_topic_is_created_once_and_only_with_a_valid_name_and_configuration) {

@@ -1,18 +1,24 @@
 // The log over Apache Kafka's brokers, against brokers that run: what every log must do, and what
 // one must do that several processes share. Deletes every topic and group it finds there.
 //
-//   kafka_log_conformance HOST:PORT [--millrace] [GoogleTest's options]
+//   kafka_log_conformance HOST:PORT PID [--millrace] [GoogleTest's options]
+//
+// PID is the broker's process, which a test stops for a while.
 
 #include <gtest/gtest.h>
+#include <signal.h>
 
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
 
 #include "base/thread.h"
 #include "kafka_client/kafka_log.h"
+#include "kafka_client/librdkafka.h"
 #include "log/log_conformance.h"
 #include "log/shared_log_conformance.h"
 #include "sys/real_clock.h"
@@ -22,6 +28,7 @@ namespace {
 
 struct Brokers {
   std::string address;
+  int pid = 0;
   bool is_millrace = false;  // which has no LogAppendTime and a lower limit of a batch
 };
 
@@ -112,6 +119,116 @@ std::unique_ptr<SharedLogHarness> make_shared_harness() {
   return std::make_unique<SharedKafkaHarness>();
 }
 
+class KafkaLog : public testing::Test {
+ protected:
+  void SetUp() override {
+    auto config = harness_.topic_config();
+    ASSERT_TRUE(log().create_topic("in", config).is_ok());
+    ASSERT_TRUE(log().create_topic("out", config).is_ok());
+    member_ = log().join("g", {"in"}, "");
+    RecordedAssignment seen;
+    ASSERT_TRUE(comes_true([&] {
+      (void)member_->poll(seen);
+      return !seen.owned.empty();
+    }));
+  }
+  SharedLog& log() { return harness_.log(); }
+
+  const TopicPartition in_{"in", 0};
+  const TopicPartition out_{"out", 0};
+  SharedKafkaHarness harness_;
+  std::unique_ptr<GroupMember> member_;
+};
+
+// Through librdkafka itself, as TransactionalProducer has no transactions that stay open.
+TEST_F(KafkaLog, an_open_transaction_makes_offsets_unstable_until_its_id_is_taken_over) {
+  auto* conf = rd_kafka_conf_new();
+  char why[256];
+  rd_kafka_conf_set(conf, "bootstrap.servers", brokers().address.c_str(), why, sizeof why);
+  rd_kafka_conf_set(conf, "transactional.id", "open", why, sizeof why);
+  auto* raw = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why, sizeof why);
+  ASSERT_NE(raw, nullptr) << why;
+  ASSERT_EQ(rd_kafka_init_transactions(raw, 5000), nullptr);
+  ASSERT_EQ(rd_kafka_begin_transaction(raw), nullptr);
+  auto* topic = rd_kafka_topic_new(raw, "out", nullptr);
+  char value[] = "open";
+  ASSERT_EQ(rd_kafka_produce(topic, 0, RD_KAFKA_MSG_F_COPY, value, 4, nullptr, 0, nullptr), 0);
+  auto* offsets = rd_kafka_topic_partition_list_new(1);
+  rd_kafka_topic_partition_list_add(offsets, "in", 0)->offset = 5;
+  auto* membership = rd_kafka_consumer_group_metadata_new("g");
+  ASSERT_EQ(rd_kafka_send_offsets_to_transaction(raw, offsets, membership, 5000), nullptr);
+  ASSERT_EQ(rd_kafka_flush(raw, 5000), RD_KAFKA_RESP_ERR_NO_ERROR);
+
+  EXPECT_EQ(member_->committed_offset(in_).status().code(), StatusCode::overloaded);
+  const auto at = log().offsets(out_);
+  ASSERT_TRUE(at.is_ok()) << at.status().to_string();
+  EXPECT_EQ(at.value().last_stable, Offset(0));
+  EXPECT_EQ(at.value().high_watermark, Offset(1));
+  const auto read = log().fetch(out_, Offset(0), 1 << 20, Visibility::durable);
+  ASSERT_TRUE(read.is_ok()) << read.status().to_string();
+  EXPECT_THAT(read.value().batches, IsEmpty());
+
+  auto successor = log().make_producer("open");
+  EXPECT_TRUE(comes_true([&] { return successor->initialize().is_ok(); }));
+  EXPECT_TRUE(comes_true([&] { return member_->committed_offset(in_).is_ok(); }));
+  EXPECT_EQ(member_->committed_offset(in_).value(), std::nullopt);
+  ASSERT_TRUE(append_and_wait(log(), append_to(out_, make_batch({"next"}))).is_ok());
+  EXPECT_THAT(values_of(read_all(log(), out_).value()), ElementsAre("next"));
+
+  rd_kafka_consumer_group_metadata_destroy(membership);
+  rd_kafka_topic_partition_list_destroy(offsets);
+  rd_kafka_topic_destroy(topic);
+  rd_kafka_purge(raw, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+  rd_kafka_destroy(raw);
+}
+
+// As runtime::SlotCommitter does it (R4): an abort is sent again; after an outcome that is not
+// known the group's offset says whether it was ours.
+TEST_F(KafkaLog, commits_lose_and_double_nothing_while_the_broker_stands_still) {
+  constexpr int kCommits = 60;
+  auto slot = log().make_producer("slot");
+  ASSERT_TRUE(comes_true([&] { return slot->initialize().is_ok(); }));
+  std::atomic<int> done{0};
+  Thread pauses([&] {
+    for (const int after : {10, 30}) {
+      while (done < after) pause_for(std::chrono::milliseconds(1));
+      ::kill(brokers().pid, SIGSTOP);
+      pause_for(std::chrono::milliseconds(after == 10 ? 7'000 : 3'000));
+      ::kill(brokers().pid, SIGCONT);
+    }
+  });
+  std::map<TransactionOutcome, int> outcomes;
+  for (int i = 1; i <= kCommits; ++i) {
+    const auto mine = "m" + std::to_string(i);
+    Commit unit;
+    unit.appends.push_back(append_to(out_, make_batch({std::to_string(i).c_str()})));
+    unit.offsets.push_back({"g", in_, Offset(i), mine});
+    for (bool is_done = false; !is_done;) {
+      const auto outcome = slot->commit(unit, {"g", "", -1});
+      ++outcomes[outcome];
+      is_done = outcome == TransactionOutcome::committed;
+      if (is_done) continue;
+      // Slow is what this process was if it is fenced: nobody else has its id.
+      ASSERT_TRUE(comes_true([&] { return slot->initialize().is_ok(); }));
+      Result<std::optional<GroupOffset>> offset = std::optional<GroupOffset>();
+      ASSERT_TRUE(comes_true([&] {
+        offset = member_->committed_offset(in_);
+        return offset.is_ok();
+      })) << offset.status().to_string();
+      is_done = offset.value() && offset.value()->metadata == mine;
+      if (is_done) EXPECT_EQ(outcome, TransactionOutcome::unknown);
+    }
+    done = i;
+  }
+  pauses.join();
+  std::vector<std::string> wanted;
+  for (int i = 1; i <= kCommits; ++i) wanted.push_back(std::to_string(i));
+  EXPECT_EQ(values_of(read_all(log(), out_).value()), wanted);
+  for (const auto& [outcome, count] : outcomes) {
+    std::printf("outcome %d: %d times\n", static_cast<int>(outcome), count);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Kafka, LogConformance, testing::Values(&make_harness));
 INSTANTIATE_TEST_SUITE_P(Kafka, SharedLogConformance, testing::Values(&make_shared_harness));
 
@@ -120,12 +237,13 @@ INSTANTIATE_TEST_SUITE_P(Kafka, SharedLogConformance, testing::Values(&make_shar
 
 int main(int argc, char** argv) {
   testing::InitGoogleTest(&argc, argv);
-  if (argc < 2) {
-    std::fprintf(stderr, "usage: %s HOST:PORT [--millrace]\n", argv[0]);
+  if (argc < 3) {
+    std::fprintf(stderr, "usage: %s HOST:PORT PID [--millrace]\n", argv[0]);
     return 2;
   }
   millrace::log::brokers().address = argv[1];
-  for (int i = 2; i < argc; ++i) {
+  millrace::log::brokers().pid = std::atoi(argv[2]);
+  for (int i = 3; i < argc; ++i) {
     if (std::string_view(argv[i]) == "--millrace") {
       millrace::log::brokers().is_millrace = true;
     }

@@ -19,8 +19,9 @@ from apache_kafka import VERSION, ApacheKafka, jars  # noqa: E402
 from broker_under_test import BrokerUnderTest  # noqa: E402
 
 
-def run(program, address, *arguments):
-    return subprocess.run([program, address, *arguments], check=False).returncode
+def run(program, broker, *arguments):
+    command = [program, broker.address, str(broker.process.pid), *arguments]
+    return subprocess.run(command, check=False).returncode
 
 
 def main():
@@ -42,13 +43,13 @@ def main():
         else:
             with ApacheKafka(jars(folder), folder / "kafka") as kafka:
                 print(f"== Apache Kafka {VERSION}", flush=True)
-                status |= run(program, kafka.address, *rest)
+                status |= run(program, kafka, *rest)
     if options.only != "kafka":
         with BrokerUnderTest(
             options.millrace, folder / "broker", auto_create_topics=False
         ) as broker:
             print("== millrace", flush=True)
-            status |= run(program, broker.address, "--millrace", *rest)
+            status |= run(program, broker, "--millrace", *rest)
     return status
 
 
