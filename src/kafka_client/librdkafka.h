@@ -9,6 +9,7 @@
 // older than the library that is linked (docs/decisions/0006-librdkafka.md); what it lacks is
 // declared here, weakly: absent from an older library they are null, and their user says so.
 
+// NOLINTBEGIN(readability-identifier-naming, modernize-use-using): librdkafka's names, in C
 extern "C" {
 
 // Since 2.3.0.
@@ -70,6 +71,7 @@ typedef struct rd_kafka_ListOffsetsResultInfo_s rd_kafka_ListOffsetsResultInfo_t
 [[gnu::weak]] int32_t rd_kafka_consumer_group_metadata_generation_id(
     const rd_kafka_consumer_group_metadata_t* metadata);
 }
+// NOLINTEND(readability-identifier-naming, modernize-use-using)
 
 namespace millrace::kafka_client {
 
@@ -82,15 +84,15 @@ inline constexpr std::int64_t kOffsetSpecEarliest = -2;
 inline constexpr std::int64_t kOffsetSpecLatest = -1;
 inline constexpr std::int64_t kOffsetSpecMaxTimestamp = -3;
 
-template <auto destroy>
+template <auto kDestroy>
 struct Destroyer {
   template <typename T>
   void operator()(T* object) const {
-    if (object != nullptr) destroy(object);
+    if (object != nullptr) kDestroy(object);
   }
 };
-template <typename T, auto destroy>
-using Owned = std::unique_ptr<T, Destroyer<destroy>>;
+template <typename T, auto kDestroy>
+using Owned = std::unique_ptr<T, Destroyer<kDestroy>>;
 
 using OwnedQueue = Owned<rd_kafka_queue_t, rd_kafka_queue_destroy>;
 using OwnedEvent = Owned<rd_kafka_event_t, rd_kafka_event_destroy>;

@@ -60,12 +60,12 @@ TransactionOutcome Producer::run(const log::Commit& commit,
     failure_ = initialize();
     if (!failure_.is_ok()) return TransactionOutcome::aborted;
   }
-  give_up_ = clock_.monotonic_now() + options_.transaction_timeout_ms * kNanosPerMilli;
+  deadline_ = clock_.monotonic_now() + options_.transaction_timeout_ms * kNanosPerMilli;
   const auto trouble_before = handle_->trouble_count();
-  if (!begin()) return abort(TransactionStep::records);
-  if (!send_records(commit)) return abort(TransactionStep::records);
-  if (!send_offsets(commit, membership)) return abort(TransactionStep::offsets);
-  if (!flush()) return abort(TransactionStep::offsets);
+  if (!begin()) return give_up(TransactionStep::records);
+  if (!send_records(commit)) return give_up(TransactionStep::records);
+  if (!send_offsets(commit, membership)) return give_up(TransactionStep::offsets);
+  if (!flush()) return give_up(TransactionStep::offsets);
   const OwnedError error(rd_kafka_commit_transaction(handle_->get(), std::max(left_ms(), 1)));
   rd_kafka_poll(handle_->get(), 0);
   if (error != nullptr) {
@@ -208,7 +208,7 @@ bool Producer::flush() {
 
 // Nothing was asked to be committed, and this client never will ask for it: what the brokers do not
 // abort now they abort at the next InitProducerId, or after the transaction's time-out.
-TransactionOutcome Producer::abort(TransactionStep step) {
+TransactionOutcome Producer::give_up(TransactionStep step) {
   must_initialize_ = true;
   // What the calls return after a fatal error is merely that there was one.
   std::array<char, 512> why{};
@@ -235,7 +235,7 @@ bool Producer::fail(const rd_kafka_error_t* error) {
 }
 
 int Producer::left_ms() const {
-  return static_cast<int>((give_up_ - clock_.monotonic_now()) / kNanosPerMilli);
+  return static_cast<int>((deadline_ - clock_.monotonic_now()) / kNanosPerMilli);
 }
 
 }  // namespace millrace::kafka_client

@@ -44,7 +44,7 @@ class Producer final : public log::TransactionalProducer {
   bool send_group_offsets(const Offsets& offsets,
                           const rd_kafka_consumer_group_metadata_t& membership);
   bool flush();
-  log::TransactionOutcome abort(TransactionStep step);
+  log::TransactionOutcome give_up(TransactionStep step);
   // Keeps the first failure. False, to be returned.
   bool fail(rd_kafka_resp_err_t error, std::string_view detail = {});
   bool fail(const rd_kafka_error_t* error);
@@ -57,7 +57,7 @@ class Producer final : public log::TransactionalProducer {
   std::unique_ptr<Handle> handle_;
   bool must_initialize_ = true;
   // Of the transaction under way.
-  MonotonicTime give_up_;
+  MonotonicTime deadline_;
   std::vector<Offset> base_offsets_;
   std::vector<std::int32_t> record_counts_;
   rd_kafka_resp_err_t error_ = RD_KAFKA_RESP_ERR_NO_ERROR;

@@ -16,6 +16,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/thread.h"
 #include "log/log.h"
 #include "log/log_test_support.h"
 
@@ -62,7 +63,7 @@ class LogHarness {
 inline bool comes_true(const std::function<bool()>& condition) {
   for (int i = 0; i < 1000; ++i) {
     if (condition()) return true;
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    pause_for(std::chrono::milliseconds(10));
   }
   return false;
 }

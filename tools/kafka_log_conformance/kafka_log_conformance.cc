@@ -190,10 +190,12 @@ TEST_F(KafkaLog, commits_lose_and_double_nothing_while_the_broker_stands_still) 
   ASSERT_TRUE(comes_true([&] { return slot->initialize().is_ok(); }));
   std::atomic<int> done{0};
   Thread pauses([&] {
-    for (const int after : {10, 30}) {
-      while (done < after) pause_for(std::chrono::milliseconds(1));
+    // At several places within a transaction: its records, its offsets, its end.
+    for (const int pause : {1, 2, 3, 4}) {
+      while (done < 10 * pause) pause_for(std::chrono::microseconds(100));
+      pause_for(std::chrono::milliseconds(2 * pause));
       ::kill(brokers().pid, SIGSTOP);
-      pause_for(std::chrono::milliseconds(after == 10 ? 7'000 : 3'000));
+      pause_for(std::chrono::milliseconds(pause == 4 ? 2'000 : 6'500));
       ::kill(brokers().pid, SIGCONT);
     }
   });
