@@ -15,9 +15,9 @@ PARTITIONS = 4  # tests/scenarios/default.json
 INITIAL_DELAY_MS = 100
 # Which tests, or parts of 0081, need another broker than the open one.
 KINDS = {
-    "0081_admin:do_test_CreateAcls": "acl",
-    "0081_admin:do_test_DescribeAcls": "acl",
-    "0081_admin:do_test_DeleteAcls": "acl",
+    "0081_admin:do_test_CreateAcls": "super",
+    "0081_admin:do_test_DescribeAcls": "super",
+    "0081_admin:do_test_DeleteAcls": "super",
     "0109_auto_create_topics": "acl",
     "0115_producer_auth": "acl",
     "0119_consumer_auth": "acl",
@@ -70,6 +70,10 @@ class Brokers(contextlib.ExitStack):
         users.write_text(f"{USER}={PASSWORD}\n")
         sasl = {"mechanisms": [MECHANISM], "users_file": str(users)}
         return self.broker("sasl", sasl=sasl)
+
+    def make_super(self):
+        """Everybody may do everything, and there are no entries but those that a test makes."""
+        return self.broker("super", authorization="acl", super_users=["User:ANONYMOUS"])
 
     def make_acl(self):
         """Everybody is ANONYMOUS, and no super user, whom nothing could be denied."""
