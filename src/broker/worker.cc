@@ -29,48 +29,19 @@ class AsioTimer final : public Timer {
 }  // namespace
 
 Worker::Worker(std::shared_ptr<ServerShared> shared)
-    : shared_(std::move(shared)),
-      io_(1),
-      work_(boost::asio::make_work_guard(io_)),
-      sweep_timer_(io_) {}
+    : shared_(std::move(shared)), sweep_timer_(loop_.io()) {}
 
 Worker::~Worker() {
   MR_CHECK(connections_.empty());
-  MR_CHECK(!thread_.joinable());
-}
-
-void Worker::start_thread() {
-  MR_CHECK(!thread_.joinable());
-  thread_ = Thread([this] { run(); });
-}
-
-void Worker::run() {
-  // Our completion handlers let nothing escape; what does is Asio out of memory or of descriptors
-  // in the middle of an operation, after which the loop goes on with the next one.
-  while (true) {
-    try {
-      io_.run();
-      return;
-    } catch (const std::exception&) {
-    }
-  }
 }
 
 void Worker::join() {
-  work_.reset();
-  if (thread_.joinable()) thread_.join();
-  {
-    const std::lock_guard lock(mutex_);
-    is_closed_ = true;
-  }
-  // What was posted between the loop's end and `is_closed_` holds connections, and they hold us.
-  io_.restart();
-  io_.poll();
+  loop_.join();
   MR_CHECK(connections_.empty());
 }
 
 std::unique_ptr<Timer> Worker::after_ms(std::int64_t ms, std::function<void()> task) {
-  return std::make_unique<AsioTimer>(io_, ms, std::move(task));
+  return std::make_unique<AsioTimer>(loop_.io(), ms, std::move(task));
 }
 
 void Worker::add(const std::shared_ptr<Connection>& connection) {

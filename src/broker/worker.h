@@ -1,9 +1,6 @@
 #pragma once
 
 #include <atomic>
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <cstdint>
 #include <memory>
@@ -12,6 +9,7 @@
 
 #include "base/thread.h"
 #include "broker/server.h"
+#include "sys/loop_thread.h"
 
 namespace millrace::broker {
 
@@ -39,7 +37,7 @@ class Worker final : public EventLoop, public std::enable_shared_from_this<Worke
   explicit Worker(std::shared_ptr<ServerShared> shared);
   ~Worker() override;
 
-  void start_thread();
+  void start_thread() { loop_.start(); }
   // After it returns, what is posted is dropped.
   void join();
 
@@ -49,11 +47,10 @@ class Worker final : public EventLoop, public std::enable_shared_from_this<Worke
   // As post(), for tasks that cannot be copied.
   template <typename Task>
   void post_task(Task task) {
-    const std::lock_guard lock(mutex_);
-    if (!is_closed_) boost::asio::post(io_, std::move(task));
+    loop_.post(std::move(task));
   }
-  [[nodiscard]] bool runs_here() { return io_.get_executor().running_in_this_thread(); }
-  boost::asio::io_context& io() { return io_; }
+  [[nodiscard]] bool runs_here() { return loop_.runs_here(); }
+  boost::asio::io_context& io() { return loop_.io(); }
   ServerShared& shared() { return *shared_; }
 
   // The rest on this worker's thread only.
@@ -65,22 +62,17 @@ class Worker final : public EventLoop, public std::enable_shared_from_this<Worke
   void close_all();
 
  private:
-  void run();
   void schedule_sweep();
   void sweep();
   void displace_one_entering();
 
   std::shared_ptr<ServerShared> shared_;
-  boost::asio::io_context io_;
-  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
+  sys::LoopThread loop_;
   boost::asio::steady_timer sweep_timer_;
   std::vector<std::shared_ptr<Connection>> connections_;
   std::uint64_t next_number_ = 0;
   std::uint64_t sweeps_ = 0;
   bool is_sweep_scheduled_ = false;
-  Mutex mutex_;
-  bool is_closed_ = false;
-  Thread thread_;
 };
 
 }  // namespace millrace::broker

@@ -22,43 +22,15 @@ int sweep_interval_ms(const ServerOptions& options) {
 
 Worker::Worker(std::shared_ptr<ServerShared> shared)
     : shared_(std::move(shared)),
-      io_(1),
-      work_(boost::asio::make_work_guard(io_)),
-      sweep_timer_(io_),
+      sweep_timer_(loop_.io()),
       sweep_interval_ms_(sweep_interval_ms(shared_->options)) {}
 
 Worker::~Worker() {
   MR_CHECK(connections_.empty());
-  MR_CHECK(!thread_.joinable());
-}
-
-void Worker::start_thread() {
-  MR_CHECK(!thread_.joinable());
-  thread_ = std::thread([this] { run(); });
-}
-
-void Worker::run() {
-  // Our completion handlers let nothing escape; what does is Asio out of memory or of descriptors
-  // in the middle of an operation, after which the loop goes on with the next one.
-  while (true) {
-    try {
-      io_.run();
-      return;
-    } catch (const std::exception&) {
-    }
-  }
 }
 
 void Worker::join() {
-  work_.reset();
-  if (thread_.joinable()) thread_.join();
-  {
-    const std::lock_guard lock(mutex_);
-    closed_ = true;
-  }
-  // What was posted between the loop's end and `closed_` holds connections, and they hold us.
-  io_.restart();
-  io_.poll();
+  loop_.join();
   MR_CHECK(connections_.empty());
 }
 

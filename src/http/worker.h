@@ -1,19 +1,16 @@
 #pragma once
 
 #include <atomic>
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <condition_variable>
 #include <cstdint>
 #include <memory>
 #include <mutex>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include "http/server.h"
+#include "sys/loop_thread.h"
 
 namespace millrace::http {
 
@@ -43,18 +40,17 @@ class Worker : public std::enable_shared_from_this<Worker> {
   explicit Worker(std::shared_ptr<ServerShared> shared);
   ~Worker();
 
-  void start_thread();
+  void start_thread() { loop_.start(); }
   // After it returns, post() drops what it is given.
   void join();
 
   // From any thread: runs `task` on this worker's thread, or never once it has stopped.
   template <typename Task>
   void post(Task task) {
-    const std::lock_guard lock(mutex_);
-    if (!closed_) boost::asio::post(io_, std::move(task));
+    loop_.post(std::move(task));
   }
-  [[nodiscard]] bool runs_here() { return io_.get_executor().running_in_this_thread(); }
-  boost::asio::io_context& io() { return io_; }
+  [[nodiscard]] bool runs_here() { return loop_.runs_here(); }
+  boost::asio::io_context& io() { return loop_.io(); }
   ServerShared& shared() { return *shared_; }
 
   // The rest on this worker's thread only.
@@ -67,21 +63,16 @@ class Worker : public std::enable_shared_from_this<Worker> {
   void close_all();
 
  private:
-  void run();
   void schedule_sweep();
   void sweep();
 
   std::shared_ptr<ServerShared> shared_;
-  boost::asio::io_context io_;
-  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
+  sys::LoopThread loop_;
   boost::asio::steady_timer sweep_timer_;
   std::vector<Connection*> connections_;
   int sweep_interval_ms_;
   std::uint64_t sweeps_ = 0;
   bool sweep_scheduled_ = false;
-  std::mutex mutex_;
-  bool closed_ = false;
-  std::thread thread_;
 };
 
 }  // namespace millrace::http
