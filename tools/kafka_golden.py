@@ -43,7 +43,8 @@ APIS = """produce fetch list_offsets metadata offset_commit offset_fetch find_co
     txn_offset_commit describe_acls create_acls delete_acls describe_configs alter_configs
     describe_log_dirs sasl_authenticate create_partitions delete_groups
     incremental_alter_configs offset_delete describe_user_scram_credentials
-    alter_user_scram_credentials describe_cluster describe_producers describe_transactions
+    alter_user_scram_credentials describe_client_quotas alter_client_quotas
+    describe_cluster describe_producers describe_transactions
     list_transactions consumer_group_heartbeat consumer_group_describe
     describe_topic_partitions consumer_protocol_subscription
     consumer_protocol_assignment""".split()
@@ -89,6 +90,7 @@ class Filler:
             "int16": lambda: 1000 + n,
             "int32": lambda: 100_000 + n,
             "int64": lambda: 10_000_000_000 + n,
+            "float64": lambda: float(40_000 + n),
             "string": lambda: text,
             "bytes": lambda: bytes([0, 255, n % 256]) * (1 + n % 3),
             "records": lambda: bytes([n % 256, 254]) * (200 if n % 5 == 0 else 3),

@@ -22,6 +22,7 @@ void add_log_apis(DispatchTable& table, const Services& services) {
   add_create_partitions(table, services);
   add_delete_records(table, services);
   add_describe_configs(table, services);
+  add_client_quotas(table);
   add_alter_configs(table, services);
   add_incremental_alter_configs(table, services);
 }

@@ -25,6 +25,7 @@ void add_delete_topics(DispatchTable& table, const Services& services);
 void add_create_partitions(DispatchTable& table, const Services& services);
 void add_delete_records(DispatchTable& table, const Services& services);
 void add_describe_configs(DispatchTable& table, const Services& services);
+void add_client_quotas(DispatchTable& table);
 void add_alter_configs(DispatchTable& table, const Services& services);
 void add_incremental_alter_configs(DispatchTable& table, const Services& services);
 

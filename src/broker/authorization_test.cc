@@ -7,6 +7,7 @@
 
 #include "broker/client_for_tests.h"
 #include "broker/security_store.h"
+#include "broker/topic_ids.h"
 
 namespace millrace::broker {
 namespace {
@@ -158,6 +159,17 @@ TEST_F(AuthorizationTest, records) {
   expect_asks<kafka_wire::DescribeProducersResponse>(producers, 0, {on_topic(read)}, {kTopic});
 }
 
+TEST_F(AuthorizationTest, records_of_topics_that_come_with_their_id) {
+  const auto id = TopicIds(*log_, options_.cluster_id).id_of(log_->topic("t").value());
+  const auto batch = make_batch({.values = {"v"}});
+  auto produce = produce_request({{"", 0, batch}});
+  produce.topic_data[0].topic_id = id;
+  expect_asks<kafka_wire::ProduceResponse>(produce, 13, {on_topic(write)}, {kTopic});
+  auto fetch = fetch_request({{""}});
+  fetch.topics[0].topic_id = id;
+  expect_asks<kafka_wire::FetchResponse>(fetch, 13, {on_topic(read)}, {kTopic});
+}
+
 TEST_F(AuthorizationTest, a_request_succeeds_where_it_is_allowed_and_fails_where_not) {
   set_entries({on_topic(read)});
   auto client = connect();
@@ -191,6 +203,9 @@ TEST_F(AuthorizationTest, topics) {
   configs.resources = {{kafka_wire::ConfigResourceType::broker, "1", std::nullopt}};
   expect_asks<kafka_wire::DescribeConfigsResponse>(configs, 4, {on_cluster(describe_configs)},
                                                    {kCluster});
+  configs.resources = {{kafka_wire::ConfigResourceType::group, "g", std::nullopt}};
+  expect_asks<kafka_wire::DescribeConfigsResponse>(configs, 4, {on_group(describe_configs)},
+                                                   {kGroup});
   kafka_wire::IncrementalAlterConfigsRequest change;
   change.resources.push_back({kafka_wire::ConfigResourceType::topic, "t", {}});
   change.validate_only = true;
@@ -199,6 +214,25 @@ TEST_F(AuthorizationTest, topics) {
   kafka_wire::DeleteTopicsRequest forget;
   forget.topics.push_back({"t", {}});
   expect_asks<kafka_wire::DeleteTopicsResponse>(forget, 6, {on_topic(remove)}, {kTopic});
+}
+
+TEST_F(AuthorizationTest, topics_are_deleted_by_who_may_see_and_delete_them) {
+  kafka_wire::DeleteTopicsRequest by_name;
+  by_name.topics.push_back({"t", {}});
+  using Response = kafka_wire::DeleteTopicsResponse;
+  set_entries({on_topic(describe)});
+  EXPECT_EQ((refusals<Response>(by_name, 6)), std::set<ErrorCode>{kTopic});
+  Acl denying = on_topic(describe);
+  denying.permission = AclPermission::deny;
+  set_entries({on_topic(remove), denying});
+  EXPECT_EQ((refusals<Response>(by_name, 6)), std::set<ErrorCode>{kTopic});
+  kafka_wire::DeleteTopicsRequest by_id;
+  const TopicIds ids(*log_, options_.cluster_id);
+  by_id.topics.push_back({std::nullopt, ids.id_of(log_->topic("t").value())});
+  const auto hidden = connect().call<Response>(by_id, 6).responses.at(0);
+  EXPECT_EQ(hidden.error_code, kTopic);
+  EXPECT_FALSE(hidden.name.has_value()) << "who knows the id need not know the name";
+  EXPECT_TRUE(log_->topic("t").is_ok());
 }
 
 TEST_F(AuthorizationTest, the_configuration_of_what_was_made_is_told_to_who_may_know_it) {
@@ -369,6 +403,18 @@ TEST_F(AuthorizationTest, consumer_groups_are_described_with_their_topics_or_not
   EXPECT_EQ(shown.authorized_operations, 1 << 3 | 1 << 6 | 1 << 8);
 }
 
+// The other way round: what it names need not be there.
+TEST_F(AuthorizationTest, topics_that_a_group_names_are_hidden_like_those_it_has) {
+  auto join = joining();
+  join.subscribed_topic_names = {"absent"};
+  set_entries({on_group(read), allowing(describe, ResourceType::topic, "*")});
+  EXPECT_EQ(connect().call<kafka_wire::ConsumerGroupHeartbeatResponse>(join, 1).error_code,
+            ErrorCode::none);
+  expect_asks<kafka_wire::ConsumerGroupDescribeResponse>(
+      kafka_wire::ConsumerGroupDescribeRequest{{"g"}, false}, 0,
+      {on_group(describe), allowing(describe, ResourceType::topic, "absent")}, {kGroup, kTopic});
+}
+
 // A member that subscribes by an expression names no topic, but has some.
 TEST_F(AuthorizationTest, topics_that_a_group_has_are_hidden_like_those_it_names) {
   auto join = joining();
@@ -404,6 +450,30 @@ TEST_F(AuthorizationTest, offsets) {
   forget.topics.push_back({"t", {{0}}});
   expect_asks<kafka_wire::OffsetDeleteResponse>(forget, 0, {on_group(remove), on_topic(read)},
                                                 {kGroup, kTopic});
+}
+
+TEST_F(AuthorizationTest, offsets_of_all_topics_are_those_of_topics_that_may_be_described) {
+  kafka_wire::OffsetCommitRequest commit;
+  commit.group_id = "g";
+  for (const auto* topic : {"t", "hidden"}) {
+    commit.topics.emplace_back().name = topic;
+    commit.topics.back().partitions.emplace_back().committed_offset = 0;
+  }
+  set_entries({on_group(read), allowing(read, ResourceType::topic, "*")});
+  EXPECT_EQ((refusals<kafka_wire::OffsetCommitResponse>(commit, 7)), std::set<ErrorCode>{});
+  set_entries({on_group(describe), on_topic(describe)});
+  auto client = connect();
+  kafka_wire::OffsetFetchRequest all;
+  all.group_id = "g";
+  all.topics.reset();
+  const auto of_one = client.call<kafka_wire::OffsetFetchResponse>(all, 7);
+  ASSERT_EQ(of_one.topics.size(), 1U);
+  EXPECT_EQ(of_one.topics[0].name, "t");
+  all.groups.emplace_back().group_id = "g";
+  all.groups.back().topics.reset();
+  const auto of_several = client.call<kafka_wire::OffsetFetchResponse>(all, 8).groups.at(0);
+  ASSERT_EQ(of_several.topics.size(), 1U);
+  EXPECT_EQ(of_several.topics[0].name, "t");
 }
 
 TEST_F(AuthorizationTest, groups_are_listed_for_who_may_describe_them) {
@@ -463,6 +533,43 @@ TEST_F(AuthorizationTest, transactions) {
   expect_asks<kafka_wire::DescribeTransactionsResponse>(describe_them, 0, {on_id(describe)}, {kId});
 }
 
+TEST_F(AuthorizationTest, transactions_are_shown_with_what_may_be_described) {
+  kafka_wire::InitProducerIdRequest init;
+  init.transactional_id = "id";
+  init.transaction_timeout_ms = 60'000;
+  set_entries({on_id(write), on_topic(write)});
+  auto client = connect();
+  const auto producer = client.call<kafka_wire::InitProducerIdResponse>(init, 3);
+  kafka_wire::AddPartitionsToTxnRequest add;
+  add.v3_and_below_transactional_id = "id";
+  add.v3_and_below_producer_id = producer.producer_id;
+  add.v3_and_below_producer_epoch = producer.producer_epoch;
+  add.v3_and_below_topics.push_back({"t", {0}});
+  const auto added = client.call<kafka_wire::AddPartitionsToTxnResponse>(add, 3);
+  EXPECT_EQ(
+      added.results_by_topic_v3_and_below.at(0).results_by_partition.at(0).partition_error_code,
+      ErrorCode::none);
+  const auto listed = [&] {
+    return connect()
+        .call<kafka_wire::ListTransactionsResponse>(kafka_wire::ListTransactionsRequest(), 0)
+        .transaction_states.size();
+  };
+  const auto shown_topics = [&] {
+    const kafka_wire::DescribeTransactionsRequest request{.transactional_ids = {"id"}};
+    return connect()
+        .call<kafka_wire::DescribeTransactionsResponse>(request, 0)
+        .transaction_states.at(0)
+        .topics.size();
+  };
+  set_entries({});
+  EXPECT_EQ(listed(), 0U);
+  set_entries({on_id(describe)});
+  EXPECT_EQ(listed(), 1U);
+  EXPECT_EQ(shown_topics(), 0U);
+  set_entries({on_id(describe), on_topic(describe)});
+  EXPECT_EQ(shown_topics(), 1U);
+}
+
 TEST_F(AuthorizationTest, the_cluster) {
   expect_asks<kafka_wire::DescribeLogDirsResponse>(kafka_wire::DescribeLogDirsRequest(), 4,
                                                    {on_cluster(describe)}, {kCluster});
@@ -484,6 +591,12 @@ TEST_F(AuthorizationTest, the_cluster) {
   users.deletions.push_back({"x", kafka_wire::ScramMechanism::sha_256});
   expect_asks<kafka_wire::AlterUserScramCredentialsResponse>(users, 0, {on_cluster(alter)},
                                                              {kCluster});
+  expect_asks<kafka_wire::DescribeClientQuotasResponse>(
+      kafka_wire::DescribeClientQuotasRequest(), 1, {on_cluster(describe_configs)}, {kCluster});
+  kafka_wire::AlterClientQuotasRequest quotas;
+  quotas.entries.push_back({{{"user", "x"}}, {{"producer_byte_rate", 1.5, false}}});
+  expect_asks<kafka_wire::AlterClientQuotasResponse>(quotas, 1, {on_cluster(alter_configs)},
+                                                     {kCluster});
 }
 
 TEST_F(AuthorizationTest, requests_of_consumer_groups_that_are_cut_off_end_their_connection) {
@@ -548,10 +661,42 @@ TEST_F(AuthorizationTest, without_entries_everybody_may_do_everything_and_is_tol
   (void)client.call<kafka_wire::OffsetCommitResponse>(commit, 7);
   kafka_wire::DescribeGroupsRequest groups{.groups = {"classic"}};
   groups.include_authorized_operations = true;
-  EXPECT_EQ(client.call<kafka_wire::DescribeGroupsResponse>(groups, 3)
-                .groups.at(0)
-                .authorized_operations,
-            kAll);
+  EXPECT_EQ(
+      client.call<kafka_wire::DescribeGroupsResponse>(groups, 3).groups.at(0).authorized_operations,
+      kAll);
+}
+
+TEST_F(AuthorizationTest, operations_on_the_cluster_are_told_to_who_may_describe_it) {
+  set_entries({on_cluster(idempotent_write)});
+  auto client = connect();
+  kafka_wire::DescribeClusterRequest cluster;
+  cluster.include_cluster_authorized_operations = true;
+  EXPECT_EQ(
+      client.call<kafka_wire::DescribeClusterResponse>(cluster, 0).cluster_authorized_operations,
+      0);
+  kafka_wire::MetadataRequest metadata;
+  metadata.topics.emplace();
+  metadata.include_cluster_authorized_operations = true;
+  EXPECT_EQ(client.call<kafka_wire::MetadataResponse>(metadata, 9).cluster_authorized_operations,
+            0);
+}
+
+TEST_F(AuthorizationTest, there_are_no_quotas) {
+  options_.security.uses_acls = false;
+  restart();
+  auto client = connect();
+  const auto shown = client.call<kafka_wire::DescribeClientQuotasResponse>(
+      kafka_wire::DescribeClientQuotasRequest(), 1);
+  EXPECT_EQ(shown.error_code, ErrorCode::none);
+  ASSERT_TRUE(shown.entries.has_value());
+  EXPECT_TRUE(shown.entries->empty());
+  kafka_wire::AlterClientQuotasRequest change;
+  change.entries.push_back({{{"user", std::nullopt}}, {{"producer_byte_rate", 1.5, false}}});
+  const auto refused = client.call<kafka_wire::AlterClientQuotasResponse>(change, 1).entries;
+  ASSERT_EQ(refused.size(), 1U);
+  EXPECT_EQ(refused[0].error_code, ErrorCode::invalid_request);
+  EXPECT_EQ(refused[0].entity.at(0).entity_type, "user");
+  EXPECT_THAT(refused[0].error_message.value_or(""), testing::HasSubstr("no quotas"));
 }
 
 TEST_F(AuthorizationTest, operations_are_told_where_asked_for) {

@@ -2,10 +2,13 @@
 #include "kafka_wire/acls.h"
 #include "kafka_wire/cluster.h"
 #include "kafka_wire/group_admin.h"
+#include "kafka_wire/quotas.h"
 #include "kafka_wire/sasl.h"
 
 namespace millrace::broker {
 
+using kafka_wire::AlterClientQuotasRequest;
+using kafka_wire::AlterClientQuotasResponse;
 using kafka_wire::AlterUserScramCredentialsRequest;
 using kafka_wire::AlterUserScramCredentialsResponse;
 using kafka_wire::CreateAclsRequest;
@@ -14,6 +17,8 @@ using kafka_wire::DeleteAclsRequest;
 using kafka_wire::DeleteAclsResponse;
 using kafka_wire::DescribeAclsRequest;
 using kafka_wire::DescribeAclsResponse;
+using kafka_wire::DescribeClientQuotasRequest;
+using kafka_wire::DescribeClientQuotasResponse;
 using kafka_wire::DescribeClusterRequest;
 using kafka_wire::DescribeClusterResponse;
 using kafka_wire::DescribeLogDirsRequest;
@@ -31,10 +36,10 @@ constexpr ErrorCode kRefused = ErrorCode::cluster_authorization_failed;
 constexpr std::int16_t kFirstOfSeveralKeys = 4;
 
 template <typename Request, typename Response>
-void guard_whole(const Authorization& to) {
+void guard_whole(const Authorization& to, AclOperation operation = describe) {
   guard<Request, Response>(
-      to, [](const Access& access, const Call&, Request&, Responder<Response>& respond) {
-        if (access.on_cluster(describe)) return true;
+      to, [operation](const Access& access, const Call&, Request&, Responder<Response>& respond) {
+        if (access.on_cluster(operation)) return true;
         Response response;
         response.error_code = kRefused;
         respond(response);
@@ -44,10 +49,10 @@ void guard_whole(const Authorization& to) {
 
 // `fill` puts the refusal into an answer to the request.
 template <typename Request, typename Response, typename Fill>
-void guard_alteration(const Authorization& to, Fill fill) {
-  guard<Request, Response>(to, [fill](const Access& access, const Call&, Request& request,
-                                      Responder<Response>& respond) {
-    if (access.on_cluster(alter)) return true;
+void guard_alteration(const Authorization& to, AclOperation operation, Fill fill) {
+  guard<Request, Response>(to, [fill, operation](const Access& access, const Call&,
+                                                 Request& request, Responder<Response>& respond) {
+    if (access.on_cluster(operation)) return true;
     Response response;
     fill(request, response);
     respond(response);
@@ -55,20 +60,34 @@ void guard_alteration(const Authorization& to, Fill fill) {
   });
 }
 
+// KIP-546: quotas count among the configurations.
+void guard_quotas(const Authorization& to) {
+  guard_whole<DescribeClientQuotasRequest, DescribeClientQuotasResponse>(to, describe_configs);
+  guard_alteration<AlterClientQuotasRequest, AlterClientQuotasResponse>(
+      to, alter_configs,
+      [](const AlterClientQuotasRequest& request, AlterClientQuotasResponse& response) {
+        for (const auto& entry : request.entries) {
+          response.entries.push_back({kRefused, "Authorization failed.", entry.entity});
+        }
+      });
+}
+
 void guard_security(const Authorization& to) {
   guard_whole<DescribeAclsRequest, DescribeAclsResponse>(to);
   guard_whole<DescribeUserScramCredentialsRequest, DescribeUserScramCredentialsResponse>(to);
   guard_alteration<CreateAclsRequest, CreateAclsResponse>(
-      to, [](const CreateAclsRequest& request, CreateAclsResponse& response) {
+      to, alter, [](const CreateAclsRequest& request, CreateAclsResponse& response) {
         response.results.assign(request.creations.size(), {kRefused, "Authorization failed."});
       });
-  guard_alteration<DeleteAclsRequest, DeleteAclsResponse>(to, [](const DeleteAclsRequest& request,
-                                                                 DeleteAclsResponse& response) {
-    response.filter_results.assign(request.filters.size(), {kRefused, "Authorization failed.", {}});
-  });
+  guard_alteration<DeleteAclsRequest, DeleteAclsResponse>(
+      to, alter, [](const DeleteAclsRequest& request, DeleteAclsResponse& response) {
+        response.filter_results.assign(request.filters.size(),
+                                       {kRefused, "Authorization failed.", {}});
+      });
   guard_alteration<AlterUserScramCredentialsRequest, AlterUserScramCredentialsResponse>(
-      to, [](const AlterUserScramCredentialsRequest& request,
-             AlterUserScramCredentialsResponse& response) {
+      to, alter,
+      [](const AlterUserScramCredentialsRequest& request,
+         AlterUserScramCredentialsResponse& response) {
         std::vector<std::string> users;
         for (const auto& one : request.deletions) users.push_back(one.name);
         for (const auto& one : request.upsertions) users.push_back(one.name);
@@ -127,6 +146,7 @@ void guard_find_coordinator(const Authorization& to) {
 
 void guard_cluster(const Authorization& to) {
   guard_security(to);
+  guard_quotas(to);
   guard_whole<DescribeLogDirsRequest, DescribeLogDirsResponse>(to);
   guard_find_coordinator(to);
   // Who the brokers are everybody may know.

@@ -16,8 +16,8 @@
 
 namespace millrace::broker {
 
-// What is wrong with a heartbeat, whatever group it is for; `error_code` none when nothing is. Looks
-// at sizes, too, so that what comes after it, under the coordinator's lock, is short.
+// What is wrong with a heartbeat, whatever group it is for; `error_code` none when nothing is.
+// Looks at sizes, too, so that what comes after it, under the coordinator's lock, is short.
 [[nodiscard]] kafka_wire::ConsumerGroupHeartbeatResponse check_heartbeat(
     const kafka_wire::ConsumerGroupHeartbeatRequest& request, std::int16_t version,
     const GroupLimits& limits);

@@ -44,6 +44,8 @@ inline constexpr auto kApiTable = std::to_array<ApiInfo>({
     {ApiKey::delete_groups, "DeleteGroups", 0, 0, 2, 2},
     {ApiKey::incremental_alter_configs, "IncrementalAlterConfigs", 0, 0, 1, 1},
     {ApiKey::offset_delete, "OffsetDelete", 0, 0, 0, kNeverFlexible},
+    {ApiKey::describe_client_quotas, "DescribeClientQuotas", 0, 0, 1, 1},
+    {ApiKey::alter_client_quotas, "AlterClientQuotas", 0, 0, 1, 1},
     {ApiKey::describe_user_scram_credentials, "DescribeUserScramCredentials", 0, 0, 0, 0},
     {ApiKey::alter_user_scram_credentials, "AlterUserScramCredentials", 0, 0, 0, 0},
     {ApiKey::describe_cluster, "DescribeCluster", 0, 0, 2, 0},

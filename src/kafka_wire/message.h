@@ -20,6 +20,7 @@
 // whatever else walks over messages. Types say the rest:
 //
 //   bool, int8..int64, enums    fixed width, big-endian
+//   double                      float64: its bits, big-endian
 //   std::string                 string: a length of 16 bits, or compact
 //   Blob                        bytes: a length of 32 bits, or compact
 //   Uuid, Records

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <cstring>
 #include <optional>
@@ -77,6 +78,8 @@ bool read_value(MessageReader& in, T& value, bool is_nullable) {
     value = in.fixed<std::int8_t>() != 0;
   } else if constexpr (std::is_enum_v<T>) {
     value = static_cast<T>(in.fixed<std::underlying_type_t<T>>());
+  } else if constexpr (std::is_same_v<T, double>) {
+    value = std::bit_cast<double>(in.fixed<std::uint64_t>());
   } else if constexpr (std::is_arithmetic_v<T>) {
     value = in.fixed<T>();
   } else if constexpr (std::is_same_v<T, Uuid>) {

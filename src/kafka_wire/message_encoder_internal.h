@@ -1,5 +1,6 @@
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -31,6 +32,8 @@ void write_value(MessageWriter& out, const T& value, bool is_nullable) {
     out.fixed(static_cast<std::int8_t>(value ? 1 : 0));
   } else if constexpr (std::is_enum_v<T>) {
     out.fixed(static_cast<std::underlying_type_t<T>>(value));
+  } else if constexpr (std::is_same_v<T, double>) {
+    out.fixed(std::bit_cast<std::uint64_t>(value));
   } else if constexpr (std::is_arithmetic_v<T>) {
     out.fixed(value);
   } else if constexpr (std::is_same_v<T, Uuid>) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <iomanip>
+#include <sstream>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -37,6 +39,11 @@ inline std::string text_of(const Uuid& value, std::int16_t) {
 }
 inline std::string text_of(bool value, std::int16_t) {
   return value ? "true" : "false";
+}
+inline std::string text_of(double value, std::int16_t) {
+  std::ostringstream text;
+  text << std::setprecision(17) << value;
+  return text.str();
 }
 template <class Number>
   requires std::is_arithmetic_v<Number> || std::is_enum_v<Number>
