@@ -109,6 +109,11 @@ def administrate(tools):
     require("retention.ms=70000" in tools.run(command, *of, "--describe"), "configuration")
     tools.run(command, *of, "--alter", "--delete-config", "retention.ms")
     tools.run(command, "--entity-type", "brokers", "--entity-name", 1, "--describe", "--all")
+    users = ("--entity-type", "users")
+    secret = "SCRAM-SHA-256=[password=secret]"
+    tools.run(command, *users, "--entity-name", "tool", "--alter", "--add-config", secret)
+    said = tools.run(command, *users, "--describe")  # asks for their quotas first
+    require("'tool' are SCRAM-SHA-256=iterations=4096" in said, said)
     require('"broker":1' in tools.run(TOOLS + "LogDirsCommand", "--describe"), "log folders")
     said = tools.run(TOOLS + "BrokerApiVersionsCommand")
     require("Produce(0): 0 to 13" in said, said)
