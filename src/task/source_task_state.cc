@@ -163,7 +163,9 @@ TaskReport SourceTask::report() const {
     report.open_ids = counts.open_ids;
     report.id_runs = counts.runs;
     report.fingerprint_bytes = counts.fingerprint_bytes;
-    report.fingerprint_bytes_max = counts.fingerprint_bytes_max;
+    if (counts.fingerprint_bytes_max != FingerprintIndex::kNoBound) {
+      report.fingerprint_bytes_max = counts.fingerprint_bytes_max;
+    }
     report.compact_ids = counts.compact_ids;
     report.unlisted_ids = counts.unlisted_ids;
     report.run_lookups = counts.run_lookups;

@@ -71,7 +71,7 @@ struct TaskReport {
   std::size_t open_ids = 0;  // of these in no run
   std::size_t id_runs = 0;
   std::size_t fingerprint_bytes = 0;
-  std::size_t fingerprint_bytes_max = 0;          // the bound
+  std::size_t fingerprint_bytes_max = 0;          // the bound; 0: none
   std::size_t compact_ids = 0;                    // because of it, a byte of each
   std::size_t unlisted_ids = 0;                   // because of it, nothing in memory
   std::uint64_t run_lookups = 0;                  // since the start
