@@ -340,6 +340,28 @@ TEST(Dedup, reads_runs_only_for_ids_whose_fingerprint_is_there) {
   EXPECT_EQ(dedup.counts().run_lookups, 10u);
 }
 
+TEST(Dedup, a_dump_does_not_cover_what_became_unlisted_meanwhile) {
+  for (const bool is_bounded : {false, true}) {
+    Dedup dedup(24'000, kSecret);
+    for (int i = 0; i < 3'000; ++i) {
+      ASSERT_TRUE(*dedup.insert(dedup.hash_of(std::to_string(i)), EventTime(0)));
+    }
+    dedup.seal();
+    dedup.begin_dump();
+    std::string part;
+    ASSERT_EQ(dedup.continue_dump(1'000, part), Dedup::DumpStep::more);
+    if (is_bounded) dedup.set_fingerprint_bytes_max(1);
+    dedup.tidy(1'000);
+    while (dedup.continue_dump(100'000, part) != Dedup::DumpStep::done) continue;
+    dedup.finish_dump({{hash128(part, 0), part.size()}});
+    ASSERT_EQ(dedup.runs().size(), 1u);
+    EXPECT_EQ(dedup.runs()[0].is_covered, !is_bounded);
+    EXPECT_EQ(dedup.runs()[0].is_unlisted, is_bounded);
+    // Nothing that another dump could do.
+    EXPECT_EQ(dedup.uncovered_ids(), 0u);
+  }
+}
+
 TEST(Dedup, a_run_that_cannot_be_read_is_an_error_and_files_nothing) {
   class Broken final : public IdRunReader {
    public:

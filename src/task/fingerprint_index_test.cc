@@ -125,6 +125,8 @@ TEST(FingerprintIndex, stays_below_its_bound_and_forgets_nothing) {
         for (unsigned tag = 0; tag < 32; ++tag) EXPECT_FALSE(index.is_unlisted(tag)) << tag;
       }
       compact_max = std::max(compact_max, index.compact_count());
+      // No filter holds more than it is good for.
+      ASSERT_GE(index.byte_count(), index.compact_count() + 3 * index.listed_count()) << i;
       ASSERT_LE(index.byte_count(), kMax) << i;
       if (i % 256 == 0) ASSERT_LE(allocated_bytes() - before, kMax + 8'192) << i;
     }
@@ -143,6 +145,11 @@ TEST(FingerprintIndex, stays_below_its_bound_and_forgets_nothing) {
       listed_wrong += index.find(random.next() >> 29).listed != 0 ? 1 : 0;
     }
     EXPECT_LT(listed_wrong, 10u);
+    // With its buckets everything of them goes, and the next one of a tag begins anew.
+    index.set_live({});
+    while (index.tidy(64)) continue;
+    EXPECT_FALSE(index.is_bounded());
+    EXPECT_LT(index.byte_count(), kTableMin);
   }
 }
 
