@@ -203,9 +203,6 @@ Result<std::optional<log::TimestampedOffset>> Admin::list_offset_once(const Topi
                                                                       std::int64_t spec,
                                                                       IsolationLevel isolation) {
   const std::string what = "offsets of " + source.to_string();
-  if (rd_kafka_ListOffsets == nullptr) {
-    return unsupported_error(what + ": librdkafka " + rd_kafka_version_str() + " is too old");
-  }
   if (source.partition < 0) {
     return not_found_error("partition " + source.to_string() + " does not exist");
   }

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -40,6 +41,10 @@ class Admin {
   Status remove_offsets(const std::string& group, const std::vector<TopicPartition>& of);
   Status delete_group(const std::string& group);
 
+  // --- brokers ---
+  // A broker's setting; nullopt when it has none of this name.
+  Result<std::optional<std::string>> broker_config(std::int32_t broker, const std::string& name);
+
   // --- records ---
   // `spec`: a timestamp, or one of kOffsetSpec*. nullopt when no record has it.
   Result<std::optional<log::TimestampedOffset>> list_offset(const TopicPartition& source,
@@ -61,6 +66,10 @@ class Admin {
     std::int32_t partition_count = 0;
   };
   Result<std::vector<Description>> describe(const std::vector<std::string>& names);
+  using Settings = std::map<std::string, std::string>;
+  // By the name of topic or broker, of those that are there.
+  Result<std::map<std::string, Settings>> settings(rd_kafka_ResourceType_t type,
+                                                   const std::vector<std::string>& names);
   Result<std::vector<log::TopicConfig>> configs(const std::vector<std::string>& names);
   Result<std::vector<log::TopicInfo>> infos(const std::vector<std::string>& names);
   Status add_partitions(const std::string& name, std::int32_t partition_count);

@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <array>
-#include <map>
 
 #include "base/hash.h"
 #include "kafka_client/admin.h"
@@ -17,12 +16,6 @@ Status status_of_topic(const rd_kafka_topic_result_t* const* topics, std::size_t
   const auto* why = rd_kafka_topic_result_error_string(topics[0]);
   return status_of(rd_kafka_topic_result_error(topics[0]), what,
                    why == nullptr ? std::string_view() : std::string_view(why));
-}
-
-using OwnedResource = Owned<rd_kafka_ConfigResource_t, rd_kafka_ConfigResource_destroy>;
-
-OwnedResource resource_of(const std::string& topic) {
-  return OwnedResource(rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic.c_str()));
 }
 
 }  // namespace
@@ -97,38 +90,6 @@ Status Admin::add_partitions(const std::string& name, std::int32_t partitions) {
   });
 }
 
-// What a topic has beside what is ours stays as it is.
-Status Admin::set_configs(const std::string& name, const log::TopicConfig& config) {
-  const std::string what = "alter topic " + name;
-  if (rd_kafka_IncrementalAlterConfigs == nullptr) {
-    return unsupported_error(what + ": librdkafka " + rd_kafka_version_str() + " is too old");
-  }
-  const auto request = resource_of(name);
-  for (const auto& [key, value] : to_kafka_configs(config)) {
-    const OwnedError error(rd_kafka_ConfigResource_add_incremental_config(
-        request.get(), key.c_str(), kAlterConfigSet, value.c_str()));
-    MR_RETURN_IF_ERROR(status_of(error.get(), what));
-  }
-  MR_ASSIGN_OR_RETURN(const auto event, ask(what, [&](const auto* options, auto* queue) {
-                        auto* one = request.get();
-                        rd_kafka_IncrementalAlterConfigs(handle_.get(), &one, 1, options, queue);
-                      }));
-  const auto* result = rd_kafka_event_IncrementalAlterConfigs_result(event.get());
-  if (result == nullptr) return disconnected_error(what + ": another answer");
-  std::size_t count = 0;
-  const auto* const* done = rd_kafka_IncrementalAlterConfigs_result_resources(result, &count);
-  if (count != 1) return disconnected_error(what + ": no answer about the topic");
-  MR_RETURN_IF_ERROR(status_of(rd_kafka_ConfigResource_error(done[0]), what));
-  return wait_until(what, [&] {
-    const auto now = configs({name});
-    if (!now.is_ok()) return false;
-    auto seen = now.value().front();
-    seen.partition_count = config.partition_count;
-    seen.is_internal = config.is_internal;
-    return seen == config;
-  });
-}
-
 Status Admin::alter_topic(const std::string& name, const log::TopicConfig& config) {
   MR_ASSIGN_OR_RETURN(const auto now, topic(name));
   if (config.partition_count < now.config.partition_count) {
@@ -144,9 +105,6 @@ Status Admin::alter_topic(const std::string& name, const log::TopicConfig& confi
 
 Result<std::vector<Admin::Description>> Admin::describe(const std::vector<std::string>& names) {
   const std::string what = "describe topics";
-  if (rd_kafka_DescribeTopics == nullptr) {
-    return unsupported_error(what + ": librdkafka " + rd_kafka_version_str() + " is too old");
-  }
   std::vector<const char*> raw;
   for (const auto& name : names) raw.push_back(name.c_str());
   const Owned<rd_kafka_TopicCollection_t, rd_kafka_TopicCollection_destroy> request(
@@ -183,42 +141,6 @@ Result<std::int32_t> Admin::partition_count(const std::string& topic) {
   MR_ASSIGN_OR_RETURN(const auto found, describe({topic}));
   if (found.size() != 1) return not_found_error("topic " + topic + " does not exist");
   return found.front().partition_count;
-}
-
-Result<std::vector<log::TopicConfig>> Admin::configs(const std::vector<std::string>& names) {
-  const std::string what = "configurations of topics";
-  std::vector<OwnedResource> owned;
-  std::vector<rd_kafka_ConfigResource_t*> raw;
-  for (const auto& name : names) raw.push_back(owned.emplace_back(resource_of(name)).get());
-  MR_ASSIGN_OR_RETURN(const auto event, ask(what, [&](const auto* options, auto* queue) {
-                        rd_kafka_DescribeConfigs(handle_.get(), raw.data(), raw.size(), options,
-                                                 queue);
-                      }));
-  const auto* result = rd_kafka_event_DescribeConfigs_result(event.get());
-  if (result == nullptr) return disconnected_error(what + ": another answer");
-  std::size_t count = 0;
-  const auto* const* resources = rd_kafka_DescribeConfigs_result_resources(result, &count);
-  std::map<std::string, log::TopicConfig> by_name;
-  for (std::size_t i = 0; i < count; ++i) {
-    const auto* resource = resources[i];
-    const std::string name = rd_kafka_ConfigResource_name(resource);
-    MR_RETURN_IF_ERROR(status_of(rd_kafka_ConfigResource_error(resource), "topic " + name));
-    std::map<std::string, std::string> values;
-    std::size_t entries = 0;
-    const auto* const* entry = rd_kafka_ConfigResource_configs(resource, &entries);
-    for (std::size_t e = 0; e < entries; ++e) {
-      const auto* value = rd_kafka_ConfigEntry_value(entry[e]);
-      if (value != nullptr) values[rd_kafka_ConfigEntry_name(entry[e])] = value;
-    }
-    MR_ASSIGN_OR_RETURN(by_name[name], from_kafka_configs(values));
-  }
-  std::vector<log::TopicConfig> out;
-  for (const auto& name : names) {
-    const auto found = by_name.find(name);
-    if (found == by_name.end()) return not_found_error("topic " + name + " has no configuration");
-    out.push_back(found->second);
-  }
-  return out;
 }
 
 Result<std::vector<log::TopicInfo>> Admin::infos(const std::vector<std::string>& names) {

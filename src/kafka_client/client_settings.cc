@@ -6,6 +6,7 @@ namespace millrace::kafka_client {
 namespace {
 
 constexpr std::int32_t kTimeoutMsMin = 100;
+constexpr std::int32_t kTransactionMsMin = 1'000;  // librdkafka's
 constexpr std::int32_t kTimeoutMsMax = 900'000;
 
 std::string_view name_of(KafkaSecurity::Protocol protocol) {
@@ -48,10 +49,10 @@ Status check_security(const KafkaSecurity& security) {
   return ok_status();
 }
 
-Status check_ms(std::string_view name, std::int32_t value) {
-  if (value >= kTimeoutMsMin && value <= kTimeoutMsMax) return ok_status();
+Status check_ms(std::string_view name, std::int32_t value, std::int32_t min = kTimeoutMsMin) {
+  if (value >= min && value <= kTimeoutMsMax) return ok_status();
   return invalid_error(std::string(name) + " is " + std::to_string(value) + "; it must be within " +
-                       std::to_string(kTimeoutMsMin) + " and " + std::to_string(kTimeoutMsMax));
+                       std::to_string(min) + " and " + std::to_string(kTimeoutMsMax));
 }
 
 void add_unless_empty(ClientSettings& to, const std::string& name, const std::string& value) {
@@ -71,7 +72,8 @@ Status check_options(const KafkaLogOptions& options) {
     return invalid_error("replication factor " + std::to_string(options.replication_factor) +
                          ": 1 or more, or -1 for the brokers' default");
   }
-  MR_RETURN_IF_ERROR(check_ms("transaction_timeout_ms", options.transaction_timeout_ms));
+  MR_RETURN_IF_ERROR(
+      check_ms("transaction_timeout_ms", options.transaction_timeout_ms, kTransactionMsMin));
   MR_RETURN_IF_ERROR(check_ms("session_timeout_ms", options.session_timeout_ms));
   MR_RETURN_IF_ERROR(check_ms("request_timeout_ms", options.request_timeout_ms));
   return check_security(options.security);
@@ -131,6 +133,7 @@ ClientSettings producer_settings(const KafkaLogOptions& options,
   auto out = common_settings(options);
   const auto timeout = std::to_string(options.transaction_timeout_ms);
   out["transactional.id"] = transactional_id;
+  out["log.connection.close"] = "true";  // Producer must hear of it
   out["transaction.timeout.ms"] = timeout;
   out["message.timeout.ms"] = timeout;
   // A request in flight is given up by the end of its transaction, not repeated within it.

@@ -153,7 +153,7 @@ Result<log::PartitionOffsets> KafkaLog::offsets(const TopicPartition& source) co
   MR_ASSIGN_OR_RETURN(out.last_stable, ask(kOffsetSpecLatest, IsolationLevel::read_committed));
   MR_ASSIGN_OR_RETURN(out.high_watermark, ask(kOffsetSpecLatest, IsolationLevel::read_uncommitted));
   out.end = out.high_watermark;
-  readers_.note_bounds(source, out.start, out.last_stable);
+  readers_.set_bounds(source, out.start, out.last_stable);
   return out;
 }
 
@@ -180,12 +180,41 @@ Status KafkaLog::delete_records(const TopicPartition& source, Offset before) {
   return ok_status();
 }
 
+Status check_library() {
+  const bool is_new_enough = rd_kafka_DescribeTopics != nullptr &&
+                             rd_kafka_ListOffsets != nullptr &&
+                             rd_kafka_IncrementalAlterConfigs != nullptr &&
+                             rd_kafka_consumer_group_metadata_generation_id != nullptr;
+  if (is_new_enough) return ok_status();
+  return unsupported_error(std::string("librdkafka ") + rd_kafka_version_str() +
+                           " is too old: topic ids, ListOffsets and group metadata are missing");
+}
+
+constexpr int kSyslogWarning = 4;
+// Since Kafka 3.6, on by default: the first part of KIP-890.
+constexpr const char* kVerification = "transaction.partition.verification.enable";
+
+// R5: without it a record that a dead producer had on its way may end up in a transaction that
+// nobody ends, or in the next one.
+void warn_of_torn_transactions(const Handle& handle, std::int32_t broker,
+                               const KafkaLogOptions& options) {
+  if (!options.on_log_line) return;
+  const auto setting = Admin(handle, options).broker_config(broker, kVerification);
+  if (setting.is_ok() && setting.value() == "true") return;
+  const std::string why = !setting.is_ok()  ? "could not be asked: " + setting.status().to_string()
+                          : setting.value() ? "is '" + *setting.value() + "'"
+                                            : "is not there, as before Kafka 3.6";
+  options.on_log_line(kSyslogWarning, std::string("torn transactions are possible: the brokers' ") +
+                                          kVerification + " " + why);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<log::SharedLog>> open_kafka_log(const KafkaLogOptions& options,
                                                        const Clock& clock) {
+  MR_RETURN_IF_ERROR(check_library());
   MR_RETURN_IF_ERROR(check_options(options));
-  auto settings = common_settings(options);
+  const auto settings = common_settings(options);
   MR_ASSIGN_OR_RETURN(auto handle, Handle::open(RD_KAFKA_CONSUMER, settings, options));
   const struct rd_kafka_metadata* metadata = nullptr;
   const auto error =
@@ -194,7 +223,9 @@ Result<std::unique_ptr<log::SharedLog>> open_kafka_log(const KafkaLogOptions& op
     return disconnected_error("no broker answers at " + options.bootstrap_servers + ": " +
                               rd_kafka_err2str(error) + "; " + handle->last_trouble());
   }
+  const auto broker = metadata->broker_cnt > 0 ? metadata->brokers[0].id : -1;
   rd_kafka_metadata_destroy(metadata);
+  warn_of_torn_transactions(*handle, broker, options);
   return std::unique_ptr<log::SharedLog>(
       std::make_unique<KafkaLog>(options, clock, std::move(handle)));
 }

@@ -7,7 +7,7 @@
 
 // librdkafka's C interface, with owners for what it hands out. The distribution's header may be
 // older than the library that is linked (docs/decisions/0006-librdkafka.md); what it lacks is
-// declared here, weakly: absent from an older library they are null, and their user says so.
+// declared here, weakly: an older library has none of these, and open_kafka_log says so.
 
 // NOLINTBEGIN(readability-identifier-naming, modernize-use-using): librdkafka's names, in C
 extern "C" {

@@ -188,6 +188,15 @@ void PartitionReaders::note_bounds(const TopicPartition& source, Offset start, O
   partition.known_end = std::max(partition.known_end, end);
 }
 
+// A partition never begins lower than it did, unless its topic was made again.
+void PartitionReaders::set_bounds(const TopicPartition& source, Offset start, Offset end) {
+  const std::lock_guard lock(mutex_);
+  auto& partition = partitions_[source];
+  const bool is_new = start < partition.start;
+  partition.start = start;
+  partition.known_end = is_new ? end : std::max(partition.known_end, end);
+}
+
 void PartitionReaders::forget(const std::string& topic) {
   std::unique_lock lock(mutex_);
   const auto is_in_use = [&] {

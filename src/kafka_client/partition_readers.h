@@ -28,6 +28,8 @@ class PartitionReaders final : public ArrivalSink {
   // Everything below `end` is committed: a fetch below it waits until it has come. Nothing is left
   // below `start`.
   void note_bounds(const TopicPartition& source, Offset start, Offset end);
+  // What the brokers say that the bounds are.
+  void set_bounds(const TopicPartition& source, Offset start, Offset end);
   // The topic is gone, or another one by now.
   void forget(const std::string& topic);
 

@@ -70,7 +70,7 @@ TransactionOutcome Producer::run(const log::Commit& commit,
   rd_kafka_poll(handle_->get(), 0);
   if (error != nullptr) {
     fail(error.get());
-    must_initialize_ = true;
+    stop();
     return outcome_of(TransactionStep::end, error_);
   }
   // A repeat of this EndTxn may still be on its way and would end the next transaction: that one
@@ -209,18 +209,23 @@ bool Producer::flush() {
 // Nothing was asked to be committed, and this client never will ask for it: what the brokers do not
 // abort now they abort at the next InitProducerId, or after the transaction's time-out.
 TransactionOutcome Producer::give_up(TransactionStep step) {
-  must_initialize_ = true;
   // What the calls return after a fatal error is merely that there was one.
   std::array<char, 512> why{};
   const auto fatal = rd_kafka_fatal_error(handle_->get(), why.data(), why.size());
   if (fatal != RD_KAFKA_RESP_ERR_NO_ERROR) {
     error_ = fatal;
     failure_ = status_of(fatal, "transaction of " + id_, why.data());
-    return outcome_of(step, error_);
+  } else {
+    const OwnedError error(
+        rd_kafka_abort_transaction(handle_->get(), std::max(left_ms(), kAbortMsMin)));
   }
-  const OwnedError error(
-      rd_kafka_abort_transaction(handle_->get(), std::max(left_ms(), kAbortMsMin)));
+  stop();
   return outcome_of(step, error_);
+}
+
+void Producer::stop() {
+  must_initialize_ = true;
+  handle_.reset();
 }
 
 bool Producer::fail(rd_kafka_resp_err_t error, std::string_view detail) {

@@ -45,6 +45,8 @@ class Producer final : public log::TransactionalProducer {
                           const rd_kafka_consumer_group_metadata_t& membership);
   bool flush();
   log::TransactionOutcome give_up(TransactionStep step);
+  // Nothing is sent any more, no repeat either.
+  void stop();
   // Keeps the first failure. False, to be returned.
   bool fail(rd_kafka_resp_err_t error, std::string_view detail = {});
   bool fail(const rd_kafka_error_t* error);

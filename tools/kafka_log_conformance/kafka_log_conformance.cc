@@ -8,14 +8,17 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 
+#include "base/random.h"
 #include "base/thread.h"
 #include "kafka_client/kafka_log.h"
 #include "kafka_client/librdkafka.h"
@@ -38,10 +41,12 @@ Brokers& brokers() {
   return instance;
 }
 
-std::unique_ptr<SharedLog> open(const Clock& clock, const std::string& process) {
+std::unique_ptr<SharedLog> open(const Clock& clock, const std::string& process,
+                                std::int32_t transaction_timeout_ms = 5'000) {
   kafka_client::KafkaLogOptions options;
   options.bootstrap_servers = brokers().address;
   options.process = process;
+  options.transaction_timeout_ms = transaction_timeout_ms;
   options.is_log_append_time = !brokers().is_millrace;
   auto opened = kafka_client::open_kafka_log(options, clock);
   EXPECT_TRUE(opened.is_ok()) << opened.status().to_string();
@@ -134,11 +139,37 @@ class KafkaLog : public testing::Test {
   }
   SharedLog& log() { return harness_.log(); }
 
+  const sys::RealClock clock_;
   const TopicPartition in_{"in", 0};
   const TopicPartition out_{"out", 0};
   SharedKafkaHarness harness_;
   std::unique_ptr<GroupMember> member_;
 };
+
+TEST_F(KafkaLog, brokers_that_do_not_verify_transactions_are_warned_of) {
+  kafka_client::KafkaLogOptions options;
+  options.bootstrap_servers = brokers().address;
+  Mutex mutex;
+  std::string said;
+  options.on_log_line = [&](int, std::string_view line) {
+    const std::lock_guard lock(mutex);
+    said += line;
+  };
+  const sys::RealClock clock;
+  {
+    ASSERT_TRUE(kafka_client::open_kafka_log(options, clock).is_ok());
+  }
+  EXPECT_EQ(said.find("torn transactions") != std::string::npos, brokers().is_millrace) << said;
+}
+
+TEST_F(KafkaLog, where_nobody_listens_opening_says_so_in_time) {
+  kafka_client::KafkaLogOptions options;
+  options.bootstrap_servers = "127.0.0.1:1";
+  options.request_timeout_ms = 300;
+  const auto opened = kafka_client::open_kafka_log(options, clock_);
+  EXPECT_EQ(opened.status().code(), StatusCode::disconnected);
+  EXPECT_THAT(std::string(opened.status().message()), HasSubstr("127.0.0.1:1"));
+}
 
 // Through librdkafka itself, as TransactionalProducer has no transactions that stay open.
 TEST_F(KafkaLog, an_open_transaction_makes_offsets_unstable_until_its_id_is_taken_over) {
@@ -185,17 +216,24 @@ TEST_F(KafkaLog, an_open_transaction_makes_offsets_unstable_until_its_id_is_take
 // As runtime::SlotCommitter does it (R4): an abort is sent again; after an outcome that is not
 // known the group's offset says whether it was ours.
 TEST_F(KafkaLog, commits_lose_and_double_nothing_while_the_broker_stands_still) {
-  constexpr int kCommits = 60;
-  auto slot = log().make_producer("slot");
+  constexpr int kPauses = 12;
+  constexpr int kCommitsPerPause = 5;
+  constexpr int kCommits = (kPauses + 1) * kCommitsPerPause;
+  constexpr std::int32_t kTransactionMs = 1'000;
+  const auto seed = static_cast<std::uint64_t>(clock_.wall_now().value);
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  const auto impatient = open(clock_, "impatient", kTransactionMs);
+  auto slot = impatient->make_producer("slot");
   ASSERT_TRUE(comes_true([&] { return slot->initialize().is_ok(); }));
   std::atomic<int> done{0};
   Thread pauses([&] {
-    // At several places within a transaction: its records, its offsets, its end.
-    for (const int pause : {1, 2, 3, 4}) {
-      while (done < 10 * pause) pause_for(std::chrono::microseconds(100));
-      pause_for(std::chrono::milliseconds(2 * pause));
+    Random random(seed);
+    for (int pause = 1; pause <= kPauses; ++pause) {
+      while (done < pause * kCommitsPerPause) pause_for(std::chrono::microseconds(100));
+      // Anywhere within a transaction: its records, its offsets, its end.
+      pause_for(std::chrono::microseconds(random.below(12'000)));
       ::kill(brokers().pid, SIGSTOP);
-      pause_for(std::chrono::milliseconds(pause == 4 ? 2'000 : 6'500));
+      pause_for(std::chrono::milliseconds(kTransactionMs + 500));
       ::kill(brokers().pid, SIGCONT);
     }
   });
