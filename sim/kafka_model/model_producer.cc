@@ -99,7 +99,9 @@ ErrorCode ModelProducer::send_offsets(const log::Commit& commit,
 log::TransactionOutcome ModelProducer::commit(const log::Commit& commit,
                                               const log::GroupMembership& membership) {
   auto error = send_records(commit);
-  if (error == ErrorCode::none) error = send_offsets(commit, membership);
+  if (error == ErrorCode::none && !commit.offsets.empty()) {
+    error = send_offsets(commit, membership);
+  }
   if (error != ErrorCode::none) return abort(error);
   if (process_.is_losing_commits()) {
     process_.sleep_ns(kLostRequestNs);

@@ -77,12 +77,10 @@ class World {
         plan_(make_plan(profile.partitions)),
         cluster_(clock_, seed),
         workload_(seed, profile.partitions, EventTime(kStart.value * 1'000)) {
-    for (const auto& need : plan_->topics) {
-      log::TopicConfig config;
-      config.partition_count = need.partition_count;
-      config.is_internal = need.is_internal;
-      MR_CHECK(cluster_.create_topic(need.name, config).is_ok());
-    }
+    // The processes make the others.
+    log::TopicConfig config;
+    config.partition_count = profile.partitions;
+    MR_CHECK(cluster_.create_topic(plan_->source.source_topic, config).is_ok());
     lives_.resize(static_cast<std::size_t>(profile.processes));
   }
 
@@ -149,8 +147,8 @@ class World {
     options.checkpoint_interval_ms = profile_.checkpoint_interval_ms;
     options.is_static_member = profile_.has_static_members;
     note("start " + options.name);
-    lives_[index].process =
-        std::make_unique<SimProcess>(cluster_, objects_, clock_, *plan_, options);
+    lives_[index].process = std::make_unique<SimProcess>(cluster_, objects_, clock_,
+                                                         make_plan(profile_.partitions), options);
   }
 
   // Kills of a frozen process come when it goes on, as its threads have to end.
@@ -243,9 +241,9 @@ class World {
     }
     restart_due();
     const auto limit = scheduler_.now_ns() + kRestMs * kMillisecond;
-    const EventTime end(workload_.safe_watermark().value + 3'600'000'000);
-    while (!has_settled(end)) {
+    while (!has_settled()) {
       sleep_ms(200);
+      lives_.front().process->begin_drain();
       if (scheduler_.now_ns() < limit) continue;
       result_.failures.emplace_back("it does not come to rest");
       for (const auto& life : lives_) result_.failures.push_back(life.process->describe());
@@ -255,33 +253,22 @@ class World {
     sleep_ms(6'000);  // the last markers
   }
 
-  bool has_settled(EventTime end) {
-    bool has_all = true;
+  bool has_settled() {
+    if (!lives_.front().process->has_drained()) return false;
     for (std::int32_t p = 0; p < profile_.partitions; ++p) {
       const auto journal = read_whole_journal(
           cluster_, {pipeline::journal_topic(plan_->name, std::string(pipeline::kSourceStage)), p});
-      if (!is_consumed({plan_->source.source_topic, p}, journal)) {
-        has_all = false;
-        continue;
-      }
-      const bool is_drained =
-          std::any_of(journal.entries.begin(), journal.entries.end(), [&](const auto& entry) {
-            const auto* watermark = std::get_if<task::WatermarkEntry>(&entry.event);
-            return watermark != nullptr && watermark->watermark == end;
-          });
-      if (is_drained) continue;
-      has_all = false;
-      for (auto& life : lives_) life.process->post(p, task::WatermarkEntry{end});
+      if (!is_consumed({plan_->source.source_topic, p}, journal)) return false;
     }
     for (const auto& merge : plan_->merges) {
       const auto topic = cluster_.topic(merge.repartition_topic);
-      for (std::int32_t p = 0; has_all && p < topic->config.partition_count; ++p) {
+      for (std::int32_t p = 0; topic.is_ok() && p < topic->config.partition_count; ++p) {
         const auto journal = read_whole_journal(
             cluster_, {pipeline::journal_topic(plan_->name, merge.window.name), p});
-        has_all = is_consumed({merge.repartition_topic, p}, journal);
+        if (!is_consumed({merge.repartition_topic, p}, journal)) return false;
       }
     }
-    return has_all;
+    return true;
   }
 
   bool is_consumed(const TopicPartition& source, const JournalView& journal) {

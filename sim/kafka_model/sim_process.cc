@@ -1,49 +1,62 @@
 #include "sim/kafka_model/sim_process.h"
 
-#include "base/check.h"
-#include "task/source_task.h"
+#include <utility>
+#include <vector>
 
 namespace millrace::kafka_model {
 
 SimProcess::SimProcess(Cluster& cluster, objects::ObjectStore& objects, const Clock& clock,
-                       const pipeline::Pipeline& plan, const SimProcessOptions& options)
-    : process_(cluster, options.name), log_(process_), snapshots_(objects) {
-  const runtime::RunnerServices services{&log_, &objects, &clock, &snapshots_, nullptr, nullptr};
-  const auto add = [&](const std::string& name, const std::string& topic,
-                       const std::vector<task::OutputTopic>& outputs,
-                       runtime::SharedStage::TaskMaker make_task) {
-    const auto info = cluster.topic(topic);
-    MR_CHECK(info.is_ok());
-    runtime::SharedStageOptions stage;
-    stage.pipeline = plan.name;
-    stage.stage = name;
-    stage.source_topic = topic;
-    stage.source_partition_count = info->config.partition_count;
-    stage.journal_topic = pipeline::journal_topic(plan.name, name);
-    stage.group = pipeline::consumer_group(plan.name, name);
-    stage.process = options.name;
-    stage.is_static_member = options.is_static_member;
-    stage.slots = options.slots;
-    stage.outputs = outputs;
-    stage.checkpoint_interval_ms = options.checkpoint_interval_ms;
-    stage.first_events = {task::PipelineEntry{plan.name, plan.version, plan.file,
-                                              plan.source.source_partition_count}};
-    stages_.push_back(
-        std::make_unique<runtime::SharedStage>(log_, services, stage, std::move(make_task)));
-  };
-  add(std::string(pipeline::kSourceStage), plan.source.source_topic, plan.source.outputs,
-      [&plan](std::int32_t p) { return task::make_source_task(plan.source, p, {}); });
-  for (const auto& merge : plan.merges) {
-    add(merge.window.name, merge.repartition_topic, merge.outputs,
-        [&merge](std::int32_t p) { return task::make_merge_task(merge, p); });
+                       std::unique_ptr<pipeline::Pipeline> plan, const SimProcessOptions& options)
+    : process_(cluster, options.name), log_(process_) {
+  runtime::SharedPipelineOptions shared;
+  shared.process = options.name;
+  shared.is_static_member = options.is_static_member;
+  shared.slots = options.slots;
+  shared.installation = options.installation;
+  shared.checkpoint_interval_ms = options.checkpoint_interval_ms;
+  shared.log_wait_ms_max = INT64_MAX / 10'000'000;  // until it is stopped
+  runtime_ = std::make_unique<runtime::SharedRuntime>(log_, objects, clock, std::move(shared));
+  starter_ =
+      Thread([this, plan = std::make_shared<std::unique_ptr<pipeline::Pipeline>>(std::move(plan))] {
+        std::vector<std::unique_ptr<pipeline::Pipeline>> plans;
+        plans.push_back(std::move(*plan));
+        const auto started = runtime_->start(std::move(plans));
+        if (!started.is_ok()) refusal_ = started.to_string();
+        has_started_.store(true);
+      });
+}
+
+SimProcess::~SimProcess() {
+  runtime_->cancel();
+  for (auto* thread : {&starter_, &drainer_}) {
+    if (thread->joinable()) thread->join();
   }
+}
+
+runtime::SharedPipeline* SimProcess::pipeline() const {
+  return has_started_.load() && !runtime_->pipelines().empty() ? runtime_->pipelines().front().get()
+                                                               : nullptr;
+}
+
+std::string SimProcess::halted() const {
+  return pipeline() == nullptr ? "" : pipeline()->halted().value_or("");
+}
+
+void SimProcess::begin_drain() {
+  auto* whole = pipeline();
+  if (whole == nullptr || drainer_.joinable()) return;
+  drainer_ = Thread([this, whole] { has_drained_.store(runtime_->drain(*whole).is_ok()); });
 }
 
 void SimProcess::stop(bool is_orderly, Census& census) {
   if (!is_orderly) process_.kill();
-  for (auto& stage : stages_) stage->stop(is_orderly);
-  for (auto& stage : stages_) {
-    const auto of = stage->counters();
+  runtime_->cancel();
+  starter_.join();
+  if (drainer_.joinable()) drainer_.join();
+  runtime_->stop(is_orderly);
+  if (pipeline() == nullptr) return;
+  for (const auto& stage : pipeline()->report()) {
+    const auto& of = stage.counters;
     census["task recovered"] += of.recovered;
     census["revoked -> committed"] += of.revoked_committed;
     census["revoked -> aborted"] += of.revoked_aborted;
@@ -62,21 +75,21 @@ void SimProcess::stop(bool is_orderly, Census& census) {
     census["fenced"] += of.slots.fenced;
     census["outlived generation -> resent"] += of.slots.outlived_generations;
   }
-  stages_.clear();
 }
 
 bool SimProcess::post(std::int32_t partition, const task::JournalEvent& event) {
-  return !stages_.empty() && stages_.front()->post(partition, event);
+  return pipeline() != nullptr && pipeline()->post(partition, event);
 }
 
 std::string SimProcess::describe() const {
   std::string out = process_.name() + ":";
-  for (const auto& stage : stages_) {
-    for (const auto& [partition, task] : stage->tasks()) {
+  if (pipeline() == nullptr) return out + " not started " + refusal();
+  for (const auto& stage : pipeline()->report()) {
+    for (const auto& [partition, task] : stage.tasks) {
       out += " " + std::to_string(partition) + "=" + std::to_string(static_cast<int>(task.state)) +
              " (" + task.why + ")";
     }
-    for (const auto& slot : stage->slots()) {
+    for (const auto& slot : stage.slots) {
       out += " [" + std::to_string(static_cast<int>(slot.state)) + " " + slot.last_error + "]";
     }
     out += ";";

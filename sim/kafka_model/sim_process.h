@@ -1,12 +1,13 @@
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "pipeline/pipeline.h"
-#include "runtime/shared_stage.h"
-#include "runtime/snapshot_writer.h"
+#include "runtime/shared_runtime.h"
 #include "sim/kafka_model/model_log.h"
 #include "sim/kafka_model/run.h"
 #include "sim/kafka_model/workload.h"
@@ -18,27 +19,44 @@ struct SimProcessOptions {
   int slots = 1;
   std::int64_t checkpoint_interval_ms = 1'000;
   bool is_static_member = true;
+  std::uint64_t installation = 1;
 };
 
-// One life of one process: a client of the cluster and all stages of the pipeline.
+// One life of one process: a client of the cluster and the whole pipeline, which comes up on a
+// thread of its own.
 class SimProcess {
  public:
   SimProcess(Cluster& cluster, objects::ObjectStore& objects, const Clock& clock,
-             const pipeline::Pipeline& plan, const SimProcessOptions& options);
+             std::unique_ptr<pipeline::Pipeline> plan, const SimProcessOptions& options);
+  ~SimProcess();
 
   [[nodiscard]] Process& process() { return process_; }
   // Orderly, or as after kill(): nothing reaches the cluster any more. Adds to the census.
   void stop(bool is_orderly, Census& census);
   // To any task of the source stage that runs here.
   bool post(std::int32_t partition, const task::JournalEvent& event);
+  // Fires all open windows, of all processes, on a thread of its own. Once.
+  void begin_drain();
+  [[nodiscard]] bool has_drained() const { return has_drained_.load(); }
+  [[nodiscard]] bool has_started() const { return has_started_.load(); }
+  // Why it does not run, once it has started; empty: it does.
+  [[nodiscard]] std::string refusal() const { return has_started_.load() ? refusal_ : ""; }
+  // Why it has given its tasks up; empty: it has not.
+  [[nodiscard]] std::string halted() const;
   // Where every task stands, for a run that got stuck.
   [[nodiscard]] std::string describe() const;
 
  private:
+  [[nodiscard]] runtime::SharedPipeline* pipeline() const;
+
   Process process_;
   ModelLog log_;
-  runtime::SnapshotWriter snapshots_;
-  std::vector<std::unique_ptr<runtime::SharedStage>> stages_;
+  std::unique_ptr<runtime::SharedRuntime> runtime_;
+  std::string refusal_;  // guarded by has_started_
+  std::atomic<bool> has_started_{false};
+  std::atomic<bool> has_drained_{false};
+  Thread starter_;
+  Thread drainer_;
 };
 
 }  // namespace millrace::kafka_model

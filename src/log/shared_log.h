@@ -46,7 +46,8 @@ class TransactionalProducer {
   // other errors: try again.
   virtual Status initialize() = 0;
   // One transaction: the appends, then the offsets under this membership, then its end (Kafka's
-  // AddPartitionsToTxn, Produce, TxnOffsetCommit, EndTxn).
+  // AddPartitionsToTxn, Produce, TxnOffsetCommit, EndTxn). Without offsets no group is asked, and
+  // the membership may be empty.
   virtual TransactionOutcome commit(const Commit& commit, const GroupMembership& membership) = 0;
   [[nodiscard]] virtual const std::string& transactional_id() const = 0;
 };

@@ -474,6 +474,9 @@ std::string partials_topic(const std::string& pipeline, const std::string& windo
 std::string tables_topic(const std::string& pipeline) {
   return "millrace." + pipeline + ".tables";
 }
+std::string progress_topic(const std::string& pipeline) {
+  return "millrace." + pipeline + ".progress";
+}
 std::string feature_topic(const std::string& group) {
   return "millrace.features." + group;
 }

@@ -78,6 +78,7 @@ std::string journal_topic(const std::string& pipeline, const std::string& stage)
 std::string consumer_group(const std::string& pipeline, const std::string& stage);
 std::string partials_topic(const std::string& pipeline, const std::string& window);
 std::string tables_topic(const std::string& pipeline);
+std::string progress_topic(const std::string& pipeline);
 std::string feature_topic(const std::string& group);
 inline constexpr std::string_view kSourceStage = "source";
 // Where every pipeline version in force was filed, keyed by pipeline.

@@ -47,21 +47,31 @@ Status create_registry(log::Log& log) {
   return std::move(created).take_status();
 }
 
-Result<std::optional<RegisteredPipeline>> find_registered(const log::Log& log,
-                                                          const std::string& name) {
+Result<std::optional<std::string>> find_registry_record(const log::Log& log, std::string_view key) {
   const TopicPartition source{std::string(pipeline::kRegistryTopic), 0};
-  if (!log.topic(source.topic).is_ok()) return std::optional<RegisteredPipeline>();
-  std::optional<RegisteredPipeline> found;
-  const auto take = [&](const RecordView& record) -> Status {
-    if (!record.key || *record.key != name || !record.value) return ok_status();
-    MR_ASSIGN_OR_RETURN(found, decode_registered(name, *record.value));
+  std::optional<std::string> found;
+  const auto take = [&](const RecordView& record) {
+    if (record.key && *record.key == key && record.value) found = *record.value;
     return ok_status();
   };
   MR_RETURN_IF_ERROR(log::scan_partition(log, source, Offset(0), take).status());
   return found;
 }
 
-log::AppendBatch registration_batch(const RegisteredPipeline& pipeline, WallTime now) {
+Result<std::optional<RegisteredPipeline>> find_registered(const log::Log& log,
+                                                          const std::string& name) {
+  const auto topic = log.topic(std::string(pipeline::kRegistryTopic));
+  if (topic.status().code() == StatusCode::not_found) return std::optional<RegisteredPipeline>();
+  if (!topic.is_ok()) return topic.status();
+  MR_ASSIGN_OR_RETURN(const auto value, find_registry_record(log, name));
+  if (!value) return std::optional<RegisteredPipeline>();
+  MR_ASSIGN_OR_RETURN(auto pipeline, decode_registered(name, *value));
+  return std::optional(std::move(pipeline));
+}
+
+log::AppendBatch registration_batch(
+    const RegisteredPipeline& pipeline, WallTime now,
+    const std::vector<std::pair<std::string, std::string>>& beside) {
   std::string value;
   Encoder to(value);
   to.u8(kFormatVersion);
@@ -81,6 +91,7 @@ log::AppendBatch registration_batch(const RegisteredPipeline& pipeline, WallTime
   }
   codec::RecordBatchBuilder builder(codec::Compression::lz4);
   builder.append(now, pipeline.name, value, {});
+  for (const auto& [key, bytes] : beside) builder.append(now, key, bytes, {});
   log::AppendBatch batch{std::string(pipeline::kRegistryTopic), 0, {}};
   builder.finish(batch.bytes);
   return batch;

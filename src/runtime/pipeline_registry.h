@@ -3,6 +3,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "base/hash.h"
 #include "base/status.h"
@@ -29,8 +31,12 @@ Status create_registry(log::Log& log);
 // Nothing when there is no registry yet.
 Result<std::optional<RegisteredPipeline>> find_registered(const log::Log& log,
                                                           const std::string& name);
-// For the commit that puts the version in force.
-log::AppendBatch registration_batch(const RegisteredPipeline& pipeline, WallTime now);
+// The newest value of any record of the registry.
+Result<std::optional<std::string>> find_registry_record(const log::Log& log, std::string_view key);
+// For the commit that puts the version in force. `beside`: further records, key and value.
+log::AppendBatch registration_batch(
+    const RegisteredPipeline& pipeline, WallTime now,
+    const std::vector<std::pair<std::string, std::string>>& beside = {});
 Status register_pipeline(log::Log& log, const RegisteredPipeline& pipeline, WallTime now);
 
 // The first differing lines of two texts, for people.

@@ -9,8 +9,6 @@
 namespace millrace::runtime {
 namespace {
 
-constexpr std::int64_t kLiveFeedMs = 3'600'000;  // R13: newer events make a feed a live one
-
 // Polls until `is_done`; false when cancelled first.
 bool wait_until(const std::function<bool()>& is_done, const std::function<bool()>& is_cancelled) {
   constexpr std::chrono::milliseconds kPollInterval{2};
@@ -46,64 +44,21 @@ bool PipelineRunner::has_open_panes() const {
 void PipelineRunner::tick() {
   const auto now = services_.clock->wall_now();
   const auto& tasks = stages_.front().tasks;
-  std::vector<bool> is_idle;
+  std::vector<SourceProgress> sources;
+  bool has_idle = false;
   for (const auto& runner : tasks) {
     const auto report = runner->report();
     const auto offsets = services_.log->offsets(runner->options().source);
     const bool is_at_end = offsets.is_ok() && report.task.next_offset >= offsets->end;
-    is_idle.push_back(is_at_end && now - report.last_input_time >= plan_.idle.idle_after_ms);
+    const bool is_idle = is_at_end && now - report.last_input_time >= plan_.idle.idle_after_ms;
+    has_idle |= is_idle;
+    sources.push_back({is_idle, report.task.watermark, report.task.watermark_if_idle});
   }
-  const auto idle_count =
-      static_cast<std::size_t>(std::count(is_idle.begin(), is_idle.end(), true));
-  if (idle_count < tasks.size()) all_idle_since_ = WallTime(-1);
-  if (idle_count == 0 || !has_open_panes()) return;
-  if (idle_count < tasks.size()) return advance_idle(is_idle, idle_count);
-  advance_all_idle(now);
-}
-
-// Idle partitions follow the slowest of the busy ones (R13).
-void PipelineRunner::advance_idle(const std::vector<bool>& is_idle, std::size_t idle_count) {
-  MR_CHECK(idle_count < is_idle.size());
-  const auto& tasks = stages_.front().tasks;
-  std::optional<EventTime> slowest;
+  const auto target = idle_.target(sources, has_idle && has_open_panes(), now);
+  if (!target) return;
   for (std::size_t i = 0; i < tasks.size(); ++i) {
-    if (is_idle[i]) continue;
-    const auto watermark = tasks[i]->report().task.watermark;
-    slowest = slowest ? std::min(*slowest, watermark) : watermark;
-  }
-  if (*slowest == task::kNoWatermark) return;
-  for (std::size_t i = 0; i < tasks.size(); ++i) {
-    if (!is_idle[i] || !tasks[i]->has_settled()) continue;
-    if (tasks[i]->report().task.watermark < *slowest) {
-      tasks[i]->post(task::WatermarkEntry{*slowest});
-    }
-  }
-}
-
-// With nothing coming at all a live feed's clock goes on with the wall; that of a paused replay
-// stands.
-void PipelineRunner::advance_all_idle(WallTime now) {
-  using Advance = pipeline::IdlePolicy::Advance;
-  if (plan_.idle.advance == Advance::off) return;
-  const auto& tasks = stages_.front().tasks;
-  EventTime newest = task::kNoWatermark;
-  for (const auto& runner : tasks) {
-    newest = std::max(newest, runner->report().task.watermark_if_idle);
-  }
-  if (newest == task::kNoWatermark) return;
-  if (plan_.idle.advance == Advance::automatic &&
-      newest.value < (now.value - kLiveFeedMs) * kMicrosPerMilli) {
-    return;
-  }
-  if (all_idle_since_.value < 0) {
-    all_idle_since_ = now;
-    all_idle_watermark_ = newest;
-  }
-  const auto target = all_idle_watermark_ + (now - all_idle_since_) * kMicrosPerMilli;
-  for (const auto& runner : tasks) {
-    if (runner->has_settled() && runner->report().task.watermark < target) {
-      runner->post(task::WatermarkEntry{target});
-    }
+    if (!sources[i].is_idle || !tasks[i]->has_settled()) continue;
+    if (tasks[i]->report().task.watermark < *target) tasks[i]->post(task::WatermarkEntry{*target});
   }
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/status.h"
 #include "pipeline/pipeline.h"
+#include "runtime/idle_watermarks.h"
 #include "runtime/pipeline_registry.h"
 #include "runtime/pipeline_upgrade.h"
 #include "runtime/table_registry.h"
@@ -92,29 +93,20 @@ class PipelineRunner {
   [[nodiscard]] task::TableProvider table_provider() { return tables_.provider(); }
 
  private:
-  Status check_topics() const;
-  Status check_version(const RegisteredPipeline& known) const;
   Status check_takeover();
   Status prepare_switch(const Stage& stage, TaskRunner& runner);
   [[nodiscard]] std::vector<std::string> dropped_stages() const;
   Status add_dropped_stages();
   Status remove_dropped_stages();
-  Status create_topics();
-  void make_stage(const std::string& name, const std::string& topic, std::int32_t partition_count,
-                  const std::vector<task::OutputTopic>& outputs,
-                  const std::function<std::unique_ptr<task::Task>(std::int32_t)>& make_task);
   void make_stages();
   Status recover_tasks(const std::vector<task::TableVersionEntry>& tables);
   Status recover_stage(Stage& stage, const std::vector<task::JournalEvent>& first_events);
   Status switch_version();
   void post_tables(const std::vector<task::TableVersionEntry>& tables);
-  [[nodiscard]] task::PipelineEntry version_entry() const;
   [[nodiscard]] RegisteredPipeline registration() const;
   void notice(const std::string& text) const;
   [[nodiscard]] bool has_caught_up(const Stage& stage) const;
   [[nodiscard]] bool has_open_panes() const;
-  void advance_idle(const std::vector<bool>& is_idle, std::size_t idle_count);
-  void advance_all_idle(WallTime now);
 
   RunnerServices services_;
   const pipeline::Pipeline& plan_;
@@ -122,8 +114,7 @@ class PipelineRunner {
   TableRegistry tables_;
   std::vector<Stage> stages_;         // the source stage first
   std::optional<Takeover> takeover_;  // none: no other version ran before
-  WallTime all_idle_since_{-1};
-  EventTime all_idle_watermark_ = task::kNoWatermark;
+  IdleWatermarks idle_;
 };
 
 }  // namespace millrace::runtime

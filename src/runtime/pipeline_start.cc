@@ -6,6 +6,7 @@
 #include "base/thread.h"
 #include "runtime/pipeline_registry.h"
 #include "runtime/pipeline_runner.h"
+#include "runtime/pipeline_setup.h"
 #include "task/source_task.h"
 
 // How a pipeline comes up: which version may follow which, topics, tables, tasks.
@@ -24,55 +25,20 @@ PipelineRunner::PipelineRunner(RunnerServices services, const pipeline::Pipeline
     : services_(services),
       plan_(plan),
       options_(std::move(options)),
-      tables_(*services.log, pipeline::tables_topic(plan.name)) {}
+      tables_(*services.log, pipeline::tables_topic(plan.name)),
+      idle_(plan.idle) {}
 
 PipelineRunner::~PipelineRunner() = default;
 
 Status PipelineRunner::check() {
   MR_CHECK(stages_.empty());
   MR_ASSIGN_OR_RETURN(const auto known, find_registered(*services_.log, plan_.name));
-  if (known) MR_RETURN_IF_ERROR(check_version(*known));
-  MR_RETURN_IF_ERROR(check_topics());
+  if (known) MR_RETURN_IF_ERROR(check_version(*known, plan_));
+  MR_RETURN_IF_ERROR(check_topics(*services_.log, plan_));
   make_stages();
   if (!known || known->version == plan_.version) return ok_status();
   takeover_.emplace().from_version = known->version;
   return check_takeover();
-}
-
-Status PipelineRunner::check_topics() const {
-  for (const auto& need : plan_.topics) {
-    const auto known = services_.log->topic(need.name);
-    if (!known.is_ok() && known.status().code() == StatusCode::not_found) continue;
-    if (!known.is_ok()) return known.status();
-    const auto count = known->config.partition_count;
-    if (count == need.partition_count) continue;
-    return invalid_error("topic " + need.name + " has " + std::to_string(count) +
-                         " partitions, pipeline " + plan_.name + " was made for " +
-                         std::to_string(need.partition_count));
-  }
-  return ok_status();
-}
-
-Status PipelineRunner::check_version(const RegisteredPipeline& known) const {
-  const std::string name = "pipeline " + plan_.name + " version ";
-  if (known.version > plan_.version) {
-    return invalid_error(name + std::to_string(known.version) + " ran already; the file says " +
-                         std::to_string(plan_.version));
-  }
-  if (known.version == plan_.version && known.file != plan_.file) {
-    auto difference = describe_difference(known.text, plan_.text);
-    if (difference.empty()) difference = " its schema is another one";
-    return invalid_error(name + std::to_string(plan_.version) +
-                         " ran with another content; raise its version:" + difference);
-  }
-  const auto count = plan_.source.source_partition_count;
-  if (known.source_partition_count == count) return ok_status();
-  return invalid_error(name + std::to_string(known.version) + " ran over " +
-                       std::to_string(known.source_partition_count) +
-                       " partitions of its source, " + plan_.source.source_topic + " has " +
-                       std::to_string(count) +
-                       ": keys would meet another task than the one that has their windows and "
-                       "ids. Keep the number, or give the pipeline a new name");
 }
 
 // What the state of the version before is worth to this one. Leaves no trace but in memory.
@@ -140,71 +106,39 @@ Status PipelineRunner::add_dropped_stages() {
   return ok_status();
 }
 
-Status PipelineRunner::create_topics() {
-  for (const auto& need : plan_.topics) {
-    if (services_.log->topic(need.name).is_ok()) continue;
-    log::TopicConfig config;
-    config.partition_count = need.partition_count;
-    config.is_internal = need.is_internal;
-    config.is_compacted = need.is_compacted;
-    if (!need.is_internal) config.retention_ms = options_.retention_ms;
-    if (need.name == plan_.source.source_topic) config.batch_bytes_max = log::kInputBatchBytesMax;
-    MR_ASSIGN_OR_RETURN(const auto created, services_.log->create_topic(need.name, config));
-    if (need.is_internal) continue;
-    notice("created topic " + created.name + " with " +
-           std::to_string(created.config.partition_count) + " partitions");
-  }
-  return ok_status();
-}
-
 void PipelineRunner::notice(const std::string& text) const {
   if (options_.on_notice) options_.on_notice(text);
 }
 
-void PipelineRunner::make_stage(
-    const std::string& name, const std::string& topic, std::int32_t partition_count,
-    const std::vector<task::OutputTopic>& outputs,
-    const std::function<std::unique_ptr<task::Task>(std::int32_t)>& make_task) {
-  const auto journal = pipeline::journal_topic(plan_.name, name);
-  Stage stage{name, topic, {}};
-  for (std::int32_t p = 0; p < partition_count; ++p) {
-    RunnerOptions options;
-    options.pipeline = plan_.name;
-    options.stage = name;
-    options.source = {topic, p};
-    options.source_partition_count = partition_count;
-    options.journal = {journal, p};
-    options.group = pipeline::consumer_group(plan_.name, name);
-    options.owner = options_.owner;
-    options.outputs = outputs;
-    options.checkpoint_interval_ms = options_.checkpoint_interval_ms;
-    options.dedup_open_ids_max = options_.dedup_open_ids_max;
-    options.replay_budget_ns = kStageReplayBudgetNs * options_.parallelism / partition_count;
-    stage.tasks.push_back(std::make_unique<TaskRunner>(services_, std::move(options),
-                                                       [make_task, p] { return make_task(p); }));
-  }
-  stages_.push_back(std::move(stage));
-}
-
 void PipelineRunner::make_stages() {
-  make_stage(std::string(pipeline::kSourceStage), plan_.source.source_topic,
-             plan_.source.source_partition_count, plan_.source.outputs, [this](std::int32_t p) {
-               return task::make_source_task(plan_.source, p, tables_.provider());
-             });
-  for (const auto& merge : plan_.merges) {
-    const auto need = std::find_if(
-        plan_.topics.begin(), plan_.topics.end(),
-        [&](const pipeline::TopicNeed& known) { return known.name == merge.repartition_topic; });
-    MR_CHECK(need != plan_.topics.end());
-    make_stage(merge.window.name, merge.repartition_topic, need->partition_count, merge.outputs,
-               [&merge](std::int32_t p) { return task::make_merge_task(merge, p); });
+  for (const auto& plan : stage_plans(plan_, tables_.provider())) {
+    const auto journal = pipeline::journal_topic(plan_.name, plan.name);
+    Stage stage{plan.name, plan.source_topic, {}};
+    for (std::int32_t p = 0; p < plan.partition_count; ++p) {
+      RunnerOptions options;
+      options.pipeline = plan_.name;
+      options.stage = plan.name;
+      options.source = {plan.source_topic, p};
+      options.source_partition_count = plan.partition_count;
+      options.journal = {journal, p};
+      options.group = pipeline::consumer_group(plan_.name, plan.name);
+      options.owner = options_.owner;
+      options.outputs = plan.outputs;
+      options.checkpoint_interval_ms = options_.checkpoint_interval_ms;
+      options.dedup_open_ids_max = options_.dedup_open_ids_max;
+      options.replay_budget_ns = kStageReplayBudgetNs * options_.parallelism / plan.partition_count;
+      stage.tasks.push_back(std::make_unique<TaskRunner>(
+          services_, std::move(options), [make = plan.make_task, p] { return make(p); }));
+    }
+    stages_.push_back(std::move(stage));
   }
 }
 
 Status PipelineRunner::start() {
   if (stages_.empty()) MR_RETURN_IF_ERROR(check());
   MR_RETURN_IF_ERROR(create_registry(*services_.log));
-  MR_RETURN_IF_ERROR(create_topics());
+  MR_RETURN_IF_ERROR(
+      create_topics(*services_.log, plan_, options_.retention_ms, options_.on_notice));
   if (!takeover_) MR_RETURN_IF_ERROR(tables_.load(plan_.tables));
   std::vector<task::TableVersionEntry> tables;
   for (const auto& file : plan_.tables) {
@@ -218,7 +152,7 @@ Status PipelineRunner::start() {
 
 Status PipelineRunner::recover_tasks(const std::vector<task::TableVersionEntry>& tables) {
   for (std::size_t s = 0; s < stages_.size(); ++s) {
-    std::vector<task::JournalEvent> first{version_entry()};
+    std::vector<task::JournalEvent> first{version_entry(plan_)};
     if (s == 0) first.insert(first.end(), tables.begin(), tables.end());
     MR_RETURN_IF_ERROR(recover_stage(stages_[s], first));
   }
@@ -253,14 +187,8 @@ Status PipelineRunner::recover_stage(Stage& stage,
   return ok_status();
 }
 
-task::PipelineEntry PipelineRunner::version_entry() const {
-  return {plan_.name, plan_.version, plan_.file, plan_.source.source_partition_count};
-}
-
 RegisteredPipeline PipelineRunner::registration() const {
-  return {plan_.name, plan_.version,
-          plan_.file, plan_.source.source_partition_count,
-          plan_.text, takeover_ ? takeover_->lost : std::vector<LostState>()};
+  return registration_of(plan_, takeover_ ? takeover_->lost : std::vector<LostState>());
 }
 
 // All tasks and the registry in one commit: whatever happens, one version is in force everywhere.
@@ -278,7 +206,7 @@ Status PipelineRunner::switch_version() {
   log::Commit commit;
   for (auto& stage : stages_) {
     for (auto& runner : stage.tasks) {
-      MR_RETURN_IF_ERROR(runner->add_switch(version_entry(), merged_from, commit));
+      MR_RETURN_IF_ERROR(runner->add_switch(version_entry(plan_), merged_from, commit));
     }
   }
   commit.appends.push_back(registration_batch(registration(), services_.clock->wall_now()));

@@ -252,7 +252,12 @@ std::map<std::int32_t, SharedStage::TaskStatus> SharedStage::tasks() const {
     auto& status = all[source.partition];
     status.state = task->state;
     status.why = task->why;
-    if (task->state == TaskState::running) status.report = task->runner->report();
+    if (task->state != TaskState::running) continue;
+    // Before and behind the report: nothing in it is of a decision that is not durable.
+    status.has_settled = task->runner->has_settled();
+    status.report = task->runner->report();
+    status.has_settled &= task->runner->has_settled();
+    status.processing_duration = task->runner->processing_duration();
   }
   return all;
 }

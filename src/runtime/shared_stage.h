@@ -31,6 +31,7 @@ struct SharedStageOptions {
   int slots = 1;
   std::vector<task::OutputTopic> outputs;
   std::int64_t checkpoint_interval_ms = 10'000;
+  std::size_t dedup_open_ids_max = task::Dedup::kOpenIdsMax;  // see task::Dedup
   std::vector<task::JournalEvent> first_events;
   // How long `revoked` may take; well below the session time-out.
   std::int64_t release_ms_max = 3'000;
@@ -86,7 +87,10 @@ class SharedStage final : private log::AssignmentHandler {
   struct TaskStatus {
     TaskState state = TaskState::recovering;
     std::string why;  // it is not running
+    // Of a running one.
     std::optional<RunnerReport> report;
+    bool has_settled = false;  // whether all decisions posted to it are durable and in the report
+    Histogram processing_duration;
   };
   // Any thread. By partition.
   [[nodiscard]] std::map<std::int32_t, TaskStatus> tasks() const;

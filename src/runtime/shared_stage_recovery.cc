@@ -152,6 +152,7 @@ std::unique_ptr<TaskRunner> SharedStage::make_runner(const OwnedTask& task) cons
   options.owner = task.slot->committer.transactional_id();
   options.outputs = options_.outputs;
   options.checkpoint_interval_ms = options_.checkpoint_interval_ms;
+  options.dedup_open_ids_max = options_.dedup_open_ids_max;
   options.is_log_shared = true;
   return std::make_unique<TaskRunner>(
       services, std::move(options),

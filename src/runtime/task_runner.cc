@@ -215,7 +215,7 @@ Result<bool> TaskRunner::apply_input() {
   MR_ASSIGN_OR_RETURN(const auto fetched,
                       services_.log->fetch(options_.source, from, kFetchBytes, visibility));
   if (fetched.batches.empty()) {
-    consumed_offset_ = options_.is_log_shared ? fetched.offsets.high_watermark : from;
+    consumed_offset_ = options_.is_log_shared ? fetched.offsets.last_stable : from;
     return false;
   }
   const auto started = services_.clock->monotonic_now();
