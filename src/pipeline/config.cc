@@ -132,6 +132,20 @@ std::string show_compression(const Config& config) {
 constexpr auto kBindings = std::to_array<Binding>({
     texts_binding<&Config::pipelines>("pipelines"),
     text_binding<&Config::data_folder>("data_folder"),
+    text_binding<&Config::process>("process"),
+    text_binding<&Config::objects_folder>("objects.folder"),
+    text_binding<&Config::log_bootstrap_servers>("log.kafka.bootstrap_servers"),
+    text_binding<&Config::log_client_rack>("log.kafka.client_rack"),
+    integer_binding<&Config::log_replication_factor>("log.kafka.replication_factor"),
+    boolean_binding<&Config::log_append_time>("log.kafka.log_append_time"),
+    integer_binding<&Config::log_session_timeout_ms>("log.kafka.session_timeout_ms"),
+    word_binding<&Config::log_protocol>("log.kafka.security.protocol"),
+    text_binding<&Config::log_ca_file>("log.kafka.security.ca_file"),
+    text_binding<&Config::log_certificate_file>("log.kafka.security.certificate_file"),
+    text_binding<&Config::log_key_file>("log.kafka.security.key_file"),
+    word_binding<&Config::log_sasl_mechanism>("log.kafka.security.sasl_mechanism"),
+    text_binding<&Config::log_user>("log.kafka.security.user"),
+    text_binding<&Config::log_password_file>("log.kafka.security.password_file"),
     {"delivery", set_delivery, show_delivery},
     integer_binding<&Config::kafka_port>("ports.kafka"),
     integer_binding<&Config::http_port>("ports.http"),
@@ -188,6 +202,7 @@ class Loader {
       check_delivery(config);
       check_distinct(config);
       check_kafka(config);
+      for (const auto& [setting, message] : shared_log_faults(config)) refuse(setting, message);
     }
     if (!faults_.empty()) return invalid_error(fault_text());
     config.lines = lines(config);
@@ -407,16 +422,18 @@ std::vector<ConfigLine> Loader::lines(const Config& config) const {
     for (const Setting& setting : settings_) {
       is_set |= setting.setting == key.path;
       if (setting.key != &key) continue;
-      std::string note(key.idle_because);
+      const auto why_idle = idle_because(key, config);
+      std::string note(why_idle);
       if (!key.same_as.empty()) note = "another name of " + std::string(key.same_as);
       out.push_back({setting.name, json_of(setting.value),
                      files_[setting.file].name + ":" + std::to_string(setting.place.line),
-                     key.idle_because.empty(), std::move(note)});
+                     why_idle.empty(), std::move(note)});
     }
     const Binding* binding = key.same_as.empty() ? find_binding(key.path) : nullptr;
     if (is_set || binding == nullptr) continue;
-    out.push_back({std::string(key.path), binding->show(config), "default",
-                   key.idle_because.empty(), std::string(key.idle_because)});
+    const auto why_idle = idle_because(key, config);
+    out.push_back({std::string(key.path), binding->show(config), "default", why_idle.empty(),
+                   std::string(why_idle)});
   }
   return out;
 }

@@ -69,6 +69,24 @@ struct Config {
   std::int32_t consumer_heartbeat_interval_ms = 5'000;
   std::vector<ConfiguredTopic> topics;  // in the order of the files
 
+  // The log of Apache Kafka's brokers, in place of the one within the process.
+  std::string log_bootstrap_servers;  // "host:port,host:port"; empty: there is none
+  std::string log_client_rack;
+  std::int32_t log_replication_factor = 0;  // of topics that are made; 0: the brokers' default
+  bool log_append_time = true;              // topics that are made take the brokers' time (R11)
+  std::int32_t log_session_timeout_ms = 6'000;
+  std::string log_protocol = "plaintext";  // plaintext, ssl, sasl_plaintext, sasl_ssl
+  std::string log_ca_file;
+  std::string log_certificate_file;
+  std::string log_key_file;
+  std::string log_sasl_mechanism = "none";  // none, plain, scram-sha-256 or scram-sha-512
+  std::string log_user;
+  std::string log_password_file;
+  // Of this process among those that share a log; empty: the host's name and a number kept in the
+  // data folder.
+  std::string process;
+  std::string objects_folder;  // empty: below the data folder
+
   Delivery delivery = Delivery::local;
   std::int64_t buffer_size_mb = 64;
   std::int64_t buffer_time_seconds = 60;

@@ -179,6 +179,67 @@ std::string canonical_word(std::string_view word) {
   return out;
 }
 
+std::vector<std::pair<std::string, std::string>> shared_log_faults(const Config& config) {
+  constexpr std::string_view kServers = "log.kafka.bootstrap_servers";
+  constexpr std::size_t kProcessBytesMax = 100;
+  std::vector<std::pair<std::string, std::string>> faults;
+  const auto fault = [&](std::string_view setting, std::string message) {
+    faults.emplace_back(setting, std::move(message));
+  };
+  // Transactional ids are made of it.
+  if (!config.process.empty() &&
+      (!is_topic(config.process) || config.process.size() > kProcessBytesMax)) {
+    fault("process", "must be up to 100 letters, digits, dots, hyphens and underscores, such as " +
+                         std::string("worker-1, but is \"") + config.process + "\"");
+  }
+  if (!config.log_bootstrap_servers.empty() && config.objects_folder.empty()) {
+    fault(kServers,
+          "needs objects.folder: a folder that all processes of the log share, for snapshots");
+  }
+  for (const auto& server : split(config.log_bootstrap_servers, ',')) {
+    const auto colon = server.rfind(':');
+    const bool has_port = colon != std::string::npos && colon > 0 && colon + 1 < server.size() &&
+                          std::ranges::all_of(server.substr(colon + 1), is_digit);
+    if (has_port || config.log_bootstrap_servers.empty()) continue;
+    fault(kServers, "must be like broker-1:9092,broker-2:9092, but has \"" + server + "\"");
+  }
+  const bool has_tls = config.log_protocol.ends_with("ssl");
+  const bool has_sasl = config.log_protocol.starts_with("sasl");
+  if (!has_tls) {
+    for (const auto* setting : {"ca_file", "certificate_file", "key_file"}) {
+      fault("log.kafka.security." + std::string(setting),
+            "has no effect where protocol is " + config.log_protocol + "; set ssl or sasl_ssl");
+    }
+  }
+  if (config.log_certificate_file.empty() != config.log_key_file.empty()) {
+    const bool lacks_key = config.log_key_file.empty();
+    fault(lacks_key ? "log.kafka.security.certificate_file" : "log.kafka.security.key_file",
+          lacks_key ? "needs its private key: set key_file" : "needs certificate_file");
+  }
+  if (!has_sasl) {
+    for (const auto* setting : {"sasl_mechanism", "user", "password_file"}) {
+      fault("log.kafka.security." + std::string(setting), "has no effect where protocol is " +
+                                                              config.log_protocol +
+                                                              "; set sasl_ssl or sasl_plaintext");
+    }
+  } else if (config.log_sasl_mechanism == "none" || config.log_user.empty() ||
+             config.log_password_file.empty()) {
+    fault("log.kafka.security.protocol", "needs sasl_mechanism, user and password_file");
+  }
+  return faults;
+}
+
+std::string_view idle_because(const ConfigKey& key, const Config& config) {
+  if (!key.idle_because.empty()) return key.idle_because;
+  if (config.log_bootstrap_servers.empty()) {
+    const bool is_of_shared = key.path.starts_with("log.kafka.") || key.path == "process";
+    return is_of_shared ? "is of a shared log: see log.kafka.bootstrap_servers" : "";
+  }
+  const bool is_of_broker = key.path == "ports.kafka" ||
+                            (key.path.starts_with("kafka.") && key.path != "kafka.retention_days");
+  return is_of_broker ? "the log is that of log.kafka; no Kafka port is served" : "";
+}
+
 std::string config_fault(const ConfigKey& key, const Value& value) {
   switch (key.kind) {
     case ConfigKind::boolean:

@@ -2,8 +2,11 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "model/value.h"
+#include "pipeline/config.h"
 #include "pipeline/config_keys.h"
 
 // Private to config*.cc.
@@ -20,5 +23,12 @@ std::string bucket_name_fault(std::string_view name);
 // A `word` in the form the program uses: lower case, "none" for "uncompressed", "warn" for
 // "warning".
 std::string canonical_word(std::string_view word);
+
+// What the settings of a log that processes share lack or contradict: the setting's name and what
+// is wrong with it.
+std::vector<std::pair<std::string, std::string>> shared_log_faults(const Config& config);
+
+// Why the key has no effect beside the others; empty where it has one.
+std::string_view idle_because(const ConfigKey& key, const Config& config);
 
 }  // namespace millrace::pipeline

@@ -142,6 +142,66 @@ TEST(Config, says_who_may_use_the_kafka_port) {
   EXPECT_TRUE(config.allow_insecure_network);
 }
 
+TEST(Config, says_which_log_several_processes_share) {
+  EXPECT_EQ(load({}).log_bootstrap_servers, "");
+  const Config config = load({{"c.json", R"({
+      "process": "worker-1", "objects": {"folder": "/shared/objects"},
+      "log": {"kafka": {"bootstrap_servers": "b1:9092,b2:9093", "client_rack": "a",
+                        "replication_factor": 3, "log_append_time": false,
+                        "session_timeout_ms": 9000,
+                        "security": {"protocol": "SASL_SSL", "ca_file": "ca.pem",
+                                     "sasl_mechanism": "SCRAM-SHA-512", "user": "m",
+                                     "password_file": "pw"}}}})"}});
+  EXPECT_EQ(config.process, "worker-1");
+  EXPECT_EQ(config.objects_folder, "/shared/objects");
+  EXPECT_EQ(config.log_bootstrap_servers, "b1:9092,b2:9093");
+  EXPECT_EQ(config.log_client_rack, "a");
+  EXPECT_EQ(config.log_replication_factor, 3);
+  EXPECT_FALSE(config.log_append_time);
+  EXPECT_EQ(config.log_session_timeout_ms, 9'000);
+  EXPECT_EQ(config.log_protocol, "sasl_ssl");
+  EXPECT_EQ(config.log_ca_file, "ca.pem");
+  EXPECT_EQ(config.log_sasl_mechanism, "scram-sha-512");
+  EXPECT_EQ(config.log_user, "m");
+  EXPECT_EQ(config.log_password_file, "pw");
+}
+
+TEST(Config, settings_of_a_shared_log_that_need_others_say_so) {
+  const auto fault_of = [](const std::string& more) {
+    return faults_of(
+        R"({"objects": {"folder": "o"}, "log": {"kafka": {"bootstrap_servers": "b:1")" + more +
+        "}}}");
+  };
+  EXPECT_EQ(fault_of(""), "none");
+  EXPECT_THAT(faults_of(R"({"log": {"kafka": {"bootstrap_servers": "b:1"}}})"),
+              HasSubstr("objects.folder: a folder that all processes of the log share"));
+  EXPECT_THAT(faults_of(R"({"objects": {"folder": "o"}, "log": {"kafka": {"bootstrap_servers":
+              "b"}}})"),
+              HasSubstr("must be like broker-1:9092,broker-2:9092, but has \"b\""));
+  EXPECT_THAT(faults_of(R"({"process": "a/b"})"), HasSubstr("such as worker-1"));
+  EXPECT_THAT(fault_of(R"(, "security": {"ca_file": "c"})"), HasSubstr("set ssl or sasl_ssl"));
+  EXPECT_THAT(fault_of(R"(, "security": {"protocol": "ssl", "certificate_file": "c"})"),
+              HasSubstr("set key_file"));
+  EXPECT_THAT(fault_of(R"(, "security": {"protocol": "sasl_ssl", "user": "u"})"),
+              HasSubstr("needs sasl_mechanism, user and password_file"));
+  EXPECT_THAT(fault_of(R"(, "security": {"user": "u"})"), HasSubstr("sasl_plaintext"));
+}
+
+TEST(Config, what_a_shared_log_makes_void_is_listed_so) {
+  const auto note_of = [](const Config& config, const std::string& key) {
+    for (const auto& line : config_report(config)) {
+      if (line.key == key) return line.note;
+    }
+    return std::string("not listed");
+  };
+  const Config shared = load({{"c.json", R"({"objects": {"folder": "o"},
+      "log": {"kafka": {"bootstrap_servers": "b:1"}}})"}});
+  EXPECT_THAT(note_of(shared, "ports.kafka"), HasSubstr("no Kafka port is served"));
+  EXPECT_EQ(note_of(shared, "log.kafka.client_rack"), "");
+  EXPECT_THAT(note_of(load({}), "log.kafka.client_rack"), HasSubstr("bootstrap_servers"));
+  EXPECT_EQ(note_of(load({}), "ports.kafka"), "");
+}
+
 TEST(Config, settings_of_the_kafka_port_that_need_others_say_so) {
   const auto fault_of = [](const std::string& kafka) {
     return faults_of("{\"kafka\": " + kafka + "}");
