@@ -1,6 +1,8 @@
 #include "ops/api.h"
 
+#include <array>
 #include <atomic>
+#include <exception>
 #include <nlohmann/json.hpp>
 
 #include "codec/foreign_batch.h"
@@ -25,6 +27,7 @@ using Json = nlohmann::ordered_json;
 constexpr std::int64_t kFetchBytesMax = 16 << 20;
 constexpr std::int64_t kFetchBytesDefault = 1 << 20;
 constexpr std::int64_t kPollWaitMsMax = 60'000;
+constexpr std::size_t kAskingThreads = 4;
 // The batches of one request are checked on the server's thread, others wait meanwhile.
 constexpr std::size_t kRequestPlainBytesMax = 64 << 20;
 
@@ -47,14 +50,19 @@ class Api::Impl {
     add_batches();
     records_.add_routes(router_);
     add_control();
-    audits_.add_routes(router_);
-    traces_.add_routes(router_);
+    if (is_shared()) {
+      add_missing();
+    } else {
+      audits_.add_routes(router_);
+      traces_.add_routes(router_);
+    }
     for (auto* extension : context_.extensions) extension->add_routes(router_);
   }
   ~Impl() { is_ready_.store(false); }  // ends a running audit
 
-  Status load() { return records_.load(); }
-  http::Handler handler() { return router_.handler(); }
+  // A request that is repeated may come to another process, which knows nothing of the first.
+  Status load() { return is_shared() ? ok_status() : records_.load(); }
+  http::Handler handler();
   void set_ready(bool is_ready) { is_ready_.store(is_ready); }
 
  private:
@@ -62,6 +70,9 @@ class Api::Impl {
   void add_topics();
   void add_batches();
   void add_control();
+  void add_missing();
+  [[nodiscard]] bool is_shared() const { return context_.shared != nullptr; }
+  Result<Json> drain();
   void get_batches(const http::Request& request, const http::Responder& respond);
   void post_batches(const http::Request& request, const http::Responder& respond);
   Result<log::Commit> commit_of(const http::Request& request,
@@ -72,17 +83,39 @@ class Api::Impl {
   }
 
   ApiContext context_;
-  log::EmbeddedLog& log_;
+  log::Log& log_;
   MonotonicTime started_;
   std::atomic<bool> is_ready_{false};
   http::Router router_;
   log::DurableAnswers answers_;
   LongPolls polls_;
-  RecordRoutes records_{log_, answers_, polls_, *context_.clock};
+  RecordRoutes records_{log_, answers_, polls_, *context_.clock, !is_shared()};
   JobThread jobs_;
+  // On a shared log: those who ask brokers for an answer.
+  std::array<JobThread, kAskingThreads> asking_;
+  std::atomic<std::size_t> next_asking_{0};
   AuditRoutes audits_{context_, is_ready_};
   TraceRoutes traces_{context_, is_ready_};
 };
+
+http::Handler Api::Impl::handler() {
+  if (!is_shared()) return router_.handler();
+  // What is asked of brokers takes a network's time, so it leaves the server's thread.
+  return [this](http::Request& request, http::Responder respond) {
+    if (request.path == "/healthz" || request.path == "/readyz") {
+      return router_.handle(request, std::move(respond));
+    }
+    // The responder keeps the request alive; one that goes without an answer is a 500.
+    asking_[next_asking_.fetch_add(1) % kAskingThreads].run(
+        [this, &request, respond = std::move(respond)] {
+          try {
+            router_.handle(request, respond);
+          } catch (const std::exception&) {
+            return;
+          }
+        });
+  };
+}
 
 void Api::Impl::add_pages() {
   router_.add("GET /healthz", [](http::Request&, const http::Responder& respond) {
@@ -170,6 +203,10 @@ void Api::Impl::add_topics() {
 
 void Api::Impl::add_batches() {
   router_.add("POST /api/v1/producers", [this](http::Request&, http::Responder respond) {
+    // The brokers know producers of their own only; repeats are not recognized then.
+    if (is_shared()) {
+      return respond(json_response({{"producer_id", -1}, {"producer_epoch", -1}}));
+    }
     jobs_.run([this, respond = std::move(respond)] {
       const auto producer = log_.new_producer();
       if (!producer.is_ok()) return respond(http::error_response(producer.status()));
@@ -265,26 +302,51 @@ void Api::Impl::post_batches(const http::Request& request, const http::Responder
   });
 }
 
+Result<Json> Api::Impl::drain() {
+  Json pipelines = Json::array();
+  const auto drain_all = [&](auto& runtime) -> Status {
+    for (const auto& pipeline : runtime.pipelines()) {
+      MR_ASSIGN_OR_RETURN(const auto drained, runtime.drain(*pipeline));
+      pipelines.push_back(
+          {{"pipeline", pipeline->plan().name}, {"windows_fired", drained.windows_fired}});
+    }
+    return ok_status();
+  };
+  MR_RETURN_IF_ERROR(is_shared() ? drain_all(*context_.shared) : drain_all(*context_.runtime));
+  for (auto* extension : context_.extensions) MR_RETURN_IF_ERROR(extension->after_drain());
+  return Json{{"pipelines", pipelines}};
+}
+
 void Api::Impl::add_control() {
   router_.add("POST /api/v1/drain", [this](http::Request&, http::Responder respond) {
     if (!is_ready_.load()) {
       return respond(not_ready_response());
     }
     jobs_.run([this, respond = std::move(respond)] {
-      Json pipelines = Json::array();
-      for (const auto& pipeline : context_.runtime->pipelines()) {
-        const auto drained = context_.runtime->drain(*pipeline);
-        if (!drained.is_ok()) return respond(http::error_response(drained.status()));
-        pipelines.push_back(
-            {{"pipeline", pipeline->plan().name}, {"windows_fired", drained->windows_fired}});
-      }
-      for (auto* extension : context_.extensions) {
-        const auto status = extension->after_drain();
-        if (!status.is_ok()) return respond(http::error_response(status));
-      }
-      respond(json_response({{"pipelines", pipelines}}));
+      const auto drained = drain();
+      respond(drained.is_ok() ? json_response(*drained) : http::error_response(drained.status()));
     });
   });
+}
+
+// What only a log of one process has.
+void Api::Impl::add_missing() {
+  const std::pair<const char*, const char*> missing[] = {
+      {"GET /api/v1/audit", "an audit"},
+      {"GET /api/v1/audit/replay", "a replay"},
+      {"GET /api/v1/trace", "a trace"},
+      {"GET /api/v1/snapshots", "a named snapshot"},
+      {"POST /api/v1/snapshots", "a named snapshot"},
+      {"GET /api/v1/lake", "a lake"},
+      {"GET /api/v1/lake/verify", "a lake"},
+      {"GET /api/v1/features", "a feature group"}};
+  for (const auto& [route, what] : missing) {
+    router_.add(route, [what](http::Request&, const http::Responder& respond) {
+      respond(http::error_response(
+          unsupported_error(std::string("there is no such thing as ") + what +
+                            " on a log that several processes share (log.kafka) yet")));
+    });
+  }
 }
 
 Api::Api(ApiContext context) : impl_(std::make_unique<Impl>(std::move(context))) {}

@@ -14,6 +14,7 @@
 #include "model/value.h"
 #include "objects/object_store.h"
 #include "runtime/runtime.h"
+#include "runtime/shared_runtime.h"
 
 namespace millrace::ops {
 
@@ -56,9 +57,13 @@ class ApiExtension {
 
 // What the API shows; everything outlives it.
 struct ApiContext {
-  log::EmbeddedLog* log = nullptr;
+  log::Log* log = nullptr;
+  const log::EmbeddedLog* embedded = nullptr;  // `log`, if it is in this process alone
   objects::ObjectStore* objects = nullptr;
+  // One of the two: on a log that several processes share there is the second.
   runtime::Runtime* runtime = nullptr;
+  runtime::SharedRuntime* shared = nullptr;
+  std::string process;  // this one's name among them
   const Clock* clock = nullptr;
   std::string version;
   std::string data_folder;

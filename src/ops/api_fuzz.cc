@@ -67,6 +67,7 @@ class Server {
     runtime_ = std::make_unique<runtime::Runtime>(*log_, *objects_, clock_, std::move(fuzzed));
     ApiContext context;
     context.log = log_.get();
+    context.embedded = log_.get();
     context.runtime = runtime_.get();
     context.clock = &clock_;
     context.version = "0";

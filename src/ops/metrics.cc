@@ -2,6 +2,9 @@
 
 #include <cstdint>
 #include <string_view>
+#include <vector>
+
+#include "ops/task_list.h"
 
 namespace millrace::ops {
 namespace {
@@ -47,17 +50,14 @@ void add_log(MetricsText& text, const log::EmbeddedLog& log) {
   counter("millrace_log_segment_bytes_total", "Bytes drained to segments.", counters.segment_bytes);
 }
 
+using Tasks = std::vector<ListedTask>;
+
 template <typename Visit>
-void each_task(const runtime::Runtime& runtime, Visit&& visit) {
-  for (const auto& pipeline : runtime.pipelines()) {
-    for (const auto& stage : pipeline->stages()) {
-      for (const auto& runner : stage.tasks) {
-        const auto labels = "pipeline=\"" + pipeline->plan().name + "\",stage=\"" + stage.name +
-                            "\",partition=\"" + std::to_string(runner->options().source.partition) +
-                            "\"";
-        visit(labels, *runner);
-      }
-    }
+void each_task(const Tasks& tasks, Visit&& visit) {
+  for (const auto& task : tasks) {
+    visit("pipeline=\"" + task.pipeline + "\",stage=\"" + task.stage + "\",partition=\"" +
+              std::to_string(task.source.partition) + "\"",
+          task);
   }
 }
 
@@ -75,14 +75,14 @@ std::string escaped(std::string_view text) {
   return out;
 }
 
-void add_durations(MetricsText& text, const runtime::Runtime& runtime) {
+void add_durations(MetricsText& text, const Tasks& tasks) {
   constexpr std::int64_t kBoundsMs[] = {1,   2,    5,    10,   25,     50,     100,    250,
                                         500, 1000, 2500, 5000, 10'000, 60'000, 600'000};
   constexpr std::int64_t kNanosPerMilli = 1'000'000;
   text.family("millrace_processing_duration_ms", "histogram",
               "From a batch's append to the durability of what came of it.");
-  each_task(runtime, [&](const std::string& labels, const runtime::TaskRunner& runner) {
-    const auto durations = runner.processing_duration();
+  each_task(tasks, [&](const std::string& labels, const ListedTask& listed) {
+    const auto& durations = listed.processing_duration;
     // Durations are whole milliseconds; half of one more keeps a bucket's rounding out.
     for (const auto bound : kBoundsMs) {
       const auto count = durations.count_at_most(bound * kNanosPerMilli + kNanosPerMilli / 2);
@@ -97,9 +97,9 @@ void add_durations(MetricsText& text, const runtime::Runtime& runtime) {
 
 // Of a stage's windows, in the order of the task's counters and states.
 template <typename Visit>
-void each_window(const runtime::Runtime& runtime, Visit&& visit) {
-  each_task(runtime, [&](const std::string& labels, const runtime::TaskRunner& runner) {
-    const auto task = runner.report().task;
+void each_window(const Tasks& tasks, Visit&& visit) {
+  each_task(tasks, [&](const std::string& labels, const ListedTask& listed) {
+    const auto& task = listed.report.task;
     for (std::size_t w = 0; w < task.window_states.size(); ++w) {
       visit(labels + ",window=\"" + task.window_states[w].window + "\"", task.window_states[w],
             task.counters.windows[w]);
@@ -107,48 +107,48 @@ void each_window(const runtime::Runtime& runtime, Visit&& visit) {
   });
 }
 
-void add_deduplication(MetricsText& text, const runtime::Runtime& runtime) {
+void add_deduplication(MetricsText& text, const Tasks& tasks) {
   text.family("millrace_dedup_ids", "gauge", "Ids that count as seen.");
-  each_task(runtime, [&](const std::string& labels, const runtime::TaskRunner& runner) {
-    text.sample(labels, signed_count(runner.report().task.live_ids));
+  each_task(tasks, [&](const std::string& labels, const ListedTask& listed) {
+    text.sample(labels, signed_count(listed.report.task.live_ids));
   });
   text.family("millrace_dedup_fingerprint_bytes", "gauge",
               "Memory of the table over the ids that are in runs.");
-  each_task(runtime, [&](const std::string& labels, const runtime::TaskRunner& runner) {
-    text.sample(labels, signed_count(runner.report().task.fingerprint_bytes));
+  each_task(tasks, [&](const std::string& labels, const ListedTask& listed) {
+    text.sample(labels, signed_count(listed.report.task.fingerprint_bytes));
   });
   text.family("millrace_dedup_fingerprint_bytes_max", "gauge",
               "The bound of that memory: the task's part of processor.dedup_memory_mb.");
-  each_task(runtime, [&](const std::string& labels, const runtime::TaskRunner& runner) {
-    text.sample(labels, signed_count(runner.report().task.fingerprint_bytes_max));
+  each_task(tasks, [&](const std::string& labels, const ListedTask& listed) {
+    text.sample(labels, signed_count(listed.report.task.fingerprint_bytes_max));
   });
   text.family("millrace_dedup_bounded_ids", "gauge",
               "Ids that have less than a fingerprint in memory, because of the bound.");
-  each_task(runtime, [&](const std::string& labels, const runtime::TaskRunner& runner) {
-    const auto task = runner.report().task;
+  each_task(tasks, [&](const std::string& labels, const ListedTask& listed) {
+    const auto& task = listed.report.task;
     text.sample(labels, signed_count(task.compact_ids + task.unlisted_ids));
   });
   text.family("millrace_dedup_direct_lookups_total", "counter",
               "Runs asked for an id that no fingerprint spoke for, because of the bound.");
-  each_task(runtime, [&](const std::string& labels, const runtime::TaskRunner& runner) {
-    text.sample(labels, signed_count(runner.report().task.direct_run_lookups));
+  each_task(tasks, [&](const std::string& labels, const ListedTask& listed) {
+    text.sample(labels, signed_count(listed.report.task.direct_run_lookups));
   });
   text.family("millrace_dedup_runs", "gauge", "Runs of ids in the object store.");
-  each_task(runtime, [&](const std::string& labels, const runtime::TaskRunner& runner) {
-    text.sample(labels, signed_count(runner.report().task.id_runs));
+  each_task(tasks, [&](const std::string& labels, const ListedTask& listed) {
+    text.sample(labels, signed_count(listed.report.task.id_runs));
   });
 }
 
-void add_windows(MetricsText& text, const runtime::Runtime& runtime) {
+void add_windows(MetricsText& text, const Tasks& tasks) {
   using State = task::WindowStateReport;
   using Counters = task::WindowCounters;
   text.family("millrace_window_open_keys", "gauge", "Keys over all open panes of a window.");
-  each_window(runtime, [&](const std::string& labels, const State& state, const Counters&) {
+  each_window(tasks, [&](const std::string& labels, const State& state, const Counters&) {
     text.sample(labels, signed_count(state.open_keys));
   });
   text.family("millrace_window_events_total", "counter",
               "Events by what a window made of them: counted, late, refused, before it began.");
-  each_window(runtime, [&](const std::string& labels, const State&, const Counters& counters) {
+  each_window(tasks, [&](const std::string& labels, const State&, const Counters& counters) {
     const auto sample = [&](const char* outcome, std::uint64_t count) {
       text.sample(labels + ",outcome=\"" + outcome + "\"", signed_count(count));
     };
@@ -159,7 +159,7 @@ void add_windows(MetricsText& text, const runtime::Runtime& runtime) {
   });
   text.family("millrace_window_uncounted_total", "counter",
               "Aggregates that left an event out because their argument could not be evaluated.");
-  each_window(runtime, [&](const std::string& labels, const State&, const Counters& counters) {
+  each_window(tasks, [&](const std::string& labels, const State&, const Counters& counters) {
     text.sample(labels, signed_count(counters.uncounted));
   });
 }
@@ -172,30 +172,30 @@ std::string metrics_text(const ApiContext& context, bool is_ready) {
   text.sample("version=\"" + escaped(context.version) + "\",project=\"" + escaped(context.project) +
                   "\",environment=\"" + escaped(context.environment) + "\"",
               1);
-  add_log(text, *context.log);
+  if (context.embedded != nullptr) add_log(text, *context.embedded);
   if (!is_ready) return text.take();
-  const auto& runtime = *context.runtime;
+  const auto tasks = list_tasks(context);
   text.family("millrace_consumer_lag_records", "gauge", "Records appended and not yet committed.");
-  each_task(runtime, [&](const std::string& labels, const runtime::TaskRunner& runner) {
-    const auto offsets = context.log->offsets(runner.options().source);
+  each_task(tasks, [&](const std::string& labels, const ListedTask& listed) {
+    const auto offsets = context.log->offsets(listed.source);
     if (!offsets.is_ok()) return;
-    text.sample(labels, offsets->high_watermark - runner.report().durable_offset);
+    text.sample(labels, offsets->high_watermark - listed.report.durable_offset);
   });
   text.family("millrace_consumer_position_offset", "gauge", "Next offset to be committed.");
-  each_task(runtime, [&](const std::string& labels, const runtime::TaskRunner& runner) {
-    text.sample(labels, runner.report().durable_offset.value);
+  each_task(tasks, [&](const std::string& labels, const ListedTask& listed) {
+    text.sample(labels, listed.report.durable_offset.value);
   });
   text.family("millrace_records_in_total", "counter", "Records a task has read.");
-  each_task(runtime, [&](const std::string& labels, const runtime::TaskRunner& runner) {
-    text.sample(labels, signed_count(runner.report().task.counters.records_in));
+  each_task(tasks, [&](const std::string& labels, const ListedTask& listed) {
+    text.sample(labels, signed_count(listed.report.task.counters.records_in));
   });
   text.family("millrace_records_passed_total", "counter", "Records that passed every row stage.");
-  each_task(runtime, [&](const std::string& labels, const runtime::TaskRunner& runner) {
-    text.sample(labels, signed_count(runner.report().task.counters.passed));
+  each_task(tasks, [&](const std::string& labels, const ListedTask& listed) {
+    text.sample(labels, signed_count(listed.report.task.counters.passed));
   });
   text.family("millrace_dead_letters_total", "counter", "Dead letters by cause.");
-  each_task(runtime, [&](const std::string& labels, const runtime::TaskRunner& runner) {
-    const auto counters = runner.report().task.counters;
+  each_task(tasks, [&](const std::string& labels, const ListedTask& listed) {
+    const auto& counters = listed.report.task.counters;
     for (std::size_t i = 0; i < task::kErrorTypeCount; ++i) {
       if (counters.dead_letters[i] == 0) continue;
       const auto cause = to_string(static_cast<task::ErrorType>(i));
@@ -204,16 +204,16 @@ std::string metrics_text(const ApiContext& context, bool is_ready) {
     }
   });
   text.family("millrace_commits_total", "counter", "Commits of a task.");
-  each_task(runtime, [&](const std::string& labels, const runtime::TaskRunner& runner) {
-    text.sample(labels, signed_count(runner.report().commits));
+  each_task(tasks, [&](const std::string& labels, const ListedTask& listed) {
+    text.sample(labels, signed_count(listed.report.commits));
   });
   text.family("millrace_snapshots_total", "counter", "Snapshots a task has journalled.");
-  each_task(runtime, [&](const std::string& labels, const runtime::TaskRunner& runner) {
-    text.sample(labels, signed_count(runner.report().snapshots));
+  each_task(tasks, [&](const std::string& labels, const ListedTask& listed) {
+    text.sample(labels, signed_count(listed.report.snapshots));
   });
-  add_durations(text, runtime);
-  add_windows(text, runtime);
-  add_deduplication(text, runtime);
+  add_durations(text, tasks);
+  add_windows(text, tasks);
+  add_deduplication(text, tasks);
   return text.take();
 }
 

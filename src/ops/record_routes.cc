@@ -96,8 +96,13 @@ Result<Json> records_report(const TopicPartition& source, Offset from, std::int6
 }  // namespace
 
 RecordRoutes::RecordRoutes(log::Log& log, log::DurableAnswers& answers, LongPolls& polls,
-                           const Clock& clock)
-    : log_(log), answers_(answers), polls_(polls), clock_(clock), keys_(log, clock) {}
+                           const Clock& clock, bool takes_keys)
+    : log_(log),
+      answers_(answers),
+      polls_(polls),
+      clock_(clock),
+      keys_(log, clock),
+      takes_keys_(takes_keys) {}
 
 void RecordRoutes::add_routes(http::Router& router) {
   router.add(
@@ -173,6 +178,11 @@ void RecordRoutes::post(const http::Request& request, const http::Responder& res
   const auto& topic = request.parameter("topic");
   const auto key = request.headers.find("idempotency-key");
   std::optional<RequestKeys::Served> known;
+  if (key && !takes_keys_) {
+    return respond(http::error_response(unsupported_error(
+        "on a log that several processes share a repeated request is not recognized: leave "
+        "Idempotency-Key out, and let the pipeline deduplicate by id")));
+  }
   if (key) {
     auto begun = keys_.begin(topic, *key, request.body, prepared->commit);
     if (!begun.is_ok()) return respond(http::error_response(begun.status()));

@@ -18,8 +18,9 @@ namespace millrace::ops {
 // /api/v1/topics/T/records: records in JSON, in and out.
 class RecordRoutes {
  public:
-  // Everything outlives it.
-  RecordRoutes(log::Log& log, log::DurableAnswers& answers, LongPolls& polls, const Clock& clock);
+  // Everything outlives it. Without `takes_keys` requests with an Idempotency-Key are refused.
+  RecordRoutes(log::Log& log, log::DurableAnswers& answers, LongPolls& polls, const Clock& clock,
+               bool takes_keys = true);
 
   // Reads which requests were served. Before the routes are used.
   Status load() { return keys_.load(); }
@@ -44,6 +45,7 @@ class RecordRoutes {
   LongPolls& polls_;
   const Clock& clock_;
   RequestKeys keys_;
+  const bool takes_keys_;
   std::atomic<std::uint32_t> next_partition_{0};  // of records without a key
 };
 

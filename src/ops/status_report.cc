@@ -4,8 +4,12 @@
 #include <cinttypes>
 #include <cstdio>
 #include <nlohmann/json.hpp>
+#include <utility>
+#include <vector>
 
 #include "base/time_text.h"
+#include "ops/shared_report.h"
+#include "ops/task_list.h"
 
 namespace millrace::ops {
 namespace {
@@ -67,9 +71,9 @@ Json duration_json(const Histogram& durations) {
           {"max", ms(durations.max_ns())}};
 }
 
-Json task_json(const log::Log& log, const runtime::TaskRunner& runner) {
-  const auto report = runner.report();
-  const auto& source = runner.options().source;
+Json task_json(const log::Log& log, const ListedTask& listed) {
+  const auto& report = listed.report;
+  const auto& source = listed.source;
   const auto offsets = log.offsets(source);
   const auto high_watermark = offsets.is_ok() ? offsets->high_watermark.value : -1;
   Json windows = Json::array();
@@ -102,31 +106,30 @@ Json task_json(const log::Log& log, const runtime::TaskRunner& runner) {
             {"direct_lookups", report.task.direct_run_lookups}}},
           {"open_window_count", report.task.open_pane_count},
           {"open_windows", windows},
-          {"processing_duration_ms", duration_json(runner.processing_duration())},
+          {"processing_duration_ms", duration_json(listed.processing_duration)},
           {"state", state_json(report.task)}};
 }
 
-Json counters_json(const runtime::PipelineRunner& pipeline) {
+Json counters_json(const pipeline::Pipeline& plan, const std::vector<ListedTask>& tasks) {
   task::TaskCounters sum;
   task::WindowCounters windows;
   std::uint64_t results = 0;
-  for (std::size_t s = 0; s < pipeline.stages().size(); ++s) {
-    for (const auto& runner : pipeline.stages()[s].tasks) {
-      const auto counters = runner->report().task.counters;
-      for (std::size_t w = 0; w < counters.windows.size(); ++w) {
-        const bool is_partial = s == 0 && !pipeline.plan().source.windows[w].local;
-        if (!is_partial) results += counters.windows[w].results;
-        if (s > 0) continue;
-        windows.in += counters.windows[w].in;
-        windows.late += counters.windows[w].late;
-      }
-      if (s > 0) continue;
-      sum.records_in += counters.records_in;
-      sum.passed += counters.passed;
-      sum.dropped_duplicates += counters.dropped_duplicates;
-      for (std::size_t i = 0; i < task::kErrorTypeCount; ++i) {
-        sum.dead_letters[i] += counters.dead_letters[i];
-      }
+  for (const auto& task : tasks) {
+    const bool is_source = task.stage == pipeline::kSourceStage;
+    const auto& counters = task.report.task.counters;
+    for (std::size_t w = 0; w < counters.windows.size(); ++w) {
+      const bool is_partial = is_source && !plan.source.windows[w].local;
+      if (!is_partial) results += counters.windows[w].results;
+      if (!is_source) continue;
+      windows.in += counters.windows[w].in;
+      windows.late += counters.windows[w].late;
+    }
+    if (!is_source) continue;
+    sum.records_in += counters.records_in;
+    sum.passed += counters.passed;
+    sum.dropped_duplicates += counters.dropped_duplicates;
+    for (std::size_t i = 0; i < task::kErrorTypeCount; ++i) {
+      sum.dead_letters[i] += counters.dead_letters[i];
     }
   }
   Json letters = Json::object();
@@ -169,49 +172,95 @@ Json topics_json(const pipeline::Pipeline& plan) {
           {"dead_letters", source.outputs[source.dead_letter_output].topic}};
 }
 
+Json pipeline_json(const pipeline::Pipeline& plan, Json stages,
+                   const std::vector<ListedTask>& tasks) {
+  return {{"pipeline", plan.name},       {"version", plan.version},
+          {"state", "running"},          {"topics", topics_json(plan)},
+          {"stages", std::move(stages)}, {"counters", counters_json(plan, tasks)}};
+}
+
 Json pipeline_json(const log::Log& log, const runtime::PipelineRunner& pipeline) {
+  const auto listed = list_tasks(pipeline);
   Json stages = Json::array();
   for (const auto& stage : pipeline.stages()) {
     Json tasks = Json::array();
-    for (const auto& runner : stage.tasks) tasks.push_back(task_json(log, *runner));
+    for (const auto& task : listed) {
+      if (task.stage == stage.name) tasks.push_back(task_json(log, task));
+    }
     stages.push_back({{"stage", stage.name}, {"topic", stage.source_topic}, {"tasks", tasks}});
   }
-  return {{"pipeline", pipeline.plan().name},
-          {"version", pipeline.plan().version},
-          {"state", "running"},
-          {"topics", topics_json(pipeline.plan())},
-          {"stages", stages},
-          {"counters", counters_json(pipeline)}};
+  return pipeline_json(pipeline.plan(), std::move(stages), listed);
+}
+
+// Tasks and counters are those of this process.
+Json pipeline_json(const log::Log& log, const runtime::SharedPipeline& pipeline,
+                   const std::string& process) {
+  std::vector<ListedTask> all;
+  Json stages = Json::array();
+  for (const auto& stage : pipeline.report()) {
+    Json tasks = Json::array();
+    for (auto& task : list_tasks(pipeline.plan().name, stage)) {
+      tasks.push_back(task_json(log, task));
+      all.push_back(std::move(task));
+    }
+    stages.push_back({{"stage", stage.name},
+                      {"topic", stage.source_topic},
+                      {"tasks", tasks},
+                      {"ownership", ownership_json(stage, process)},
+                      {"commits", slots_json(stage)}});
+  }
+  auto report = pipeline_json(pipeline.plan(), std::move(stages), all);
+  if (const auto why = pipeline.halted()) {
+    report["state"] = "stopped";
+    report["why"] = *why;
+  }
+  return report;
+}
+
+Json recovery_json(const log::EmbeddedLog& log) {
+  const auto& recovery = log.recovery();
+  return {{"groups_replayed", recovery.groups_replayed},
+          {"batches_replayed", recovery.batches_replayed},
+          {"torn_tail_bytes", recovery.torn_tail_bytes},
+          {"notes", recovery.notes}};
+}
+
+Json log_json(const log::EmbeddedLog& log) {
+  const auto counters = log.counters();
+  return {{"commits", counters.commits},
+          {"syncs", counters.syncs},
+          {"wal_bytes", counters.wal_bytes},
+          {"segment_bytes", counters.segment_bytes}};
 }
 
 }  // namespace
 
 Json status_report(const ApiContext& context, std::int64_t uptime_ns, bool is_ready) {
-  const auto& recovery = context.log->recovery();
-  const auto counters = context.log->counters();
   Json pipelines = Json::array();
-  if (is_ready) {
+  if (is_ready && context.runtime != nullptr) {
     for (const auto& pipeline : context.runtime->pipelines()) {
       pipelines.push_back(pipeline_json(*context.log, *pipeline));
     }
   }
-  return {{"version", context.version},
-          {"pid", context.pid},
-          {"data", context.data_folder},
-          {"kafka_port", context.kafka_port},
-          {"uptime_ms", uptime_ns / 1'000'000},
-          {"state", is_ready ? "running" : "restoring"},
-          {"recovery",
-           {{"groups_replayed", recovery.groups_replayed},
-            {"batches_replayed", recovery.batches_replayed},
-            {"torn_tail_bytes", recovery.torn_tail_bytes},
-            {"notes", recovery.notes}}},
-          {"log",
-           {{"commits", counters.commits},
-            {"syncs", counters.syncs},
-            {"wal_bytes", counters.wal_bytes},
-            {"segment_bytes", counters.segment_bytes}}},
-          {"pipelines", pipelines}};
+  if (is_ready && context.shared != nullptr) {
+    for (const auto& pipeline : context.shared->pipelines()) {
+      pipelines.push_back(pipeline_json(*context.log, *pipeline, context.process));
+    }
+  }
+  Json report = {
+      {"version", context.version},         {"pid", context.pid},
+      {"data", context.data_folder},        {"kafka_port", context.kafka_port},
+      {"uptime_ms", uptime_ns / 1'000'000}, {"state", is_ready ? "running" : "restoring"}};
+  if (context.embedded != nullptr) {
+    report["recovery"] = recovery_json(*context.embedded);
+    report["log"] = log_json(*context.embedded);
+  }
+  if (context.shared != nullptr) {
+    report["kafka_port"] = nullptr;
+    report["process"] = context.process;
+  }
+  report["pipelines"] = std::move(pipelines);
+  return report;
 }
 
 Json topic_report(const log::Log& log, const log::TopicInfo& topic) {
