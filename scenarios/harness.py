@@ -105,7 +105,7 @@ class Millrace:
         if self.ready.get("ready") is not True:
             raise Failed(f"not a ready line: {self._lines[0]}")
         self.http_port = self.ready["http_port"]
-        self.kafka_port = self.ready["kafka_port"]
+        self.kafka_port = self.ready["kafka_port"] or 0  # none on a shared log
         return self
 
     def refuses_to_start(self, seconds: float = READY_SECONDS) -> str:

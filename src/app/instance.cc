@@ -1,10 +1,10 @@
 #include "app/instance.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <nlohmann/json.hpp>
 
+#include "app/installation.h"
 #include "app/pipeline_files.h"
 #include "base/bytes.h"
 #include "features/rocks_store.h"
@@ -20,17 +20,6 @@ constexpr std::size_t kClusterIdBytes = 16;  // a UUID's, as Kafka's are
 constexpr std::int64_t kNanosPerMilli = 1'000'000;
 // As long again as the runtime waits for a full disk before it.
 constexpr std::int64_t kCloseWaitMs = runtime::DiskPatience().wait_ms_left;
-
-// Bytes nobody can guess, from the kernel.
-Result<std::string> random_bytes(std::size_t count) {
-  std::string bytes(count, '\0');
-  const int fd = ::open("/dev/urandom", O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return io_error("/dev/urandom cannot be opened");
-  const auto got = ::read(fd, bytes.data(), count);
-  ::close(fd);
-  if (got != static_cast<ssize_t>(count)) return io_error("/dev/urandom gave too little");
-  return bytes;
-}
 
 // RFC 4648 without padding.
 std::string base64url(std::string_view bytes) {
@@ -49,22 +38,6 @@ std::string base64url(std::string_view bytes) {
   return out;
 }
 
-// The secret that keys the hashes of deduplication ids: made once per data folder.
-Result<std::uint64_t> load_secret(sys::FileSystem& files, const std::string& folder) {
-  const auto path = folder + "/secret";
-  MR_ASSIGN_OR_RETURN(const bool exists, files.exists(path));
-  if (!exists) {
-    MR_ASSIGN_OR_RETURN(const auto bytes, random_bytes(kSecretBytes));
-    MR_RETURN_IF_ERROR(files.write_file_atomically(path, bytes));
-  }
-  MR_ASSIGN_OR_RETURN(const auto bytes, files.read_file(path));
-  if (bytes.size() != kSecretBytes) {
-    return corrupt_error(path + " has " + std::to_string(bytes.size()) + " bytes instead of " +
-                         std::to_string(kSecretBytes));
-  }
-  return load_little<std::uint64_t>(bytes.data());
-}
-
 }  // namespace
 
 Instance::Instance(InstanceOptions options, const Clock& clock, const Logger& logger)
@@ -81,6 +54,12 @@ Instance::~Instance() {
   features_.reset();
   snapshot_routes_.reset();
   runtime_.reset();
+  shared_runtime_.reset();
+}
+
+log::Log& Instance::log() {
+  if (shared_log_ != nullptr) return *shared_log_;
+  return *log_;
 }
 
 std::uint16_t Instance::http_port() const {
@@ -92,6 +71,7 @@ std::uint16_t Instance::kafka_port() const {
 }
 
 Status Instance::start() {
+  if (options_.shared) return start_shared();
   const auto begun = clock_.monotonic_now();
   auto lap = begun;
   const auto lap_ms = [&] {
@@ -182,7 +162,7 @@ Status Instance::build_pipelines(std::vector<std::unique_ptr<pipeline::Pipeline>
   context.configured = options_.topic_partitions;
   context.hash_secret = secret_;
   context.lake = options_.lake;
-  for (const auto& topic : log_->topics()) {
+  for (const auto& topic : log().topics()) {
     context.existing[topic.name] = topic.config.partition_count;
   }
   std::string faults;
@@ -219,9 +199,12 @@ Status Instance::check_accepted(
 
 Status Instance::serve() {
   ops::ApiContext context;
-  context.log = log_.get();
+  context.log = &log();
+  context.embedded = log_.get();
   context.objects = objects_.get();
   context.runtime = runtime_.get();
+  context.shared = shared_runtime_.get();
+  if (options_.shared) context.process = options_.shared->process;
   context.clock = &clock_;
   context.version = options_.version;
   context.data_folder = options_.data_folder;
@@ -230,11 +213,13 @@ Status Instance::serve() {
   context.pid = ::getpid();
   context.kafka_port = kafka_port();
   context.secret_topic = broker::kSecurityTopic;
-  context.extensions.push_back(kafka_.get());
-  context.extensions.push_back(&feature_routes_);
-  context.extensions.push_back(&lake_routes_);
-  snapshot_routes_ = std::make_unique<ops::SnapshotRoutes>(*log_);
-  context.extensions.push_back(snapshot_routes_.get());
+  if (!options_.shared) {
+    context.extensions.push_back(kafka_.get());
+    context.extensions.push_back(&feature_routes_);
+    context.extensions.push_back(&lake_routes_);
+    snapshot_routes_ = std::make_unique<ops::SnapshotRoutes>(*log_);
+    context.extensions.push_back(snapshot_routes_.get());
+  }
   api_ = std::make_unique<ops::Api>(std::move(context));
   MR_RETURN_IF_ERROR(api_->load());
   http::ServerOptions server;
@@ -293,6 +278,7 @@ Status Instance::write_instance_file() {
 }
 
 Status Instance::stop() {
+  if (options_.shared) return stop_shared();
   kafka_->stop();
   if (server_) server_->stop();
   api_->set_ready(false);           // ends a running audit

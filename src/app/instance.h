@@ -4,11 +4,13 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "app/kafka_service.h"
+#include "app/shared_log.h"
 #include "base/log_line.h"
 #include "base/status.h"
 #include "base/time.h"
@@ -22,6 +24,7 @@
 #include "ops/lake_routes.h"
 #include "ops/snapshot_routes.h"
 #include "runtime/runtime.h"
+#include "runtime/shared_runtime.h"
 #include "sys/file_system.h"
 
 namespace millrace::app {
@@ -30,7 +33,8 @@ struct InstanceOptions {
   std::string data_folder = "./millrace-data";
   std::vector<std::string> pipeline_files;
   KafkaOptions kafka;
-  std::uint16_t http_port = 8080;  // 0: any
+  std::optional<SharedLogOptions> shared;  // instead of a log, and a Kafka port, of its own
+  std::uint16_t http_port = 8080;          // 0: any
   int parallelism = 2;
   std::int64_t checkpoint_interval_ms = 10'000;
   std::int64_t dedup_open_ids_max = 131'072;
@@ -61,11 +65,15 @@ class Instance {
   Status stop();
 
   [[nodiscard]] std::uint16_t http_port() const;
-  [[nodiscard]] std::uint16_t kafka_port() const;
+  [[nodiscard]] std::uint16_t kafka_port() const;  // 0 on a shared log
   [[nodiscard]] const InstanceOptions& options() const { return options_; }
 
  private:
+  Status start_shared();
+  Status stop_shared();
   Status open_storage();
+  Status open_shared_storage();
+  [[nodiscard]] log::Log& log();
   Status open_kafka();
   Status build_pipelines(std::vector<std::unique_ptr<pipeline::Pipeline>>& pipelines);
   Status check_accepted(const std::vector<std::unique_ptr<pipeline::Pipeline>>& pipelines) const;
@@ -80,10 +88,12 @@ class Instance {
   sys::PosixFileSystem files_;
   std::unique_ptr<sys::FolderLock> lock_;
   std::uint64_t secret_ = 0;
-  std::unique_ptr<log::EmbeddedLog> log_;
+  std::unique_ptr<log::EmbeddedLog> log_;  // one of the two
+  std::unique_ptr<log::SharedLog> shared_log_;
   std::unique_ptr<objects::ObjectStore> objects_;
   std::unique_ptr<KafkaService> kafka_;
-  std::unique_ptr<runtime::Runtime> runtime_;
+  std::unique_ptr<runtime::Runtime> runtime_;  // one of the two
+  std::unique_ptr<runtime::SharedRuntime> shared_runtime_;
   std::unique_ptr<features::FeatureService> features_;
   ops::FeatureRoutes feature_routes_;
   std::unique_ptr<lake::LakeService> lake_;

@@ -29,6 +29,7 @@ void print_counters(const Json& counters) {
 void print_pipeline(const Json& pipeline) {
   std::printf("\npipeline %s@%d: %s\n", pipeline.value("pipeline", "").c_str(),
               pipeline.value("version", 0), pipeline.value("state", "").c_str());
+  if (pipeline.contains("why")) std::printf("%s\n", pipeline.value("why", "").c_str());
   print_counters(pipeline.value("counters", Json::object()));
   for (const auto& stage : pipeline.value("stages", Json::array())) {
     std::printf("stage %s, topic %s\n", stage.value("stage", "").c_str(),
@@ -36,6 +37,8 @@ void print_pipeline(const Json& pipeline) {
     print_table(
         {"partition", "next_offset", "high_watermark", "lag", "watermark", "open_window_count"},
         stage.value("tasks", Json::array()));
+    if (stage.contains("ownership"))
+      print_table({"partition", "process", "state", "why"}, stage["ownership"]);
     for (const auto& task : stage.value("tasks", Json::array())) {
       for (const auto& window : task.value("open_windows", Json::array())) {
         std::printf("  open: %s %s .. %s, %s keys, waits for %s\n",
@@ -50,7 +53,7 @@ void print_pipeline(const Json& pipeline) {
 }  // namespace
 
 int run_status(const ServerOptions& options) {
-  const auto status = ApiClient(options).get("/api/v1/status");
+  auto status = ApiClient(options).get("/api/v1/status");
   if (!status.is_ok()) return report_failure(status.status());
   if (options.output == OutputFormat::json) {
     print_json(*status);
@@ -59,7 +62,12 @@ int run_status(const ServerOptions& options) {
   std::printf("millrace %s, pid %s, data %s, up %s ms: %s\n", status->value("version", "").c_str(),
               cell_text((*status)["pid"]).c_str(), status->value("data", "").c_str(),
               cell_text((*status)["uptime_ms"]).c_str(), status->value("state", "").c_str());
-  std::printf("kafka clients: 127.0.0.1:%s\n", cell_text((*status)["kafka_port"]).c_str());
+  if (status->contains("process")) {
+    std::printf("process %s\n", status->value("process", "").c_str());
+  } else {
+    std::printf("kafka clients: 127.0.0.1:%s\n", cell_text((*status)["kafka_port"]).c_str());
+  }
+  if (!status->contains("recovery")) (*status)["recovery"] = Json::object();
   for (const auto& note : (*status)["recovery"].value("notes", Json::array())) {
     std::printf("recovery: %s\n", cell_text(note).c_str());
   }

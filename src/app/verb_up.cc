@@ -44,12 +44,16 @@ void print_ready(const Instance& instance, OutputFormat output) {
   const auto& options = instance.options();
   if (output == OutputFormat::json) {
     const Json ready{{"ready", true},
-                     {"kafka_port", instance.kafka_port()},
+                     {"kafka_port", options.shared ? Json() : Json(instance.kafka_port())},
                      {"http_port", instance.http_port()},
                      {"aws_port", nullptr},
                      {"pid", ::getpid()},
                      {"data", options.data_folder}};
     std::printf("%s\n", ready.dump().c_str());
+  } else if (options.shared) {
+    std::printf("millrace is ready: http://127.0.0.1:%d  log %s  process %s  data %s  pid %d\n",
+                instance.http_port(), options.shared->kafka.bootstrap_servers.c_str(),
+                options.shared->process.c_str(), options.data_folder.c_str(), ::getpid());
   } else {
     std::printf("millrace is ready: http://127.0.0.1:%d  kafka %s:%d  data %s  pid %d\n",
                 instance.http_port(), options.kafka.access.listen.c_str(), instance.kafka_port(),
@@ -123,6 +127,9 @@ int run_up(const UpOptions& options) {
   auto access = load_kafka_access(files, loaded->config);
   if (!access.is_ok()) return report_wrong_use(access.status());
   instance_options.kafka.access = std::move(access).value();
+  auto shared = load_shared_log(files, loaded->config);
+  if (!shared.is_ok()) return report_wrong_use(shared.status());
+  instance_options.shared = std::move(shared).value();
   instance_options.on_failure = [&](const Status& status) {
     if (has_failed.exchange(true)) return;
     logger.error("cannot go on: " + status.to_string());

@@ -1,0 +1,138 @@
+"""Processes that share a pipeline on Apache Kafka: one that dies is replaced, results are exact."""
+
+import json
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from compare import ORDERS, expect, expect_exact
+from harness import background_result, wait_until
+from oracle import perturb
+from workspace import ROOT
+
+sys.path.insert(0, str(ROOT / "tools"))
+from apache_kafka import VERSION, ApacheKafka, free_ports  # noqa: E402
+
+ORDER_COUNT = 6_000
+FEED_SECONDS = 12
+
+
+@pytest.fixture(scope="module")
+def kafka(tmp_path_factory):
+    jars = ROOT / "build" / "clients" / f"java-{VERSION}"
+    if shutil.which("java") is None or not (jars / "complete").exists():
+        pytest.skip("Apache Kafka is not there: ./dev conformance kafka_log fetches it")
+    folder = tmp_path_factory.mktemp("kafka")
+    with ApacheKafka(jars, folder / "broker") as broker:
+        broker.objects = folder / "objects"  # of all who share its log
+        yield broker
+
+
+@pytest.fixture
+def orders(workspace):
+    """The orders pipeline without what a shared log cannot serve yet."""
+    file = workspace.pipeline("orders")
+    file.change(re.sub(r"  - lake:.*?(?=^\S)", "", file.text, flags=re.M | re.S))
+    return file
+
+
+@pytest.fixture
+def worker(instance, tmp_path):
+    """worker(name, address, pipelines...) makes one process of those that share the log."""
+
+    def make(name, address, *pipelines, objects=None, **more):
+        folder = tmp_path / f"config-{name}"
+        folder.mkdir(exist_ok=True)
+        config = {
+            "process": name,
+            "objects": {"folder": str(objects or tmp_path / "objects")},
+            "log": {"kafka": {"bootstrap_servers": address}},
+            "flink": {"checkpoint_interval_ms": 1000},
+            **more,
+        }
+        path = folder / "project_config.json"
+        path.write_text(json.dumps(config))
+        return instance(*pipelines, name=name, extra=("--config", str(path)))
+
+    return make
+
+
+def owned(run, stage="source"):
+    """The partitions whose tasks run in this process."""
+    (pipeline,) = run.status()["pipelines"]
+    (found,) = [one for one in pipeline["stages"] if one["stage"] == stage]
+    mine = run.status()["process"]
+    return [
+        one["partition"] for one in found["ownership"]
+        if one["process"] == mine and one["state"] == "running"
+    ]  # fmt: skip
+
+
+def test_one_of_two_is_killed_and_the_other_takes_over(
+    kafka, worker, orders, write_lines, real_orders
+):
+    lines = real_orders[:ORDER_COUNT] + perturb.mixed_orders()
+    path = write_lines("orders.jsonl", lines)
+    a = worker("a", kafka.address, orders, objects=kafka.objects).start()
+    b = worker("b", kafka.address, orders, objects=kafka.objects).start()
+    wait_until(lambda: len(owned(a)) == 2 and len(owned(b)) == 2, "two partitions each")
+    wait_until(lambda: owned(a, "orders_5m") and owned(b, "orders_5m"), "merging in both")
+    producer = b.cli_background(
+        "produce", ORDERS.source, "--file", path, "--key", orders.key,
+        "--rate", len(lines) // FEED_SECONDS,
+    )  # fmt: skip
+    wait_until(lambda: b.record_count(ORDERS.output) > ORDER_COUNT // 4, "a quarter of the output")
+    a.kill9()
+    wait_until(lambda: len(owned(b)) == 4, "all partitions in the one that is left")
+    sent = background_result(producer)
+    expect(sent["sent"] == len(lines), f"the producer sent {sent}, not {len(lines)}")
+    a.start()
+    wait_until(lambda: len(owned(a)) == 2 and len(owned(b)) == 2, "two partitions each, again")
+    a.cli("drain")
+    expect_exact(a, ORDERS, orders, lines)
+    # A clean stop hands over at once, and nothing is done twice.
+    before = a.record_count(ORDERS.output)
+    expect(b.terminate() == 0, b.stderr())
+    wait_until(lambda: len(owned(a)) == 4, "all partitions in the other one")
+    a.cli("drain")
+    expect(a.record_count(ORDERS.output) == before, "a stop produced output again")
+    expect_exact(a, ORDERS, orders, lines)
+
+
+def test_what_cannot_be_shared_is_refused(kafka, worker, workspace, orders):
+    with worker("a", kafka.address, orders, objects=kafka.objects) as a:
+        for verb in (["audit"], ["snapshot", "list"]):
+            said = a.cli_fails(*verb)
+            expect("log.kafka" in said, f"{verb}: {said}")
+        text = orders.text
+        orders.change(text + "# another text\n")
+        b = worker("b", kafka.address, orders, objects=kafka.objects)
+        said = b.refuses_to_start()
+        expect("ran with another content; raise its version" in said, said)
+        orders.change(text)
+        elsewhere = a.data / "elsewhere"
+        said = worker("c", kafka.address, orders, objects=elsewhere).refuses_to_start()
+        expect("objects.folder must be the same" in said, said)
+    ticks = workspace.pipeline("ticks")
+    said = worker("d", kafka.address, ticks, objects=kafka.objects).refuses_to_start()
+    expect("cannot be served on a log that several processes share" in said, said)
+
+
+def test_a_broker_that_is_not_there_is_named(worker, orders):
+    (port,) = free_ports(1)
+    said = worker("a", f"127.0.0.1:{port}", orders).refuses_to_start()
+    expect(f"no broker answers at 127.0.0.1:{port}" in said, said)
+
+
+def test_a_configuration_that_lacks_something_says_what(worker, orders):
+    run = worker("a", "somewhere", orders)
+    said = run.refuses_to_start()
+    expect("must be like broker-1:9092" in said, said)
+    path = run.extra[1]
+    config = json.loads(Path(path).read_text())
+    del config["objects"]
+    Path(path).write_text(json.dumps(config))
+    said = run.refuses_to_start()
+    expect("needs objects.folder: a folder that all processes" in said, said)
