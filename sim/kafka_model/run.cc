@@ -46,6 +46,7 @@ struct Profile {
     coordinators_move = random.one_in(3);
     rebalances = random.one_in(2);
     forgets = random.one_in(4);
+    drains = random.one_in(2);
   }
 
   Random random;
@@ -64,6 +65,7 @@ struct Profile {
   bool coordinators_move = false;
   bool rebalances = false;
   bool forgets = false;
+  bool drains = false;
 };
 
 class World {
@@ -187,7 +189,7 @@ class World {
     auto& life = lives_[random_.below(lives_.size())];
     // Most of those that stand still go on later, as if nothing had happened.
     if (life.process && life.process->process().is_frozen() && !random_.one_in(8)) return;
-    switch (random_.below(7)) {
+    switch (random_.below(8)) {
       case 0:
         if (!profile_.freezes || !life.process) return;
         ++result_.census["fault: process frozen"];
@@ -213,6 +215,10 @@ class World {
         if (!profile_.rebalances) return;
         note("force rebalance");
         return cluster_.force_rebalance(pipeline::consumer_group(plan_->name, "source"));
+      case 6:
+        if (!profile_.drains || !life.process || !life.process->begin_drain()) return;
+        ++result_.census["drain asked for"];
+        return;
       default: {
         if (!profile_.forgets) return;
         const TopicPartition source{plan_->source.source_topic, 0};
@@ -241,9 +247,11 @@ class World {
     }
     restart_due();
     const auto limit = scheduler_.now_ns() + kRestMs * kMillisecond;
-    while (!has_settled()) {
+    auto& drained = *lives_.front().process;
+    bool has_begun = false;
+    while (!has_begun || !has_settled()) {
       sleep_ms(200);
-      lives_.front().process->begin_drain();
+      has_begun = has_begun || drained.begin_drain();
       if (scheduler_.now_ns() < limit) continue;
       result_.failures.emplace_back("it does not come to rest");
       for (const auto& life : lives_) result_.failures.push_back(life.process->describe());
@@ -337,6 +345,7 @@ std::vector<std::string> missing_in(const Census& census) {
                            "model: transaction timed out",
                            "model: open transaction fenced",
                            "model: member removed",
+                           "drain asked for",
                            "fault: request lost",
                            "fault: reply lost",
                            "fault: request delayed",

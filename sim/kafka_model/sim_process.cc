@@ -42,10 +42,17 @@ std::string SimProcess::halted() const {
   return pipeline() == nullptr ? "" : pipeline()->halted().value_or("");
 }
 
-void SimProcess::begin_drain() {
+bool SimProcess::begin_drain() {
   auto* whole = pipeline();
-  if (whole == nullptr || drainer_.joinable()) return;
-  drainer_ = Thread([this, whole] { has_drained_.store(runtime_->drain(*whole).is_ok()); });
+  if (whole == nullptr || is_draining_.load()) return false;
+  if (drainer_.joinable()) drainer_.join();
+  is_draining_.store(true);
+  has_drained_.store(false);
+  drainer_ = Thread([this, whole] {
+    has_drained_.store(runtime_->drain(*whole).is_ok());
+    is_draining_.store(false);
+  });
+  return true;
 }
 
 void SimProcess::stop(bool is_orderly, Census& census) {

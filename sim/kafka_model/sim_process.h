@@ -35,9 +35,10 @@ class SimProcess {
   void stop(bool is_orderly, Census& census);
   // To any task of the source stage that runs here.
   bool post(std::int32_t partition, const task::JournalEvent& event);
-  // Fires all open windows, of all processes, on a thread of its own. Once.
-  void begin_drain();
-  [[nodiscard]] bool has_drained() const { return has_drained_.load(); }
+  // Fires all open windows, of all processes, on a thread of its own; false while it has not
+  // started or another drain is under way.
+  bool begin_drain();
+  [[nodiscard]] bool has_drained() const { return has_drained_.load(); }  // the last one
   [[nodiscard]] bool has_started() const { return has_started_.load(); }
   // Why it does not run, once it has started; empty: it does.
   [[nodiscard]] std::string refusal() const { return has_started_.load() ? refusal_ : ""; }
@@ -54,6 +55,7 @@ class SimProcess {
   std::unique_ptr<runtime::SharedRuntime> runtime_;
   std::string refusal_;  // guarded by has_started_
   std::atomic<bool> has_started_{false};
+  std::atomic<bool> is_draining_{false};
   std::atomic<bool> has_drained_{false};
   Thread starter_;
   Thread drainer_;
