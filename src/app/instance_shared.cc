@@ -46,6 +46,8 @@ Status Instance::start_shared() {
   options.checkpoint_interval_ms = options_.checkpoint_interval_ms;
   options.retention_ms = options_.retention_ms;
   options.dedup_open_ids_max = static_cast<std::size_t>(options_.dedup_open_ids_max);
+  options.dedup_memory_bytes_max = static_cast<std::size_t>(options_.dedup_memory_bytes_max);
+  options.on_memory_short = [this](const std::string& text) { logger_.warn(text); };
   options.on_notice = [this](const std::string& text) { logger_.info(text); };
   shared_runtime_ =
       std::make_unique<runtime::SharedRuntime>(*shared_log_, *objects_, clock_, std::move(options));

@@ -13,6 +13,7 @@
 #include "base/thread.h"
 #include "log/shared_log.h"
 #include "pipeline/pipeline.h"
+#include "runtime/dedup_memory.h"
 #include "runtime/exclusive_append.h"
 #include "runtime/idle_watermarks.h"
 #include "runtime/pipeline_setup.h"
@@ -33,6 +34,9 @@ struct SharedPipelineOptions {
   std::int64_t checkpoint_interval_ms = 10'000;
   std::int64_t retention_ms = -1;                             // of topics that users see
   std::size_t dedup_open_ids_max = task::Dedup::kOpenIdsMax;  // see task::Dedup
+  // For the process, with all its pipelines: see DedupMemory.
+  std::size_t dedup_memory_bytes_max = kDedupMemoryBytesMax;
+  std::function<void(const std::string&)> on_memory_short;
   std::int64_t log_wait_ms_max = 60'000;                      // start() waits for the log so long
   Notice on_notice;
   std::function<bool()> is_cancelled;  // any thread: whether to give up what takes long

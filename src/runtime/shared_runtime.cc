@@ -19,7 +19,8 @@ SharedRuntime::SharedRuntime(log::SharedLog& log, objects::ObjectStore& objects,
       objects_(objects),
       clock_(clock),
       options_(std::move(options)),
-      snapshots_(objects) {
+      snapshots_(objects),
+      dedup_memory_(options_.dedup_memory_bytes_max, options_.on_memory_short) {
   options_.is_cancelled = [this] { return is_stopping_.load(); };
 }
 
@@ -30,7 +31,8 @@ SharedRuntime::~SharedRuntime() {
 Status SharedRuntime::start(std::vector<std::unique_ptr<pipeline::Pipeline>> pipelines) {
   MR_CHECK(pipelines_.empty());
   plans_ = std::move(pipelines);
-  const RunnerServices services{&log_, &objects_, &clock_, &snapshots_, nullptr, nullptr};
+  const RunnerServices services{&log_,   &objects_, &clock_,       &snapshots_,
+                                nullptr, nullptr,   &dedup_memory_};
   for (const auto& plan : plans_) {
     pipelines_.push_back(std::make_unique<SharedPipeline>(log_, services, *plan, options_));
   }

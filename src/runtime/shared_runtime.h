@@ -10,6 +10,7 @@
 #include "log/shared_log.h"
 #include "objects/object_store.h"
 #include "pipeline/pipeline.h"
+#include "runtime/dedup_memory.h"
 #include "runtime/shared_pipeline.h"
 #include "runtime/snapshot_writer.h"
 
@@ -48,6 +49,7 @@ class SharedRuntime {
   const Clock& clock_;
   SharedPipelineOptions options_;
   SnapshotWriter snapshots_;
+  DedupMemory dedup_memory_;
   std::vector<std::unique_ptr<pipeline::Pipeline>> plans_;
   std::vector<std::unique_ptr<SharedPipeline>> pipelines_;
   Mutex drain_mutex_;
