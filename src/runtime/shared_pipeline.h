@@ -37,7 +37,7 @@ struct SharedPipelineOptions {
   // For the process, with all its pipelines: see DedupMemory.
   std::size_t dedup_memory_bytes_max = kDedupMemoryBytesMax;
   std::function<void(const std::string&)> on_memory_short;
-  std::int64_t log_wait_ms_max = 60'000;                      // start() waits for the log so long
+  std::int64_t log_wait_ms_max = 60'000;  // start() waits for the log so long
   Notice on_notice;
   std::function<bool()> is_cancelled;  // any thread: whether to give up what takes long
 };
