@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -55,11 +56,30 @@ def changed_paths():
     return sorted(p for p in set(names) if (ROOT / p).is_file())
 
 
+class Deadline:
+    """When no further file is begun, and how many were left out for it."""
+
+    def __init__(self):
+        self.at = float("inf")
+        self.left_out = 0
+
+    def has_passed(self):
+        if time.monotonic() < self.at:
+            return False
+        self.left_out += 1
+        return True
+
+
+deadline = Deadline()
+
+
 def run_each(command_of, items, job_count=None, seconds_max=TIDY_SECONDS_MAX):
     """Runs command_of(item) for all items in parallel; yields (item, status, output) of failures.
     """
 
     def run(item):
+        if deadline.has_passed():
+            return item, 0, ""
         try:
             done = subprocess.run(command_of(item), cwd=ROOT, capture_output=True, text=True,
                                   stdin=subprocess.DEVNULL, timeout=seconds_max)
@@ -170,8 +190,12 @@ def main():
     which.add_argument("--all", action="store_true", help="the compiler's checks on every file")
     which.add_argument("--changed", action="store_true", help="... on what changed (the default)")
     which.add_argument("--text", action="store_true", help="only the text rules, on every file")
+    parser.add_argument("--seconds", type=float, metavar="N",
+                        help="begin no further file after so long, and say how many were left out")
     parser.add_argument("paths", nargs="*", help="the compiler's checks on these files only")
     options = parser.parse_args()
+    if options.seconds:
+        deadline.at = time.monotonic() + options.seconds
 
     everything = all_paths()
     findings = lint_rules.check(lint_rules.Tree(ROOT, everything))
@@ -191,6 +215,8 @@ def main():
         count += check_tidy(chosen, build_folder, entries)
     print(f"lint: {count} findings; text rules on {len(everything)} files, "
           f"format and compilers on {len(chosen)}")
+    if deadline.left_out:
+        print(f"lint: {deadline.left_out} checks of a file were left out, the time was up")
     return 1 if count else 0
 
 

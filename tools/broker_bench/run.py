@@ -5,8 +5,8 @@ run.py MILLRACE [--folder DIR] [--repeats N] [--records N] [--latency-records N]
 
 Each broker in turn, on an empty folder: start, memory at rest; one producer (acks=all) and one
 consumer of records of 140 bytes as fast as they can; the latency from a send to the consumer, one
-record at a time. Kafka runs with its defaults, which leave syncing to the operating system, and with
-log.flush.interval.messages=1, which syncs each batch as millrace always does. Prints medians.
+record at a time. Kafka runs with its defaults, which leave syncing to the operating system, and
+with log.flush.interval.messages=1, which syncs each batch as millrace always does. Prints medians.
 """
 
 import argparse
