@@ -237,13 +237,14 @@ TEST_F(AuditReplay, ranges_that_make_no_sense_are_refused) {
 TEST_F(AuditReplay, is_exact_beside_a_live_feed_with_snapshots) {
   use(2);
   world_->start();
+  constexpr int kFeedsMax = 20'000;  // far more than two rounds take
   std::atomic<bool> is_done{false};
+  std::atomic<int> rounds{0};
   std::thread feeder([&] {
-    for (int i = 0; i < 150; ++i) world_->feed(2);
+    for (int i = 0; (i < 150 || rounds.load() < 2) && i < kFeedsMax; ++i) world_->feed(2);
     is_done.store(true);
   });
-  int rounds = 0;
-  while (!is_done.load() || rounds == 0) {
+  while (!is_done.load() || rounds.load() == 0) {
     // Everything may lie before the oldest snapshot by now; an answer there is one, too.
     const auto tasks = replay();
     if (!tasks.is_ok()) {
@@ -256,7 +257,7 @@ TEST_F(AuditReplay, is_exact_beside_a_live_feed_with_snapshots) {
     }
   }
   feeder.join();
-  EXPECT_GT(rounds, 1);
+  EXPECT_GT(rounds.load(), 1);
 }
 
 TEST_F(AuditReplay, is_exact_after_a_crash) {
