@@ -231,7 +231,7 @@ TEST_F(KafkaLog, commits_lose_and_double_nothing_while_the_broker_stands_still) 
     for (int pause = 1; pause <= kPauses; ++pause) {
       while (done < pause * kCommitsPerPause) pause_for(std::chrono::microseconds(100));
       // Anywhere within a transaction: its records, its offsets, its end.
-      pause_for(std::chrono::microseconds(random.below(12'000)));
+      pause_for(std::chrono::microseconds(random.below(50'000)));
       ::kill(brokers().pid, SIGSTOP);
       pause_for(std::chrono::milliseconds(kTransactionMs + 500));
       ::kill(brokers().pid, SIGCONT);
