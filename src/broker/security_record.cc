@@ -6,7 +6,10 @@ namespace millrace::broker {
 namespace {
 
 constexpr std::uint8_t kVersion = 1;
-enum Kind : std::uint8_t { kAcl = 1, kScramUser = 2, kLoginSecret = 3 };
+// Kinds of records.
+constexpr std::uint8_t kAcl = 1;
+constexpr std::uint8_t kScramUser = 2;
+constexpr std::uint8_t kLoginSecret = 3;
 constexpr std::size_t kLoginSecretBytesMin = 16;
 
 void encode_key(Encoder& to, const Acl& acl) {

@@ -47,21 +47,21 @@ std::string make_event(std::size_t i) {
 // A world with one topic of events, of which everything but memory survives restart().
 class World {
  public:
-  explicit World(FileFormat format, std::int64_t roll_bytes = 2000) : log_(faults_, clock_) {
+  explicit World(FileFormat format, std::int64_t roll_bytes = 2000) : log(faults, clock) {
     for (const auto& topic : {kSource, kJournal, kDeadLetters}) {
-      MR_CHECK(log_.create_topic(topic.topic, {}).is_ok());
+      MR_CHECK(log.create_topic(topic.topic, {}).is_ok());
     }
-    options_.pipeline = "ticks";
-    options_.identity.sink = "ticks";
-    options_.identity.folder = "lake/ticks";
-    options_.identity.pipeline = "ticks@1";
-    options_.identity.source = kSource;
-    options_.journal = kJournal;
-    options_.group = kGroup;
-    options_.writer = format == FileFormat::parquet ? make_writer(format, {"hour"})
-                                                    : make_writer(format, {"hour", "ticker"});
-    options_.dead_letters.topic = kDeadLetters.topic;
-    options_.roll_bytes = roll_bytes;
+    options.pipeline = "ticks";
+    options.identity.sink = "ticks";
+    options.identity.folder = "lake/ticks";
+    options.identity.pipeline = "ticks@1";
+    options.identity.source = kSource;
+    options.journal = kJournal;
+    options.group = kGroup;
+    options.writer = format == FileFormat::parquet ? make_writer(format, {"hour"})
+                                                   : make_writer(format, {"hour", "ticker"});
+    options.dead_letters.topic = kDeadLetters.topic;
+    options.roll_bytes = roll_bytes;
   }
 
   // Batches of 1 to 7 events, always the same.
@@ -73,12 +73,12 @@ class World {
       for (; begin < stop; ++begin) builder.append(WallTime(1000), "key", make_event(begin), {});
       std::string bytes;
       builder.finish(bytes);
-      MR_CHECK(log::append_and_wait(log_, {kSource.topic, 0, std::move(bytes)}).is_ok());
+      MR_CHECK(log::append_and_wait(log, {kSource.topic, 0, std::move(bytes)}).is_ok());
     }
   }
 
   std::unique_ptr<Delivery> make_delivery() {
-    return std::make_unique<Delivery>(DeliveryServices{&log_, &store_, &clock_}, options_);
+    return std::make_unique<Delivery>(DeliveryServices{&log, &store, &clock}, options);
   }
   // Attaches and delivers everything; the first error.
   Status deliver_all(Delivery& delivery) {
@@ -92,17 +92,17 @@ class World {
   // Whether every check is ok; else what is wrong.
   std::string faults_found() {
     std::string text;
-    for (const auto& check : verify_manifest(log_, store_, manifest(), [] { return false; })) {
+    for (const auto& check : verify_manifest(log, store, manifest(), [] { return false; })) {
       if (!check.is_ok) text += check.name + ": " + check.detail + "\n";
     }
     return text;
   }
 
-  FaultPlan faults_;
-  ManualClock clock_;
-  MemoryLog log_;
-  MemoryStore store_{faults_};
-  DeliveryOptions options_;
+  FaultPlan faults;
+  ManualClock clock;
+  MemoryLog log;
+  MemoryStore store{faults};
+  DeliveryOptions options;
 };
 
 // What a run left behind that anybody outside can see.
@@ -114,8 +114,8 @@ struct Outcome {
 };
 
 Outcome outcome_of(World& world) {
-  Outcome outcome{world.store_.objects(), read_values(world.log_, kDeadLetters), Offset(-1)};
-  const auto offsets = world.log_.group_offsets(kGroup);
+  Outcome outcome{world.store.objects(), read_values(world.log, kDeadLetters), Offset(-1)};
+  const auto offsets = world.log.group_offsets(kGroup);
   if (!offsets.empty()) outcome.group_offset = offsets.front().next_offset;
   return outcome;
 }
@@ -123,7 +123,7 @@ Outcome outcome_of(World& world) {
 // The event ids in all JSON files, in the order of the files' names.
 std::multiset<std::string> ids_in_files(World& world) {
   std::multiset<std::string> ids;
-  for (const auto& [key, bytes] : world.store_.objects()) {
+  for (const auto& [key, bytes] : world.store.objects()) {
     std::string_view rest = bytes;
     while (!rest.empty()) {
       const auto end = rest.find('\n');
@@ -158,15 +158,15 @@ TEST(Delivery, files_hold_every_event_once_in_the_folder_of_its_time_and_ticker)
   EXPECT_EQ(ids_in_files(world), expected);
   const std::string name = "/ticks-0-00000000000000000000-00000000000000000120-";
   std::vector<std::string> keys;
-  for (const auto& [key, bytes] : world.store_.objects()) keys.push_back(key);
+  for (const auto& [key, bytes] : world.store.objects()) keys.push_back(key);
   EXPECT_THAT(keys, testing::ElementsAre("lake/ticks/hour=13/ticker=AMZN" + name + "0.json",
                                          "lake/ticks/hour=13/ticker=BRK%2FB" + name + "1.json",
                                          "lake/ticks/hour=14/ticker=AMZN" + name + "3.json",
                                          "lake/ticks/hour=14/ticker=BRK%2FB" + name + "2.json",
                                          "lake/ticks/hour=15/ticker=AMZN" + name + "5.json",
                                          "lake/ticks/hour=15/ticker=BRK%2FB" + name + "4.json"));
-  EXPECT_TRUE(world.store_.objects().begin()->second.starts_with(make_event(0) + "\n" +
-                                                                 make_event(3) + "\n"));
+  EXPECT_TRUE(world.store.objects().begin()->second.starts_with(make_event(0) + "\n" +
+                                                                make_event(3) + "\n"));
 }
 
 TEST(Delivery, a_range_ends_when_its_bytes_are_reached_and_the_manifest_tiles) {
@@ -174,14 +174,14 @@ TEST(Delivery, a_range_ends_when_its_bytes_are_reached_and_the_manifest_tiles) {
   world.produce(0, kEvents);
   const auto delivery = world.make_delivery();
   ASSERT_TRUE(world.deliver_all(*delivery).is_ok());
-  const auto files = read_manifest(world.log_, world.manifest());
+  const auto files = read_manifest(world.log, world.manifest());
   ASSERT_TRUE(files.is_ok()) << files.status().to_string();
   Offset next(0);
   std::uint64_t rows = 0;
   for (const auto& file : *files) {
     EXPECT_TRUE(file.first_offset == next || file.next_offset == next) << file.path;
     EXPECT_EQ(file.state, FileState::delivered);
-    EXPECT_EQ(file.bytes, world.store_.objects().at(file.path).size());
+    EXPECT_EQ(file.bytes, world.store.objects().at(file.path).size());
     next = file.next_offset;
     rows += file.rows;
   }
@@ -191,7 +191,7 @@ TEST(Delivery, a_range_ends_when_its_bytes_are_reached_and_the_manifest_tiles) {
   EXPECT_EQ(delivery->report().ranges, 7u);
   EXPECT_EQ(delivery->report().rows, kEvents);
   EXPECT_EQ(delivery->report().delivered_offset, Offset(kEvents));
-  EXPECT_EQ(world.log_.pins().at({kGroup, kSource}), Offset(kEvents));
+  EXPECT_EQ(world.log.pins().at({kGroup, kSource}), Offset(kEvents));
   EXPECT_EQ(world.faults_found(), "");
 }
 
@@ -200,7 +200,7 @@ TEST(Delivery, a_row_that_fits_no_column_is_a_dead_letter_and_stops_nothing) {
   world.produce(0, kEvents);
   const auto delivery = world.make_delivery();
   ASSERT_TRUE(world.deliver_all(*delivery).is_ok());
-  const auto letters = read_values(world.log_, kDeadLetters);
+  const auto letters = read_values(world.log, kDeadLetters);
   ASSERT_EQ(letters.size(), 3u);  // events 39, 79 and 119
   Arena arena;
   const auto letter = codec::parse_json(letters[1], arena);
@@ -229,10 +229,10 @@ TEST(Delivery, what_cannot_be_read_as_an_object_is_a_dead_letter) {
   builder.append(WallTime(1), "k", huge, {});
   std::string bytes;
   builder.finish(bytes);
-  ASSERT_TRUE(log::append_and_wait(world.log_, {kSource.topic, 0, std::move(bytes)}).is_ok());
+  ASSERT_TRUE(log::append_and_wait(world.log, {kSource.topic, 0, std::move(bytes)}).is_ok());
   const auto delivery = world.make_delivery();
   ASSERT_TRUE(world.deliver_all(*delivery).is_ok());
-  const auto letters = read_values(world.log_, kDeadLetters);
+  const auto letters = read_values(world.log, kDeadLetters);
   ASSERT_EQ(letters.size(), 4u);
   EXPECT_THAT(letters[0], testing::HasSubstr("tombstone"));
   EXPECT_THAT(letters[1], testing::HasSubstr("unreadable JSON"));
@@ -241,8 +241,8 @@ TEST(Delivery, what_cannot_be_read_as_an_object_is_a_dead_letter) {
   const std::string key = "dead_letters/ticks/ticks-0-00000000000000000004.json";
   EXPECT_LT(letters[3].size(), 2000u);
   EXPECT_THAT(letters[3], testing::HasSubstr(key));
-  EXPECT_THAT(world.store_.objects().at(key), testing::HasSubstr(huge));
-  EXPECT_EQ(world.store_.objects().size(), 2u);
+  EXPECT_THAT(world.store.objects().at(key), testing::HasSubstr(huge));
+  EXPECT_EQ(world.store.objects().size(), 2u);
   EXPECT_EQ(world.faults_found(), "");
 }
 
@@ -251,28 +251,28 @@ TEST(Delivery, an_old_range_is_rolled_by_the_clock) {
   const auto delivery = world.make_delivery();
   ASSERT_TRUE(delivery->attach().is_ok());
   ASSERT_TRUE(delivery->step().is_ok());
-  world.clock_.advance_ms(100'000);  // nothing is buffered, so nothing ages
+  world.clock.advance_ms(100'000);  // nothing is buffered, so nothing ages
   world.produce(0, 5);
   ASSERT_TRUE(delivery->step().is_ok());
-  world.clock_.advance_ms(59'999);
+  world.clock.advance_ms(59'999);
   world.produce(5, 6);
   ASSERT_TRUE(delivery->step().is_ok());
-  EXPECT_TRUE(world.store_.objects().empty());
+  EXPECT_TRUE(world.store.objects().empty());
   EXPECT_EQ(delivery->report().next_offset, Offset(6));
-  world.clock_.advance_ms(1);
+  world.clock.advance_ms(1);
   ASSERT_TRUE(delivery->step().is_ok());
-  EXPECT_EQ(world.store_.objects().size(), 2u);
+  EXPECT_EQ(world.store.objects().size(), 2u);
   EXPECT_EQ(delivery->report().delivered_offset, Offset(6));
 }
 
 TEST(Delivery, a_range_has_a_bounded_number_of_files) {
   World world(FileFormat::json_lines, 1 << 20);
-  world.options_.writer.partition_by = {"event_id"};
-  world.options_.files_per_range_max = 10;
+  world.options.writer.partition_by = {"event_id"};
+  world.options.files_per_range_max = 10;
   world.produce(0, 35);
   const auto delivery = world.make_delivery();
   ASSERT_TRUE(world.deliver_all(*delivery).is_ok());
-  EXPECT_EQ(world.store_.objects().size(), 35u);
+  EXPECT_EQ(world.store.objects().size(), 35u);
   EXPECT_EQ(delivery->report().ranges, 4u);
   EXPECT_EQ(world.faults_found(), "");
 }
@@ -281,13 +281,13 @@ TEST(Delivery, records_of_aborted_transactions_are_in_no_file_and_in_the_range) 
   World world(FileFormat::json_lines);
   world.produce(0, 40);
   const auto fetched =
-      world.log_.fetch(kSource, Offset(0), std::size_t{1} << 30, log::Visibility::durable);
+      world.log.fetch(kSource, Offset(0), std::size_t{1} << 30, log::Visibility::durable);
   ASSERT_TRUE(fetched.is_ok());
   std::multiset<std::string> expected;
   for (std::size_t i = 0; i < fetched->batches.size(); ++i) {
     const auto& batch = fetched->batches[i];
     const bool is_aborted = i % 3 == 1;
-    if (is_aborted) world.log_.set_kind(kSource, batch.base_offset, log::BatchKind::aborted);
+    if (is_aborted) world.log.set_kind(kSource, batch.base_offset, log::BatchKind::aborted);
     for (auto at = batch.base_offset; at < batch.next_offset && !is_aborted; at = at + 1) {
       expected.insert("e" + std::to_string(at.value));
     }
@@ -310,7 +310,7 @@ TEST(Delivery, only_what_is_durable_is_delivered) {
   // The delivery's own commits must not make it durable here, so it is only read.
   const auto delivery = world.make_delivery();
   ASSERT_TRUE(delivery->attach().is_ok());
-  ASSERT_TRUE(world.log_.commit(std::move(commit)).is_ok());
+  ASSERT_TRUE(world.log.commit(std::move(commit)).is_ok());
   ASSERT_TRUE(delivery->step().is_ok());
   EXPECT_EQ(delivery->report().next_offset, Offset(3));
 }
@@ -327,10 +327,10 @@ struct Fault {
 
 // All combinations for JSON; Parquet is slow to write under the sanitizers and takes turns.
 std::vector<Fault> faults_for(FileFormat format, std::uint64_t call) {
-  const std::vector<Fault> all{{FaultPlan::Kind::before, false},
-                               {FaultPlan::Kind::after, false},
-                               {FaultPlan::Kind::before, true},
-                               {FaultPlan::Kind::after, true}};
+  std::vector<Fault> all{{FaultPlan::Kind::before, false},
+                         {FaultPlan::Kind::after, false},
+                         {FaultPlan::Kind::before, true},
+                         {FaultPlan::Kind::after, true}};
   if (format == FileFormat::json_lines) return all;
   return {all[call % all.size()]};
 }
@@ -346,13 +346,13 @@ TEST_P(EveryCrash, leaves_the_same_files_as_none) {
     for (const auto& fault : faults_for(GetParam(), call)) {
       World world(GetParam());
       world.produce(0, kEvents);
-      world.faults_.fail_at(call, fault.kind, true);
+      world.faults.fail_at(call, fault.kind, true);
       std::ignore = world.deliver_all(*world.make_delivery());
-      if (!world.faults_.has_fired()) continue;
+      if (!world.faults.has_fired()) continue;
       has_fired = true;
       ++crashes;
-      world.faults_.recover();
-      world.log_.crash(fault.keeps_unsynced);
+      world.faults.recover();
+      world.log.crash(fault.keeps_unsynced);
       const auto delivery = world.make_delivery();
       const auto status = world.deliver_all(*delivery);
       ASSERT_TRUE(status.is_ok()) << "call " << call << ": " << status.to_string();
@@ -376,20 +376,20 @@ TEST_P(EveryCrash, and_every_passing_failure_is_survived_in_place) {
       if (fault.keeps_unsynced) continue;
       World world(GetParam());
       world.produce(0, kEvents);
-      world.faults_.fail_at(call, fault.kind, false);
+      world.faults.fail_at(call, fault.kind, false);
       const auto delivery = world.make_delivery();
       auto status = world.deliver_all(*delivery);
-      has_fired |= world.faults_.has_fired();
-      world.faults_.recover();
+      has_fired |= world.faults.has_fired();
+      world.faults.recover();
       if (!status.is_ok()) {
         EXPECT_FALSE(delivery->report().last_error.empty());
         // Others' commits make durable what was appended before them.
-        ASSERT_TRUE(world.log_.wait_durable(log::CommitSequence(1'000'000)).is_ok());
+        ASSERT_TRUE(world.log.wait_durable(log::CommitSequence(1'000'000)).is_ok());
         status = world.deliver_all(*delivery);
       }
       ASSERT_TRUE(status.is_ok()) << "call " << call << ": " << status.to_string();
       ASSERT_TRUE(outcome_of(world) == expected) << "call " << call;
-      ASSERT_LE(world.store_.open_uploads(), fault.kind == FaultPlan::Kind::after ? 1u : 0u);
+      ASSERT_LE(world.store.open_uploads(), fault.kind == FaultPlan::Kind::after ? 1u : 0u);
     }
     // Parquet's turns without an effect here are no end.
     has_fired |= GetParam() == FileFormat::parquet && call < 200;
@@ -404,12 +404,12 @@ TEST_P(EveryCrash, and_so_do_many_in_a_row) {
     World world(GetParam());
     world.produce(0, kEvents);
     for (int crash = 0; crash < 12; ++crash) {
-      world.faults_.fail_at(1 + random.below(40),
-                            random.one_in(2) ? FaultPlan::Kind::before : FaultPlan::Kind::after,
-                            true);
+      world.faults.fail_at(1 + random.below(40),
+                           random.one_in(2) ? FaultPlan::Kind::before : FaultPlan::Kind::after,
+                           true);
       std::ignore = world.deliver_all(*world.make_delivery());
-      world.faults_.recover();
-      world.log_.crash(random.one_in(2));
+      world.faults.recover();
+      world.log.crash(random.one_in(2));
     }
     const auto status = world.deliver_all(*world.make_delivery());
     ASSERT_TRUE(status.is_ok()) << "seed " << seed << ": " << status.to_string();
@@ -435,18 +435,18 @@ TEST(Delivery, clock_rolls_and_crashes_leave_neither_hole_nor_overlap) {
       const auto more = std::min(kEvents, produced + 1 + random.below(15));
       world.produce(produced, more);
       produced = more;
-      world.clock_.advance_ms(static_cast<std::int64_t>(random.below(80'000)));
+      world.clock.advance_ms(static_cast<std::int64_t>(random.below(80'000)));
       if (random.one_in(3)) {
-        world.faults_.fail_at(1 + random.below(25), FaultPlan::Kind::after, true);
+        world.faults.fail_at(1 + random.below(25), FaultPlan::Kind::after, true);
       }
       for (int i = 0; i < 3; ++i) {
         if (!delivery->is_attached() && !delivery->attach().is_ok()) continue;
         std::ignore = delivery->step();
       }
-      const bool has_crashed = world.faults_.has_fired();
-      world.faults_.recover();
+      const bool has_crashed = world.faults.has_fired();
+      world.faults.recover();
       if (!has_crashed) continue;
-      world.log_.crash(random.one_in(2));
+      world.log.crash(random.one_in(2));
       delivery = world.make_delivery();
     }
     const auto status = world.deliver_all(*delivery);
@@ -462,12 +462,12 @@ TEST(Delivery, clock_rolls_and_crashes_leave_neither_hole_nor_overlap) {
 // not.
 void crash_after_freeze(World& world) {
   for (std::uint64_t call = 1;; ++call) {
-    world.faults_.fail_at(call, FaultPlan::Kind::before, true);
+    world.faults.fail_at(call, FaultPlan::Kind::before, true);
     std::ignore = world.deliver_all(*world.make_delivery());
-    ASSERT_TRUE(world.faults_.has_fired());
-    world.faults_.recover();
-    world.log_.crash(false);
-    const auto files = read_manifest(world.log_, world.manifest());
+    ASSERT_TRUE(world.faults.has_fired());
+    world.faults.recover();
+    world.log.crash(false);
+    const auto files = read_manifest(world.log, world.manifest());
     ASSERT_TRUE(files.is_ok());
     if (!files->empty()) return;
   }
@@ -477,14 +477,14 @@ TEST(Delivery, a_frozen_range_is_finished_by_the_writer_it_was_frozen_with) {
   World world(FileFormat::json_lines, 1 << 20);
   world.produce(0, 20);
   crash_after_freeze(world);
-  EXPECT_TRUE(world.store_.objects().empty());
-  world.options_.writer = make_writer(FileFormat::parquet, {"year"});
+  EXPECT_TRUE(world.store.objects().empty());
+  world.options.writer = make_writer(FileFormat::parquet, {"year"});
   const auto delivery = world.make_delivery();
   ASSERT_TRUE(world.deliver_all(*delivery).is_ok());
   world.produce(20, 30);
   ASSERT_TRUE(world.deliver_all(*delivery).is_ok());
   std::vector<std::string> keys;
-  for (const auto& [key, bytes] : world.store_.objects()) keys.push_back(key);
+  for (const auto& [key, bytes] : world.store.objects()) keys.push_back(key);
   EXPECT_THAT(
       keys,
       testing::ElementsAre(
@@ -500,9 +500,9 @@ TEST(Delivery, a_name_that_is_taken_by_the_same_range_is_done) {
   World world(FileFormat::json_lines, 1 << 20);
   world.produce(0, 4);
   crash_after_freeze(world);
-  const auto files = read_manifest(world.log_, world.manifest());
+  const auto files = read_manifest(world.log, world.manifest());
   ASSERT_TRUE(files.is_ok());
-  world.store_.plant(files->front().path, make_event(0) + "\n" + make_event(3) + "\n");
+  world.store.plant(files->front().path, make_event(0) + "\n" + make_event(3) + "\n");
   const auto delivery = world.make_delivery();
   ASSERT_TRUE(world.deliver_all(*delivery).is_ok());
   EXPECT_EQ(ids_in_files(world), (std::multiset<std::string>{"e0", "e1", "e2", "e3"}));
@@ -513,16 +513,16 @@ TEST(Delivery, a_name_that_is_taken_by_the_same_range_is_done) {
 TEST(Delivery, a_name_that_is_taken_at_the_last_moment_is_done) {
   for (const bool is_upload_gone : {false, true}) {
     World world(FileFormat::json_lines, 1 << 20);
-    world.options_.writer.partition_by.clear();
+    world.options.writer.partition_by.clear();
     world.produce(0, 2);
-    world.store_.set_before_complete([&](const std::string& key, const std::string& upload_id) {
-      world.store_.plant(key, make_event(0) + "\n" + make_event(1) + "\n");
-      if (is_upload_gone) std::ignore = world.store_.abort_upload(key, upload_id);
+    world.store.set_before_complete([&](const std::string& key, const std::string& upload_id) {
+      world.store.plant(key, make_event(0) + "\n" + make_event(1) + "\n");
+      if (is_upload_gone) std::ignore = world.store.abort_upload(key, upload_id);
     });
     const auto delivery = world.make_delivery();
     const auto status = world.deliver_all(*delivery);
     EXPECT_TRUE(status.is_ok()) << status.to_string();
-    EXPECT_EQ(world.store_.open_uploads(), 0u);
+    EXPECT_EQ(world.store.open_uploads(), 0u);
     EXPECT_EQ(delivery->report().failures, 0u);
     EXPECT_EQ(world.faults_found(), "");
   }
@@ -531,12 +531,12 @@ TEST(Delivery, a_name_that_is_taken_at_the_last_moment_is_done) {
 TEST(Delivery, an_upload_that_is_gone_without_a_file_is_an_error) {
   World world(FileFormat::json_lines, 1 << 20);
   world.produce(0, 2);
-  world.store_.set_before_complete([&](const std::string& key, const std::string& upload_id) {
-    std::ignore = world.store_.abort_upload(key, upload_id);
+  world.store.set_before_complete([&](const std::string& key, const std::string& upload_id) {
+    std::ignore = world.store.abort_upload(key, upload_id);
   });
   const auto delivery = world.make_delivery();
   EXPECT_EQ(world.deliver_all(*delivery).code(), StatusCode::not_found);
-  world.store_.set_before_complete(nullptr);
+  world.store.set_before_complete(nullptr);
   EXPECT_TRUE(world.deliver_all(*delivery).is_ok());
   EXPECT_EQ(world.faults_found(), "");
 }
@@ -548,12 +548,12 @@ TEST(Delivery, waits_until_its_journal_is_durable) {
   const auto delivery = world.make_delivery();
   ASSERT_TRUE(delivery->attach().is_ok());
   ASSERT_TRUE(delivery->step().is_ok());
-  world.faults_.fail_at(2, FaultPlan::Kind::before, false);  // the wait after the freeze's commit
+  world.faults.fail_at(2, FaultPlan::Kind::before, false);  // the wait after the freeze's commit
   EXPECT_EQ(delivery->roll().code(), StatusCode::io);
-  world.faults_.recover();
+  world.faults.recover();
   EXPECT_EQ(delivery->attach().code(), StatusCode::overloaded);
-  EXPECT_TRUE(world.store_.objects().empty());
-  ASSERT_TRUE(world.log_.wait_durable(log::CommitSequence(1000)).is_ok());
+  EXPECT_TRUE(world.store.objects().empty());
+  ASSERT_TRUE(world.log.wait_durable(log::CommitSequence(1000)).is_ok());
   EXPECT_TRUE(world.deliver_all(*delivery).is_ok());
   EXPECT_EQ(ids_in_files(world), (std::multiset<std::string>{"e0", "e1"}));
 }
@@ -566,19 +566,19 @@ TEST(Delivery, what_it_may_need_is_pinned_though_its_journal_cannot_be_read) {
     World world(FileFormat::json_lines);
     world.produce(0, 20);
     ASSERT_TRUE(world.deliver_all(*world.make_delivery()).is_ok());
-    world.log_.crash(true);  // takes the pins
+    world.log.crash(true);  // takes the pins
     const auto delivery = world.make_delivery();
-    world.faults_.fail_at(call, FaultPlan::Kind::before, false);
+    world.faults.fail_at(call, FaultPlan::Kind::before, false);
     const auto status = delivery->attach();
-    has_fired = world.faults_.has_fired();
-    world.faults_.recover();
-    const auto pins = world.log_.pins();
+    has_fired = world.faults.has_fired();
+    world.faults.recover();
+    const auto pins = world.log.pins();
     ASSERT_TRUE(pins.contains({kGroup, kSource})) << "call " << call;
     if (status.is_ok()) continue;
     ++failures;
     EXPECT_EQ(pins.at({kGroup, kSource}), Offset(0)) << "call " << call;
     ASSERT_TRUE(delivery->attach().is_ok());
-    EXPECT_EQ(world.log_.pins().at({kGroup, kSource}), Offset(20));
+    EXPECT_EQ(world.log.pins().at({kGroup, kSource}), Offset(20));
   }
   EXPECT_GT(failures, 0);
 }
@@ -586,13 +586,13 @@ TEST(Delivery, what_it_may_need_is_pinned_though_its_journal_cannot_be_read) {
 TEST(Delivery, begins_only_where_no_other_log_has_delivered) {
   World world(FileFormat::json_lines);
   world.produce(0, 4);
-  world.store_.plant("lake/ticks/hour=13/ticks-0-00000000000000000000-x.json", "{}\n");
+  world.store.plant("lake/ticks/hour=13/ticks-0-00000000000000000000-x.json", "{}\n");
   const auto status = world.make_delivery()->attach();
   EXPECT_EQ(status.code(), StatusCode::invalid);
   EXPECT_THAT(std::string(status.message()), testing::HasSubstr("delivered from another log"));
   // Another partition's files are no hindrance.
-  world.store_.lose("lake/ticks/hour=13/ticks-0-00000000000000000000-x.json");
-  world.store_.plant("lake/ticks/hour=13/ticks-10-00000000000000000000-x.json", "{}\n");
+  world.store.lose("lake/ticks/hour=13/ticks-0-00000000000000000000-x.json");
+  world.store.plant("lake/ticks/hour=13/ticks-10-00000000000000000000-x.json", "{}\n");
   EXPECT_TRUE(world.make_delivery()->attach().is_ok());
 }
 
@@ -600,7 +600,7 @@ TEST(Delivery, a_topic_made_anew_is_refused) {
   World world(FileFormat::json_lines);
   world.produce(0, 4);
   ASSERT_TRUE(world.deliver_all(*world.make_delivery()).is_ok());
-  world.log_.set_incarnation(kSource.topic, 77);
+  world.log.set_incarnation(kSource.topic, 77);
   const auto status = world.make_delivery()->attach();
   EXPECT_EQ(status.code(), StatusCode::invalid);
   EXPECT_THAT(std::string(status.message()), testing::HasSubstr("deleted and created again"));
@@ -610,7 +610,7 @@ TEST(Delivery, a_group_that_somebody_else_moved_is_refused) {
   World world(FileFormat::json_lines);
   world.produce(0, 4);
   ASSERT_TRUE(world.deliver_all(*world.make_delivery()).is_ok());
-  world.log_.set_group_offset({kGroup, kSource, Offset(2), ""});
+  world.log.set_group_offset({kGroup, kSource, Offset(2), ""});
   EXPECT_EQ(world.make_delivery()->attach().code(), StatusCode::fenced);
   EXPECT_THAT(world.faults_found(), testing::HasSubstr("group_offset"));
 }
@@ -620,17 +620,17 @@ TEST(Manifest, verification_names_what_is_lost_damaged_or_strange) {
   world.produce(0, 40);
   ASSERT_TRUE(world.deliver_all(*world.make_delivery()).is_ok());
   EXPECT_EQ(world.faults_found(), "");
-  const auto objects = world.store_.objects();
+  const auto objects = world.store.objects();
   const auto& [first, bytes] = *objects.begin();
-  world.store_.lose(first);
+  world.store.lose(first);
   EXPECT_THAT(world.faults_found(), testing::HasSubstr("files_whole: " + first));
   auto other = bytes;
   std::replace(other.begin(), other.end(), '\n', ' ');
   other.back() = '\n';
-  world.store_.plant(first, other);
+  world.store.plant(first, other);
   EXPECT_THAT(world.faults_found(), testing::HasSubstr("has 1 rows instead of 14"));
-  world.store_.plant(first, bytes);
-  world.store_.plant("lake/ticks/ticks-0-copy.json", bytes);
+  world.store.plant(first, bytes);
+  world.store.plant("lake/ticks/ticks-0-copy.json", bytes);
   EXPECT_THAT(world.faults_found(),
               testing::HasSubstr("no_strangers: lake/ticks/ticks-0-copy.json is in no range"));
 }

@@ -38,7 +38,7 @@ class RecordRoutesTest : public testing::Test {
     config.partition_count = 4;
     EXPECT_TRUE(log_->create_topic("t", config).is_ok());
   }
-  ~RecordRoutesTest() override { close(); }
+  void TearDown() override { close(); }
 
   void open() {
     log::EmbeddedLogOptions options;
