@@ -15,6 +15,7 @@ constexpr std::size_t kFilterShare = 16;
 constexpr std::size_t kFreeShare = 16;
 constexpr std::size_t kFilterIdsMin = 16;  // fewer are as cheap listed
 constexpr std::uint64_t kBaseBytes = 20 << 10;
+constexpr std::uint64_t kFirstEntryBytes = 80;       // of a block: room for 16, from the heap
 constexpr std::uint64_t kIdsOfSmallTable = 400'000;  // of which each takes a byte more
 
 std::uint32_t bit(unsigned tag) {
@@ -24,7 +25,11 @@ std::uint32_t bit(unsigned tag) {
 }  // namespace
 
 std::size_t FingerprintIndex::bytes_of_listed(std::uint64_t ids) {
-  return static_cast<std::size_t>(kBaseBytes + ids * 15 / 4 + std::min(ids, kIdsOfSmallTable));
+  // Few ids are spread over blocks that each have room for more.
+  constexpr std::uint64_t kBlocksMin = FingerprintTable::kBlocksMin;
+  const auto few = std::min(ids, kBlocksMin) * kFirstEntryBytes + ids * 3;
+  const auto many = ids * 15 / 4 + std::min(ids, kIdsOfSmallTable);
+  return static_cast<std::size_t>(kBaseBytes + std::max(few, many));
 }
 
 void FingerprintIndex::prefetch(std::uint64_t fingerprint) const {

@@ -105,6 +105,22 @@ TEST(FingerprintIndex, takes_four_bytes_an_id_while_ids_come_turn_over_and_expir
   EXPECT_GT(full, 20 * kTableMin);
 }
 
+// A restore decides by it what there is room for.
+TEST(FingerprintIndex, ids_take_no_more_memory_than_is_said_of_so_many) {
+  constexpr std::array<unsigned, 1> kTags{0};
+  for (std::uint64_t seed = 1; seed <= 3; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    Random random(seed);
+    FingerprintIndex index;
+    index.set_live(kTags);
+    for (std::uint64_t ids = 1; ids <= 60'000; ++ids) {
+      index.insert(random.next() >> (64 - FingerprintTable::kFingerprintBits), 0);
+      // Without the part that is left free for filters, which is rounded down.
+      ASSERT_LE(index.byte_count(), FingerprintIndex::bytes_wanted(ids) / 8 * 7 + 8) << ids;
+    }
+  }
+}
+
 TEST(FingerprintIndex, stays_below_its_bound_and_forgets_nothing) {
   constexpr std::size_t kMax = 256 << 10;
   for (const bool in_one_bucket : {false, true}) {
