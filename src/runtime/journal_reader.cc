@@ -50,7 +50,7 @@ Result<State> read_retrying(const log::Log& log, const TopicPartition& journal, 
     const auto end = scan_journal(
         log, journal, [&](task::JournalEntry&& entry) { take(std::move(entry), state); });
     if (end.is_ok()) {
-      if constexpr (requires { state.end; }) state.end = *end;
+      state.end = *end;
       return state;
     }
     if (end.status().code() != StatusCode::out_of_range || attempt >= kAttemptsMax) {

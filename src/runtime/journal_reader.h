@@ -20,6 +20,7 @@ struct JournalState {
   std::uint64_t next_sequence = 1;
 
   int pipeline_versions = 0;  // entries that put one in force
+  Offset end;                 // of what was read
 
   // Whether every entry ever written is still there, and all of one pipeline version: it can then
   // replace every snapshot.

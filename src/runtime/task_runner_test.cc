@@ -157,9 +157,11 @@ class Machine {
   std::unique_ptr<TableRegistry> tables_;
 };
 
-// All entries a journal ever had, gathered while it is being trimmed.
+// All entries a journal ever had, gathered while it is being trimmed: what is not gathered yet is
+// pinned. A pin does not outlive the log it was asked of: `hold` whenever there is a new one.
 class JournalArchive {
  public:
+  void hold(Storage& storage) { storage.log().pin("archive", kJournal, next_); }
   void gather(Storage& storage) {
     const auto state = read_journal(storage.log(), kJournal);
     ASSERT_TRUE(state.is_ok()) << state.status().to_string();
@@ -171,12 +173,15 @@ class JournalArchive {
       if (is_new) entries_.emplace(entry.sequence, entry);
     }
     ASSERT_TRUE(entries_.empty() || entries_.rbegin()->first == entries_.size());
+    next_ = state->end;
+    hold(storage);
   }
   [[nodiscard]] const std::map<std::uint64_t, task::JournalEntry>& entries() const {
     return entries_;
   }
 
  private:
+  Offset next_;
   std::map<std::uint64_t, std::string> bytes_;
   std::map<std::uint64_t, task::JournalEntry> entries_;
 };
@@ -297,6 +302,7 @@ void live_through_crashes(std::uint64_t seed, std::int64_t checkpoint_interval_m
     DiskPatience patience;
     if (random.one_in(5)) ASSERT_TRUE(machine.runner->finish(patience).is_ok());
     machine.crash();
+    journal.hold(machine.storage);
     machine.must_start();
     if (testing::Test::HasFatalFailure()) return;
     replayed += machine.runner->report().replayed_records;
