@@ -1,7 +1,7 @@
 #include "lake/file_encoder.h"
 
 #include "lake/json_lines_encoder.h"
-#include "lake/parquet_encoder.h"
+#include "lake/parquet_module.h"
 
 namespace millrace::lake {
 

@@ -1,5 +1,3 @@
-#include "lake/parquet_encoder.h"
-
 #include <arrow/api.h>
 #include <arrow/io/memory.h>
 #include <parquet/arrow/writer.h>
@@ -11,6 +9,7 @@
 
 #include "base/check.h"
 #include "codec/json.h"
+#include "lake/parquet_module.h"
 
 namespace millrace::lake {
 namespace {
@@ -270,16 +269,14 @@ Result<std::string> ParquetEncoder::finish_file() {
   return (*buffer)->ToString();
 }
 
-}  // namespace
-
-Result<std::unique_ptr<FileEncoder>> make_parquet_encoder(const WriterConfig& config,
-                                                          const TopicPartition& source) {
+Result<std::unique_ptr<FileEncoder>> open_encoder(const WriterConfig& config,
+                                                  const TopicPartition& source) {
   auto encoder = std::make_unique<ParquetEncoder>(config, source);
   MR_RETURN_IF_ERROR(without_exceptions([&] { return encoder->open(config); }));
   return std::unique_ptr<FileEncoder>(std::move(encoder));
 }
 
-Result<std::uint64_t> count_parquet_rows(std::string_view bytes) {
+Result<std::uint64_t> count_rows_in(std::string_view bytes) {
   try {
     const auto reader = parquet::ParquetFileReader::Open(
         std::make_shared<arrow::io::BufferReader>(std::make_shared<arrow::Buffer>(bytes)));
@@ -289,4 +286,12 @@ Result<std::uint64_t> count_parquet_rows(std::string_view bytes) {
   }
 }
 
+}  // namespace
 }  // namespace millrace::lake
+
+extern "C" {
+// kParquetModuleSymbol.
+[[gnu::visibility("default")]] extern const millrace::lake::ParquetModule millrace_parquet_module;
+const millrace::lake::ParquetModule millrace_parquet_module{&millrace::lake::open_encoder,
+                                                            &millrace::lake::count_rows_in};
+}
