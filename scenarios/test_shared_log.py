@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from compare import ORDERS, expect, expect_exact
+from compare import ORDERS, TICKS, expect, expect_exact, final_windows
 from harness import background_result, wait_until
 from oracle import perturb
 from workspace import ROOT
@@ -17,6 +17,8 @@ from apache_kafka import VERSION, ApacheKafka, free_ports  # noqa: E402
 
 ORDER_COUNT = 6_000
 FEED_SECONDS = 12
+TICK_COUNT = 2_000
+TICKERS = ("AMZN", "GE", "KO")
 
 
 @pytest.fixture(scope="module")
@@ -30,12 +32,20 @@ def kafka(tmp_path_factory):
         yield broker
 
 
+def without_lake(file):
+    """What a shared log cannot serve yet is taken out."""
+    file.change(re.sub(r"  - lake:.*?(?=^\S|^  - )", "", file.text, flags=re.M | re.S))
+    return file
+
+
 @pytest.fixture
 def orders(workspace):
-    """The orders pipeline without what a shared log cannot serve yet."""
-    file = workspace.pipeline("orders")
-    file.change(re.sub(r"  - lake:.*?(?=^\S)", "", file.text, flags=re.M | re.S))
-    return file
+    return without_lake(workspace.pipeline("orders"))
+
+
+@pytest.fixture
+def ticks(workspace):
+    return without_lake(workspace.pipeline("ticks"))
 
 
 @pytest.fixture
@@ -99,6 +109,45 @@ def test_one_of_two_is_killed_and_the_other_takes_over(
     a.cli("drain")
     expect(a.record_count(ORDERS.output) == before, "a stop produced output again")
     expect_exact(a, ORDERS, orders, lines)
+
+
+def test_every_process_has_the_newest_features(kafka, worker, ticks, write_lines, day):
+    trades = [json.loads(line) for line in day[:TICK_COUNT]]
+    lines = [
+        json.dumps({**trade, "ticker": ticker, "event_id": f"{ticker}-{i}"}).encode()
+        for ticker in TICKERS
+        for i, trade in enumerate(trades)
+    ]
+    (group,) = ticks.feature_groups
+
+    def newest_windows(run):
+        found = {}
+        windows = final_windows(run.consume(TICKS.aggregates), TICKS)
+        for (ticker, _), window in windows.items():
+            if ticker not in found or window["window_end"] > found[ticker]["window_end"]:
+                found[ticker] = window
+        return found
+
+    def serves(run, want):
+        return want == {
+            ticker: run.cli("features", "get", group, ticker)["record"] for ticker in want
+        }
+
+    a = worker("a", kafka.address, ticks, objects=kafka.objects).start()
+    b = worker("b", kafka.address, ticks, objects=kafka.objects).start()
+    path = write_lines("ticks.jsonl", lines)
+    a.cli("produce", TICKS.source, "--file", path, "--key", ticks.key)
+    a.cli("drain")
+    want = newest_windows(a)
+    expect(set(want) == set(TICKERS), f"windows of {set(want)}")
+    expect(serves(a, want), "a drain returned before its process had the newest features")
+    wait_until(lambda: serves(b, want), "the newest features in the other process")
+    b.kill9()
+    b.start()
+    wait_until(lambda: serves(b, want), "the newest features after a restart")
+    # A third one begins with an empty store.
+    c = worker("c", kafka.address, ticks, objects=kafka.objects).start()
+    wait_until(lambda: serves(c, want), "the newest features in one that came late")
 
 
 def test_what_cannot_be_shared_is_refused(kafka, worker, workspace, orders):

@@ -18,6 +18,7 @@ using Json = nlohmann::ordered_json;
 constexpr std::size_t kSecretBytes = 8;
 constexpr std::size_t kClusterIdBytes = 16;  // a UUID's, as Kafka's are
 constexpr std::int64_t kNanosPerMilli = 1'000'000;
+constexpr int kSharedFeatureIntervalMs = 50;
 // As long again as the runtime waits for a full disk before it.
 constexpr std::int64_t kCloseWaitMs = runtime::DiskPatience().wait_ms_left;
 
@@ -60,6 +61,17 @@ Instance::~Instance() {
 log::Log& Instance::log() {
   if (shared_log_ != nullptr) return *shared_log_;
   return *log_;
+}
+
+std::vector<const pipeline::Pipeline*> Instance::plans() const {
+  std::vector<const pipeline::Pipeline*> all;
+  if (runtime_ != nullptr) {
+    for (const auto& runner : runtime_->pipelines()) all.push_back(&runner->plan());
+  }
+  if (shared_runtime_ != nullptr) {
+    for (const auto& shared : shared_runtime_->pipelines()) all.push_back(&shared->plan());
+  }
+  return all;
 }
 
 std::uint16_t Instance::http_port() const {
@@ -213,9 +225,9 @@ Status Instance::serve() {
   context.pid = ::getpid();
   context.kafka_port = kafka_port();
   context.secret_topic = broker::kSecurityTopic;
+  context.extensions.push_back(&feature_routes_);
   if (!options_.shared) {
     context.extensions.push_back(kafka_.get());
-    context.extensions.push_back(&feature_routes_);
     context.extensions.push_back(&lake_routes_);
     snapshot_routes_ = std::make_unique<ops::SnapshotRoutes>(*log_);
     context.extensions.push_back(snapshot_routes_.get());
@@ -231,11 +243,12 @@ Status Instance::serve() {
 
 Status Instance::start_features() {
   features::FeatureServiceOptions options;
-  for (const auto& runner : runtime_->pipelines()) {
-    for (const auto& sink : runner->plan().features) {
+  for (const auto* plan : plans()) {
+    for (const auto& sink : plan->features) {
       options.groups.push_back({sink.group, sink.topic, sink.event_time});
     }
   }
+  if (options_.shared) options.step_interval_ms = kSharedFeatureIntervalMs;
   options.on_failure = [this](const std::string& group, const Status& status) {
     logger_.error("feature group " + group + " goes no further: " + status.to_string());
   };
@@ -247,7 +260,7 @@ Status Instance::start_features() {
     store = std::move(opened.store);
   }
   MR_ASSIGN_OR_RETURN(features_,
-                      features::FeatureService::start(*log_, std::move(store), std::move(options)));
+                      features::FeatureService::start(log(), std::move(store), std::move(options)));
   feature_routes_.set_service(features_.get());
   return ok_status();
 }
@@ -258,10 +271,8 @@ Status Instance::start_lake() {
     logger_.warn("lake " + delivery.sink + "/" + std::to_string(delivery.source.partition) +
                  " will try again: " + status.to_string());
   };
-  std::vector<const pipeline::Pipeline*> plans;
-  for (const auto& runner : runtime_->pipelines()) plans.push_back(&runner->plan());
   lake_ = std::make_unique<lake::LakeService>(*log_, *objects_, clock_, std::move(options));
-  MR_RETURN_IF_ERROR(lake_->start(plans));
+  MR_RETURN_IF_ERROR(lake_->start(plans()));
   lake_routes_.set_service(lake_.get());
   return ok_status();
 }

@@ -74,6 +74,7 @@ class Instance {
   Status open_storage();
   Status open_shared_storage();
   [[nodiscard]] log::Log& log();
+  [[nodiscard]] std::vector<const pipeline::Pipeline*> plans() const;  // that run
   Status open_kafka();
   Status build_pipelines(std::vector<std::unique_ptr<pipeline::Pipeline>>& pipelines);
   Status check_accepted(const std::vector<std::unique_ptr<pipeline::Pipeline>>& pipelines) const;

@@ -57,6 +57,7 @@ Status Instance::start_shared() {
   MR_RETURN_IF_ERROR(check_accepted(pipelines));
   MR_RETURN_IF_ERROR(serve());
   MR_RETURN_IF_ERROR(shared_runtime_->start(std::move(pipelines)));
+  MR_RETURN_IF_ERROR(start_features());
   api_->set_ready(true);
   logger_.info("ready", {{"start_ms", (clock_.monotonic_now() - begun) / kNanosPerMilli},
                          {"process", options_.shared->process}});
@@ -69,6 +70,8 @@ Status Instance::stop_shared() {
   if (api_) api_->set_ready(false);
   if (shared_runtime_) shared_runtime_->stop(true);
   api_.reset();
+  feature_routes_.set_service(nullptr);
+  features_.reset();
   shared_runtime_.reset();
   shared_log_.reset();
   Status first;

@@ -82,7 +82,6 @@ Status check_fit_for_shared_log(const pipeline::Pipeline& plan) {
                              "yet; take the sink out, or read its topic with another consumer");
   };
   if (!plan.lakes.empty()) return lacking("lake", plan.lakes.front().name);
-  if (!plan.features.empty()) return lacking("feature group", plan.features.front().group);
   return ok_status();
 }
 

@@ -11,6 +11,8 @@ namespace millrace::features {
 namespace {
 
 constexpr std::size_t kScanRecordsMax = 100'000;
+constexpr std::chrono::milliseconds kRepeatInterval{200};
+constexpr std::chrono::seconds kPollInterval{1};
 
 std::int64_t lag_of(const log::Log& log, const FeatureGroup& group, const GroupPosition& position) {
   std::int64_t lag = 0;
@@ -125,32 +127,45 @@ void FeatureService::run() {
     // What comes while it steps is counted, and so is not slept over.
     const auto seen = wake_count_;
     lock.unlock();
-    const bool did_work = step_all();
+    const auto steps = step_all();
     lock.lock();
-    if (did_work) continue;
-    wanted_.wait(lock, [&] { return wake_count_ != seen || is_stopping_; });
+    if (steps.did_work) continue;
+    const auto is_wanted = [&] { return wake_count_ != seen || is_stopping_; };
+    if (options_.step_interval_ms > 0) {
+      wanted_.wait_for(lock, std::chrono::milliseconds(options_.step_interval_ms),
+                       [&] { return is_stopping_; });
+      if (!steps.is_to_repeat) wanted_.wait_for(lock, kPollInterval, is_wanted);
+    } else if (steps.is_to_repeat) {
+      wanted_.wait_for(lock, kRepeatInterval, is_wanted);
+    } else {
+      wanted_.wait(lock, is_wanted);
+    }
   }
 }
 
-bool FeatureService::step_all() {
-  bool did_work = false;
+FeatureService::Steps FeatureService::step_all() {
+  Steps steps;
   for (const auto& applier : appliers_) {
     if (applier->has_failed()) continue;
     const auto stepped = applier->step();
     if (stepped.is_ok()) {
-      did_work |= *stepped;
+      steps.did_work |= *stepped;
+      continue;
+    }
+    if (!applier->has_failed()) {
+      steps.is_to_repeat = true;
       continue;
     }
     if (options_.on_failure) options_.on_failure(applier->group().name, stepped.status());
   }
-  if (did_work) listen();
+  if (steps.did_work) listen();
   // Even after nothing was done: somebody may wait for a topic that is gone. Whoever looked before
   // and is about to sleep holds the lock in between.
   {
     const std::lock_guard lock(mutex_);
   }
   advanced_.notify_all();
-  return did_work;
+  return steps;
 }
 
 void FeatureService::stop() {

@@ -23,6 +23,9 @@ struct FeatureServiceOptions {
   std::vector<FeatureGroup> groups;
   // start() waits that long for what a crash left unapplied, so that reads need not be refused.
   int catch_up_ms = 1000;
+  // A log on other machines is asked for its topics with every step: then not more often than
+  // every so many milliseconds, and at least once a second. 0: whenever the log says so.
+  int step_interval_ms = 0;
   // Called on the applying thread when a group can go no further; it answers reads with the error
   // from then on. The pipelines are not touched.
   std::function<void(const std::string& group, const Status& status)> on_failure;
@@ -74,7 +77,11 @@ class FeatureService {
   Status open();
   void listen();
   void run();
-  bool step_all();
+  struct Steps {
+    bool did_work = false;
+    bool is_to_repeat = false;  // something failed that may pass
+  };
+  Steps step_all();
   void wake();
   void stop();
   [[nodiscard]] Result<GroupApplier*> find(std::string_view group) const;

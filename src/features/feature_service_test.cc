@@ -499,5 +499,56 @@ TEST(FeatureService, a_store_that_fails_answers_with_its_error_and_stops_nothing
   EXPECT_EQ((*service)->wait_until_applied(kGroup).code(), StatusCode::io);
 }
 
+// A store whose first changes do not get through.
+class UnreachableStore final : public OnlineStore {
+ public:
+  [[nodiscard]] Result<std::optional<std::string>> get(std::string_view key) const override {
+    return entries_->get(key);
+  }
+  Status apply(const StoreChange& change) override {
+    ++changes_;
+    if (changes_ == 2) return disconnected_error("the cable is out");
+    if (changes_ == 3) return overloaded_error("too many ask at once");
+    return entries_->apply(change);
+  }
+  [[nodiscard]] std::unique_ptr<StoreCursor> cursor() const override { return entries_->cursor(); }
+  [[nodiscard]] int changes() const { return changes_.load(); }
+
+ private:
+  std::unique_ptr<OnlineStore> entries_ = make_memory_store();
+  std::atomic<int> changes_ = 0;
+};
+
+TEST(FeatureService, what_may_pass_is_tried_again_without_being_woken) {
+  for (const int interval_ms : {0, 5}) {
+    LogFixture fixture;
+    fixture.create_topic(ticks_group(), 1);
+    fixture.append(ticks_group(), 0, {{"KO", kNoon}});
+    FeatureServiceOptions options;
+    options.groups = {ticks_group()};
+    options.catch_up_ms = 0;
+    options.step_interval_ms = interval_ms;
+    int failure_count = 0;
+    options.on_failure = [&](const std::string&, const Status&) { ++failure_count; };
+    auto store = std::make_unique<UnreachableStore>();
+    const auto& changes = *store;
+    const auto service = FeatureService::start(fixture.log(), std::move(store), std::move(options));
+    ASSERT_TRUE(service.is_ok());
+    // Waiting for it would wake the service.
+    constexpr std::int64_t kLongestNs = 20'000'000'000;
+    const sys::RealClock clock;
+    const auto begin = clock.monotonic_now();
+    while (changes.changes() < 4) {
+      ASSERT_LT(clock.monotonic_now() - begin, kLongestNs);
+      std::this_thread::yield();
+    }
+    ASSERT_TRUE((*service)->wait_until_applied(kGroup).is_ok());
+    EXPECT_EQ(get(**service, "KO"), (Result1m{"KO", kNoon}.record()));
+    EXPECT_EQ(changes.changes(), 4);
+    EXPECT_EQ(failure_count, 0);
+    EXPECT_TRUE(only_group(**service).failure.is_ok());
+  }
+}
+
 }  // namespace
 }  // namespace millrace::features

@@ -151,6 +151,7 @@ Result<bool> GroupApplier::step() {
   const bool is_gone = code == StatusCode::not_found || code == StatusCode::out_of_range;
   // The topic went away under the step; the next one starts over if there is another.
   if (is_gone && !is_same_topic()) return log_.topic(group_.topic).is_ok();
+  if (code == StatusCode::disconnected || code == StatusCode::overloaded) return did_work;
   has_failed_ = true;
   is_readable_.store(false);
   const std::lock_guard lock(mutex_);
@@ -179,8 +180,6 @@ Result<bool> GroupApplier::step_partitions() {
 Result<bool> GroupApplier::apply_partition(std::size_t index) {
   const auto source = partition(index);
   const auto next = position_.partitions[index].next_offset;
-  MR_ASSIGN_OR_RETURN(const auto offsets, log_.offsets(source));
-  if (next >= offsets.last_stable) return false;
   MR_ASSIGN_OR_RETURN(const auto fetched,
                       log_.fetch(source, next, kFetchBytes, log::Visibility::durable));
   if (fetched.batches.empty()) return false;

@@ -48,8 +48,10 @@ class GroupApplier {
 
   // Once, before anything else. Pins the topic, so that retention leaves it whole (R7).
   Status open();
-  // Applies the next stretch of every partition; false when there was nothing. An error is for
-  // good: step() is not called again, and reads are answered with it.
+  // Applies the next stretch of every partition; false when there was nothing. After
+  // `disconnected` and `overloaded`, which a log on other machines may say, the next call goes on
+  // where this one was. Any other error is for good: step() is not called again, and reads are
+  // answered with it.
   Result<bool> step();
 
   // Any thread.
