@@ -3,11 +3,10 @@
 #include <algorithm>
 
 #include "codec/record_batch.h"
+#include "log/partition_scan.h"
 
 namespace millrace::broker {
 namespace {
-
-constexpr std::size_t kFetchBytes = 1 << 20;
 
 // Later records of a key replace earlier ones.
 Status take(std::string_view key_bytes, const std::optional<std::string_view>& value,
@@ -32,17 +31,6 @@ Status take(std::string_view key_bytes, const std::optional<std::string_view>& v
   return ok_status();
 }
 
-Status take_batch(const log::FetchedBatch& batch, std::map<Acl, bool>& acls,
-                  SecurityStore::Loaded& loaded) {
-  codec::BatchReader reader;
-  MR_RETURN_IF_ERROR(reader.open(batch.bytes.view()));
-  while (const RecordView* record = reader.next()) {
-    MR_RETURN_IF_ERROR(take(record->key.value_or(std::string_view()), record->value, acls, loaded)
-                           .with_context("offset " + std::to_string(record->offset.value)));
-  }
-  return reader.status();
-}
-
 }  // namespace
 
 Result<SecurityStore::Loaded> SecurityStore::load() {
@@ -50,16 +38,11 @@ Result<SecurityStore::Loaded> SecurityStore::load() {
   Loaded loaded;
   if (log_.topic(name).status().code() == StatusCode::not_found) return loaded;
   std::map<Acl, bool> acls;
-  MR_ASSIGN_OR_RETURN(const log::PartitionOffsets offsets, log_.offsets({name, 0}));
-  for (Offset next = offsets.start; next < offsets.high_watermark;) {
-    MR_ASSIGN_OR_RETURN(const auto fetched,
-                        log_.fetch({name, 0}, next, kFetchBytes, log::Visibility::durable));
-    if (fetched.batches.empty()) break;
-    for (const auto& batch : fetched.batches) {
-      MR_RETURN_IF_ERROR(take_batch(batch, acls, loaded).with_context(name));
-      next = batch.next_offset;
-    }
-  }
+  const auto take_record = [&](const RecordView& record) {
+    return take(record.key.value_or(std::string_view()), record.value, acls, loaded)
+        .with_context("offset " + std::to_string(record.offset.value));
+  };
+  MR_RETURN_IF_ERROR(log::scan_partition(log_, {name, 0}, Offset(0), take_record).status());
   for (const auto& [acl, is_there] : acls) {
     if (is_there) loaded.acls.push_back(acl);
   }

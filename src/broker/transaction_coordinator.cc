@@ -6,12 +6,12 @@
 #include "base/check.h"
 #include "broker/transaction_coordinator_internal.h"
 #include "codec/record_batch.h"
+#include "log/partition_scan.h"
 
 namespace millrace::broker {
 
 namespace {
 
-constexpr std::size_t kFetchBytes = 1 << 20;
 constexpr std::int64_t kNanosPerMilli = 1'000'000;
 
 }  // namespace
@@ -53,26 +53,15 @@ Status TransactionCoordinator::Impl::start() {
 
 Status TransactionCoordinator::Impl::read_all() {
   const TopicPartition source{std::string(kTransactionsTopic), 0};
-  MR_ASSIGN_OR_RETURN(const auto offsets, ports_.log.offsets(source));
   std::map<std::string, std::string> newest;
-  codec::BatchReader reader;
-  for (Offset next = offsets.start; next < offsets.high_watermark;) {
-    MR_ASSIGN_OR_RETURN(const auto fetched,
-                        ports_.log.fetch(source, next, kFetchBytes, log::Visibility::durable));
-    if (fetched.batches.empty()) break;
-    for (const auto& batch : fetched.batches) {
-      next = batch.next_offset;
-      if (batch.kind != log::BatchKind::records) continue;
-      MR_RETURN_IF_ERROR(reader.open(batch.bytes.view()));
-      while (const RecordView* record = reader.next()) {
-        MR_ASSIGN_OR_RETURN(const std::string id,
-                            decode_transaction_key(record->key.value_or(std::string_view())));
-        newest.erase(id);
-        if (record->value) newest.emplace(id, *record->value);
-      }
-      MR_RETURN_IF_ERROR(reader.status());
-    }
-  }
+  const auto take_record = [&](const RecordView& record) -> Status {
+    MR_ASSIGN_OR_RETURN(const std::string id,
+                        decode_transaction_key(record.key.value_or(std::string_view())));
+    newest.erase(id);
+    if (record.value) newest.emplace(id, *record.value);
+    return ok_status();
+  };
+  MR_RETURN_IF_ERROR(log::scan_partition(ports_.log, source, Offset(0), take_record).status());
   for (const auto& [id, value] : newest) {
     auto record = decode_transaction_record(value);
     if (!record.is_ok()) {
