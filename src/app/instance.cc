@@ -226,9 +226,9 @@ Status Instance::serve() {
   context.kafka_port = kafka_port();
   context.secret_topic = broker::kSecurityTopic;
   context.extensions.push_back(&feature_routes_);
+  context.extensions.push_back(&lake_routes_);
   if (!options_.shared) {
     context.extensions.push_back(kafka_.get());
-    context.extensions.push_back(&lake_routes_);
     snapshot_routes_ = std::make_unique<ops::SnapshotRoutes>(*log_);
     context.extensions.push_back(snapshot_routes_.get());
   }
@@ -271,7 +271,10 @@ Status Instance::start_lake() {
     logger_.warn("lake " + delivery.sink + "/" + std::to_string(delivery.source.partition) +
                  " will try again: " + status.to_string());
   };
-  lake_ = std::make_unique<lake::LakeService>(*log_, *objects_, clock_, std::move(options));
+  if (options_.shared) {
+    options.sharing = lake::LakeSharing{shared_log_.get(), options_.shared->process};
+  }
+  lake_ = std::make_unique<lake::LakeService>(log(), *objects_, clock_, std::move(options));
   MR_RETURN_IF_ERROR(lake_->start(plans()));
   lake_routes_.set_service(lake_.get());
   return ok_status();

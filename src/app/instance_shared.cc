@@ -53,11 +53,11 @@ Status Instance::start_shared() {
       std::make_unique<runtime::SharedRuntime>(*shared_log_, *objects_, clock_, std::move(options));
   std::vector<std::unique_ptr<pipeline::Pipeline>> pipelines;
   MR_RETURN_IF_ERROR(build_pipelines(pipelines));
-  for (const auto& plan : pipelines) MR_RETURN_IF_ERROR(check_fit_for_shared_log(*plan));
   MR_RETURN_IF_ERROR(check_accepted(pipelines));
   MR_RETURN_IF_ERROR(serve());
   MR_RETURN_IF_ERROR(shared_runtime_->start(std::move(pipelines)));
   MR_RETURN_IF_ERROR(start_features());
+  MR_RETURN_IF_ERROR(start_lake());
   api_->set_ready(true);
   logger_.info("ready", {{"start_ms", (clock_.monotonic_now() - begun) / kNanosPerMilli},
                          {"process", options_.shared->process}});
@@ -70,6 +70,8 @@ Status Instance::stop_shared() {
   if (api_) api_->set_ready(false);
   if (shared_runtime_) shared_runtime_->stop(true);
   api_.reset();
+  lake_routes_.set_service(nullptr);
+  lake_.reset();
   feature_routes_.set_service(nullptr);
   features_.reset();
   shared_runtime_.reset();

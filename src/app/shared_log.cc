@@ -75,14 +75,4 @@ Result<std::unique_ptr<log::SharedLog>> open_shared_log(const SharedLogOptions& 
   return kafka_client::open_kafka_log(kafka, clock);
 }
 
-Status check_fit_for_shared_log(const pipeline::Pipeline& plan) {
-  const auto lacking = [&](const std::string& what, const std::string& name) {
-    return unsupported_error("pipeline " + plan.name + ": " + what + " " + name +
-                             " cannot be served on a log that several processes share (log.kafka) "
-                             "yet; take the sink out, or read its topic with another consumer");
-  };
-  if (!plan.lakes.empty()) return lacking("lake", plan.lakes.front().name);
-  return ok_status();
-}
-
 }  // namespace millrace::app

@@ -27,7 +27,4 @@ Result<std::optional<SharedLogOptions>> load_shared_log(sys::FileSystem& files,
 Result<std::unique_ptr<log::SharedLog>> open_shared_log(const SharedLogOptions& options,
                                                         const Clock& clock, const Logger& logger);
 
-// `unsupported` for what a pipeline cannot have on such a log yet.
-Status check_fit_for_shared_log(const pipeline::Pipeline& plan);
-
 }  // namespace millrace::app

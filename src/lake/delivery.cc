@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "codec/record_batch.h"
+#include "runtime/journal_reader.h"
 
 namespace millrace::lake {
 namespace {
@@ -47,6 +48,21 @@ Status Delivery::attach() {
   return settle(std::move(status));
 }
 
+Status Delivery::attach(DeliveryClaim claim) {
+  MR_CHECK(claim.port != nullptr);
+  claim_ = std::move(claim);
+  return attach();
+}
+
+void Delivery::detach() {
+  range_.reset();
+  is_attached_ = false;
+  claim_.reset();
+  if (is_pinned_) services_.log->unpin(options_.group, options_.identity.source);
+  is_pinned_ = false;
+  publish();
+}
+
 Status Delivery::read_state() {
   const auto& source = options_.identity.source;
   MR_RETURN_IF_ERROR(check_writer(*writer_));
@@ -55,9 +71,10 @@ Status Delivery::read_state() {
   }
   MR_ASSIGN_OR_RETURN(const auto topic, services_.log->topic(source.topic));
   MR_ASSIGN_OR_RETURN(state_, read_delivery_state(*services_.log, options_.journal));
+  MR_RETURN_IF_ERROR(claim_ ? check_claim() : ok_status());
   if (!state_.begin) MR_RETURN_IF_ERROR(begin());
   MR_RETURN_IF_ERROR(check_log(topic));
-  MR_RETURN_IF_ERROR(check_group_offset());
+  if (!claim_) MR_RETURN_IF_ERROR(check_group_offset());
   pin();
   return ok_status();
 }
@@ -67,6 +84,7 @@ Status Delivery::begin() {
   const auto& source = options_.identity.source;
   MR_ASSIGN_OR_RETURN(const auto topic, services_.log->topic(source.topic));
   MR_ASSIGN_OR_RETURN(const auto offsets, services_.log->offsets(source));
+  state_.delivered_offset = offsets.start;  // what a shared log's commit says of it
   return append({BeginEntry{source.topic, topic.incarnation, offsets.start}}, {});
 }
 
@@ -110,6 +128,29 @@ Status Delivery::check_group_offset() const {
                         "group to take the journal's");
   }
   return ok_status();  // the next range that is done writes it (R1)
+}
+
+// R1 and R3: the offset may be visible before the journal's entries of the same transaction.
+Status Delivery::check_claim() const {
+  if (!claim_->committed) return ok_status();  // the journal is what counts; offsets expire
+  const auto& committed = *claim_->committed;
+  MR_ASSIGN_OR_RETURN(const auto position, runtime::parse_position_metadata(committed.metadata));
+  if (state_.last_sequence < position.journal_sequence) {
+    return overloaded_error("journal " + options_.journal.to_string() + " shows entry " +
+                            std::to_string(state_.last_sequence) + ", not yet entry " +
+                            std::to_string(position.journal_sequence));
+  }
+  if (state_.last_sequence == position.journal_sequence &&
+      state_.delivered_offset == committed.next_offset) {
+    return ok_status();
+  }
+  return fenced_error("group " + options_.group + " stands at entry " +
+                      std::to_string(position.journal_sequence) + " and offset " +
+                      std::to_string(committed.next_offset.value) + " of " +
+                      committed.source.to_string() + ", the journal at entry " +
+                      std::to_string(state_.last_sequence) + " and offset " +
+                      std::to_string(state_.delivered_offset.value) +
+                      "; somebody else moved the group's offset: remove it to take the journal's");
 }
 
 Result<bool> Delivery::step() {
@@ -275,8 +316,18 @@ Status Delivery::append(std::vector<LakeEvent> events, log::Commit commit) {
   std::string bytes;
   batch.finish(bytes);
   commit.appends.push_back({options_.journal.topic, options_.journal.partition, std::move(bytes)});
-  MR_ASSIGN_OR_RETURN(const auto appended, log::commit_patiently(*services_.log, commit));
-  MR_RETURN_IF_ERROR(services_.log->wait_durable(appended.sequence));
+  log::CommitPort* port = services_.log;
+  if (claim_) {
+    port = claim_->port.get();
+    if (commit.offsets.empty()) {
+      commit.offsets.push_back(
+          {options_.group, options_.identity.source, state_.delivered_offset, {}});
+    }
+    const auto sequence = std::to_string(entries.back().sequence);
+    commit.offsets.front().metadata = sequence + "/" + sequence + "/" + claim_->owner;
+  }
+  MR_ASSIGN_OR_RETURN(const auto appended, log::commit_patiently(*port, commit));
+  MR_RETURN_IF_ERROR(port->wait_durable(appended.sequence));
   for (const auto& entry : entries) {
     const auto status = state_.take(entry);
     MR_CHECK(status.is_ok());

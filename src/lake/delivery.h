@@ -26,6 +26,15 @@ struct DeliveryServices {
   const Clock* clock = nullptr;
 };
 
+// The right to deliver a partition of a log that several processes share.
+struct DeliveryClaim {
+  // Takes commits with the group's offset for as long as the partition is this process'; `fenced`
+  // then.
+  std::shared_ptr<log::CommitPort> port;
+  std::string owner;                          // transactional id
+  std::optional<log::GroupOffset> committed;  // what the group had when the port was opened
+};
+
 struct DeliveryOptions {
   std::string pipeline;    // name
   RangeIdentity identity;  // sink, folder, source partition
@@ -66,6 +75,9 @@ struct DeliveryReport {
 //
 // After an error the delivery is detached: it has forgotten everything, and attach() reads the
 // journal again. One thread; report() from any.
+//
+// On a log that several processes share every attach needs a claim, and every commit carries the
+// group's offset, so that it fails once the partition is somebody else's.
 class Delivery {
  public:
   Delivery(DeliveryServices services, DeliveryOptions options);
@@ -74,6 +86,10 @@ class Delivery {
   // Reads the journal, or begins it. `invalid`, `corrupt`, `fenced` and `unsupported` need a human;
   // anything else may pass by trying again.
   Status attach();
+  // `overloaded`: the journal does not show yet what the claim's offset stands for.
+  Status attach(DeliveryClaim claim);
+  // Forgets everything, and needs nothing of the source any more.
+  void detach();
   [[nodiscard]] bool is_attached() const { return is_attached_; }
 
   // A bounded piece of work: finishes a frozen range, or reads on and rolls when that is due. True
@@ -98,6 +114,7 @@ class Delivery {
   Status begin();
   Status check_log(const log::TopicInfo& topic) const;
   Status check_group_offset() const;
+  Status check_claim() const;
   Status check_no_strangers();
   Result<bool> do_step();
   Result<bool> read();
@@ -130,6 +147,7 @@ class Delivery {
   DeliveryServices services_;
   DeliveryOptions options_;
   std::shared_ptr<const WriterConfig> writer_;
+  std::optional<DeliveryClaim> claim_;
   bool is_attached_ = false;
   bool is_pinned_ = false;
   DeliveryState state_;

@@ -69,7 +69,9 @@ Status LakeService::start(const std::vector<const pipeline::Pipeline*>& pipeline
       MR_RETURN_IF_ERROR(add_sink(*pipeline, sink).with_context("lake " + sink.name));
     }
   }
+  if (options_.sharing && !slots_.empty()) MR_RETURN_IF_ERROR(open_sharing());
   for (auto& slot : slots_) {
+    if (slot.ownership != nullptr) continue;
     auto status = slot.delivery->attach();
     if (status.is_ok()) continue;
     if (!may_pass(status)) return std::move(status).with_context("lake " + slot.manifest.sink);
@@ -88,14 +90,28 @@ Status LakeService::add_sink(const pipeline::Pipeline& pipeline, const pipeline:
   }
   MR_ASSIGN_OR_RETURN(auto options, make_options(pipeline, sink));
   MR_RETURN_IF_ERROR(check_writer(options.writer));
-  MR_ASSIGN_OR_RETURN(const auto source, log_.topic(sink.topic));
-  MR_RETURN_IF_ERROR(make_journal(options.journal.topic, source.config.partition_count));
-  for (std::int32_t p = 0; p < source.config.partition_count; ++p) {
+  std::int32_t partition_count = 0;
+  MR_RETURN_IF_ERROR(patiently([&]() -> Status {
+    MR_ASSIGN_OR_RETURN(const auto source, log_.topic(sink.topic));
+    partition_count = source.config.partition_count;
+    return make_journal(options.journal.topic, partition_count);
+  }));
+  SinkOwnership* ownership = nullptr;
+  if (options_.sharing) {
+    const auto& sharing = *options_.sharing;
+    ownerships_.push_back(std::make_unique<SinkOwnership>(
+        *sharing.log, clock_,
+        SinkOwnershipOptions{options.group, sink.topic, sharing.process,
+                             sharing.is_static_member}));
+    ownership = ownerships_.back().get();
+  }
+  for (std::int32_t p = 0; p < partition_count; ++p) {
     options.identity.source.partition = p;
     options.journal.partition = p;
     const auto& identity = options.identity;
     Slot slot;
     slot.manifest = {sink.name, identity.folder, options.group, identity.source, options.journal};
+    slot.ownership = ownership;
     slot.delivery =
         std::make_unique<Delivery>(DeliveryServices{&log_, &objects_, &clock_}, options);
     slots_.push_back(std::move(slot));
@@ -115,7 +131,10 @@ Status LakeService::make_journal(const std::string& name, std::int32_t partition
   log::TopicConfig config;
   config.partition_count = partition_count;
   config.is_internal = true;
-  return log_.create_topic(name, config).status();
+  auto created = log_.create_topic(name, config);
+  // Another process of a shared log was quicker: it is looked at again.
+  if (created.status().code() == StatusCode::exists) return overloaded_error("made elsewhere");
+  return std::move(created).take_status();
 }
 
 void LakeService::stop() {
@@ -124,6 +143,7 @@ void LakeService::stop() {
     is_stopping_ = true;
   }
   changed_.notify_all();
+  for (auto& ownership : ownerships_) ownership->stop();  // ends waits for commits
   if (thread_.joinable()) thread_.join();
 }
 
@@ -135,6 +155,7 @@ bool LakeService::is_stopping() const {
 void LakeService::run() {
   while (true) {
     const bool has_more = step_all();
+    if (requests_ && requests_->poll()) (void)flush_all();  // what fails was noted
     std::unique_lock lock(mutex_);
     if (!has_more && flushes_requested_ == flushes_served_) {
       changed_.wait_for(lock, std::chrono::milliseconds(options_.poll_interval_ms),
@@ -169,9 +190,34 @@ bool LakeService::step_all() {
   return has_more;
 }
 
+// False when the delivery is somebody else's, or cannot go on yet.
+Result<bool> LakeService::take_up(Slot& slot) {
+  auto& delivery = *slot.delivery;
+  if (slot.ownership == nullptr) {
+    if (!delivery.is_attached()) MR_RETURN_IF_ERROR(delivery.attach());
+    return true;
+  }
+  const auto partition = slot.manifest.source.partition;
+  if (delivery.is_attached() && slot.ownership->holds(partition)) return true;
+  delivery.detach();
+  auto claim = slot.ownership->claim(partition);
+  if (claim.is_ok() && !*claim) return false;
+  auto status = claim.is_ok() ? delivery.attach(std::move(**claim)) : claim.status();
+  if (status.is_ok()) return true;
+  const bool is_early =
+      status.code() == StatusCode::overloaded || status.code() == StatusCode::disconnected;
+  if (is_early) return false;
+  return status;
+}
+
 Result<bool> LakeService::step(Slot& slot) {
-  if (!slot.delivery->is_attached()) MR_RETURN_IF_ERROR(slot.delivery->attach());
-  return slot.delivery->step();
+  MR_ASSIGN_OR_RETURN(const bool is_ours, take_up(slot));
+  if (!is_ours) return false;
+  auto result = slot.delivery->step();
+  if (result.is_ok() || slot.ownership == nullptr) return result;
+  // Dealt to somebody else under the step.
+  if (!slot.ownership->holds(slot.manifest.source.partition)) return false;
+  return result;
 }
 
 void LakeService::note_failure(Slot& slot, const Status& status) {
@@ -202,12 +248,20 @@ void LakeService::relieve_memory() {
   }
 }
 
+Status LakeService::flush_slot(Slot& slot) {
+  MR_ASSIGN_OR_RETURN(const bool is_ours, take_up(slot));
+  if (!is_ours) return ok_status();
+  auto status = slot.delivery->flush([this] { return is_stopping(); });
+  const bool is_lost =
+      slot.ownership != nullptr && !slot.ownership->holds(slot.manifest.source.partition);
+  return is_lost ? ok_status() : status;
+}
+
 Status LakeService::flush_all() {
   Status first_error;
   for (auto& slot : slots_) {
     if (is_stopping()) return cancelled_error("the lake is stopping");
-    auto status = slot.delivery->is_attached() ? ok_status() : slot.delivery->attach();
-    if (status.is_ok()) status = slot.delivery->flush([this] { return is_stopping(); });
+    auto status = flush_slot(slot);
     if (status.is_ok()) {
       slot.retry_interval_ms = 0;
       continue;
@@ -221,8 +275,12 @@ Status LakeService::flush_all() {
 }
 
 Status LakeService::flush() {
-  std::unique_lock lock(mutex_);
   if (slots_.empty()) return ok_status();
+  return options_.sharing ? flush_everywhere() : flush_here();
+}
+
+Status LakeService::flush_here() {
+  std::unique_lock lock(mutex_);
   const auto mine = ++flushes_requested_;
   changed_.notify_all();
   changed_.wait(lock, [&] { return flushes_served_ >= mine || is_stopping_; });
@@ -254,7 +312,11 @@ std::vector<LakeCheck> LakeService::verify(std::string_view sink) const {
 
 std::vector<DeliveryReport> LakeService::report() const {
   std::vector<DeliveryReport> reports;
-  for (const auto& slot : slots_) reports.push_back(slot.delivery->report());
+  for (const auto& slot : slots_) {
+    const bool is_ours =
+        slot.ownership == nullptr || slot.ownership->holds(slot.manifest.source.partition);
+    if (is_ours) reports.push_back(slot.delivery->report());
+  }
   return reports;
 }
 

@@ -336,9 +336,7 @@ void Api::Impl::add_missing() {
       {"GET /api/v1/audit/replay", "a replay"},
       {"GET /api/v1/trace", "a trace"},
       {"GET /api/v1/snapshots", "a named snapshot"},
-      {"POST /api/v1/snapshots", "a named snapshot"},
-      {"GET /api/v1/lake", "a lake"},
-      {"GET /api/v1/lake/verify", "a lake"}};
+      {"POST /api/v1/snapshots", "a named snapshot"}};
   for (const auto& [route, what] : missing) {
     router_.add(route, [what](http::Request&, const http::Responder& respond) {
       respond(http::error_response(
