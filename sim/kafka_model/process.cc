@@ -63,6 +63,11 @@ Process::Sent Process::send(int broker, std::function<void()> apply) {
   return is_dead_ ? Sent::disconnected : Sent::timed_out;
 }
 
+bool Process::may_go_on() {
+  pass_gate();
+  return !is_dead_;
+}
+
 bool Process::may_read(int broker) {
   pass_gate();
   return !is_dead_ && cluster_.is_up(broker);

@@ -38,6 +38,8 @@ class Process {
   Sent send(int broker, std::function<void()> apply);
   // One that only reads has no effect that could come late; it may fail.
   bool may_read(int broker);
+  // In front of a request to anybody else than the cluster.
+  bool may_go_on();
 
  private:
   [[nodiscard]] std::int64_t now_ns() const;

@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/random.h"
 #include "sim/kafka_model/check.h"
+#include "sim/kafka_model/lake_check.h"
 #include "sim/kafka_model/sim_process.h"
 #include "sim/scheduler.h"
 
@@ -233,6 +234,9 @@ class World {
     rest();
     for (const auto& [what, times] : cluster_.census()) result_.census[what] += times;
     for (auto& failure : check_outcome(cluster_, *plan_, workload_.events())) {
+      result_.failures.push_back(std::move(failure));
+    }
+    for (auto& failure : check_lake(cluster_, objects_, *plan_)) {
       result_.failures.push_back(std::move(failure));
     }
   }

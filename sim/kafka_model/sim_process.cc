@@ -4,23 +4,40 @@
 #include <vector>
 
 namespace millrace::kafka_model {
+namespace {
+
+constexpr std::int64_t kWaitMsMax = INT64_MAX / 10'000'000;  // until it is stopped
+
+lake::LakeOptions lake_options(log::SharedLog& log, const SimProcessOptions& options) {
+  lake::LakeOptions lake;
+  lake.poll_interval_ms = 500;
+  lake.sharing = lake::LakeSharing{&log, options.name, options.is_static_member, kWaitMsMax,
+                                   kWaitMsMax};
+  return lake;
+}
+
+}  // namespace
 
 SimProcess::SimProcess(Cluster& cluster, objects::ObjectStore& objects, const Clock& clock,
                        std::unique_ptr<pipeline::Pipeline> plan, const SimProcessOptions& options)
-    : process_(cluster, options.name), log_(process_) {
+    : process_(cluster, options.name),
+      log_(process_),
+      lake_objects_(process_, objects),
+      lake_(log_, lake_objects_, clock, lake_options(log_, options)) {
   runtime::SharedPipelineOptions shared;
   shared.process = options.name;
   shared.is_static_member = options.is_static_member;
   shared.slots = options.slots;
   shared.installation = options.installation;
   shared.checkpoint_interval_ms = options.checkpoint_interval_ms;
-  shared.log_wait_ms_max = INT64_MAX / 10'000'000;  // until it is stopped
+  shared.log_wait_ms_max = kWaitMsMax;
   runtime_ = std::make_unique<runtime::SharedRuntime>(log_, objects, clock, std::move(shared));
   starter_ =
       Thread([this, plan = std::make_shared<std::unique_ptr<pipeline::Pipeline>>(std::move(plan))] {
         std::vector<std::unique_ptr<pipeline::Pipeline>> plans;
         plans.push_back(std::move(*plan));
-        const auto started = runtime_->start(std::move(plans));
+        auto started = runtime_->start(std::move(plans));
+        if (started.is_ok()) started = lake_.start({&runtime_->pipelines().front()->plan()});
         if (!started.is_ok()) refusal_ = started.to_string();
         has_started_.store(true);
       });
@@ -28,6 +45,7 @@ SimProcess::SimProcess(Cluster& cluster, objects::ObjectStore& objects, const Cl
 
 SimProcess::~SimProcess() {
   runtime_->cancel();
+  lake_.cancel();
   for (auto* thread : {&starter_, &drainer_}) {
     if (thread->joinable()) thread->join();
   }
@@ -49,7 +67,7 @@ bool SimProcess::begin_drain() {
   is_draining_.store(true);
   has_drained_.store(false);
   drainer_ = Thread([this, whole] {
-    has_drained_.store(runtime_->drain(*whole).is_ok());
+    has_drained_.store(runtime_->drain(*whole).is_ok() && lake_.flush().is_ok());
     is_draining_.store(false);
   });
   return true;
@@ -58,8 +76,10 @@ bool SimProcess::begin_drain() {
 void SimProcess::stop(bool is_orderly, Census& census) {
   if (!is_orderly) process_.kill();
   runtime_->cancel();
+  lake_.cancel();
   starter_.join();
   if (drainer_.joinable()) drainer_.join();
+  lake_.stop();
   runtime_->stop(is_orderly);
   if (pipeline() == nullptr) return;
   for (const auto& stage : pipeline()->report()) {
@@ -100,6 +120,10 @@ std::string SimProcess::describe() const {
       out += " [" + std::to_string(static_cast<int>(slot.state)) + " " + slot.last_error + "]";
     }
     out += ";";
+  }
+  for (const auto& delivery : lake_.report()) {
+    out += " lake " + std::to_string(delivery.source.partition) + "=" +
+           std::to_string(delivery.delivered_offset.value) + " (" + delivery.last_error + ")";
   }
   return out;
 }

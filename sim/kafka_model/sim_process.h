@@ -6,8 +6,10 @@
 #include <string>
 #include <vector>
 
+#include "lake/lake_service.h"
 #include "pipeline/pipeline.h"
 #include "runtime/shared_runtime.h"
+#include "sim/kafka_model/memory_objects.h"
 #include "sim/kafka_model/model_log.h"
 #include "sim/kafka_model/run.h"
 #include "sim/kafka_model/workload.h"
@@ -35,7 +37,7 @@ class SimProcess {
   void stop(bool is_orderly, Census& census);
   // To any task of the source stage that runs here.
   bool post(std::int32_t partition, const task::JournalEvent& event);
-  // Fires all open windows, of all processes, on a thread of its own; false while it has not
+  // Fires all open windows and has the lake delivered, of all processes, on a thread of its own; false while it has not
   // started or another drain is under way.
   bool begin_drain();
   [[nodiscard]] bool has_drained() const { return has_drained_.load(); }  // the last one
@@ -52,7 +54,9 @@ class SimProcess {
 
   Process process_;
   ModelLog log_;
+  ProcessObjects lake_objects_;
   std::unique_ptr<runtime::SharedRuntime> runtime_;
+  lake::LakeService lake_;
   std::string refusal_;  // guarded by has_started_
   std::atomic<bool> has_started_{false};
   std::atomic<bool> is_draining_{false};

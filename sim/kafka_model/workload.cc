@@ -1,7 +1,6 @@
 #include "sim/kafka_model/workload.h"
 
 #include <cstdio>
-#include <mutex>
 
 #include "base/check.h"
 #include "base/time_text.h"
@@ -20,7 +19,9 @@ windows:
       aggregates: { n: count(), total: sum(x) } }
   - { name: by_kind, key: kind, tumbling: 10s, allowed_lateness: 1h, emit_to: by_kind_out,
       aggregates: { n: count(), total: sum(x) } }
-sinks: [{ topic: out }]
+sinks:
+  - { topic: out }
+  - { lake: out_lake, format: json, compression: none, partition_by: [], roll: { size: 64KiB, interval: 2s } }
 dead_letters: { topic: dlq }
 )yaml";
 constexpr const char* kSchema = R"({
@@ -77,55 +78,6 @@ std::string Workload::next_batch(std::int32_t& partition) {
   std::string bytes;
   builder.finish(bytes);
   return bytes;
-}
-
-Status MemoryObjects::put(const std::string& key, std::string_view bytes, bool only_if_absent) {
-  const std::lock_guard lock(mutex_);
-  if (only_if_absent && objects_.contains(key)) return exists_error(key);
-  objects_[key] = bytes;
-  return ok_status();
-}
-
-Result<std::string> MemoryObjects::get(const std::string& key) {
-  const std::lock_guard lock(mutex_);
-  const auto known = objects_.find(key);
-  if (known == objects_.end()) return not_found_error(key);
-  return known->second;
-}
-
-Result<objects::ObjectInfo> MemoryObjects::head(const std::string& key) {
-  MR_ASSIGN_OR_RETURN(const auto bytes, get(key));
-  return objects::ObjectInfo{key, bytes.size()};
-}
-
-Status MemoryObjects::remove(const std::string& key) {
-  const std::lock_guard lock(mutex_);
-  objects_.erase(key);
-  return ok_status();
-}
-
-Result<std::vector<objects::ObjectInfo>> MemoryObjects::list(const std::string& prefix) {
-  const std::lock_guard lock(mutex_);
-  std::vector<objects::ObjectInfo> found;
-  for (const auto& [key, bytes] : objects_) {
-    if (key.starts_with(prefix)) found.push_back({key, bytes.size()});
-  }
-  return found;
-}
-
-Result<std::string> MemoryObjects::start_upload(const std::string&) {
-  return unsupported_error("whole objects only");
-}
-Result<objects::UploadPart> MemoryObjects::put_part(const std::string&, const std::string&, int,
-                                                    std::string_view) {
-  return unsupported_error("whole objects only");
-}
-Status MemoryObjects::complete_upload(const std::string&, const std::string&,
-                                      const std::vector<objects::UploadPart>&, bool) {
-  return unsupported_error("whole objects only");
-}
-Status MemoryObjects::abort_upload(const std::string&, const std::string&) {
-  return ok_status();
 }
 
 }  // namespace millrace::kafka_model

@@ -1,15 +1,12 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "base/random.h"
-#include "base/thread.h"
 #include "base/time.h"
-#include "objects/object_store.h"
 #include "pipeline/pipeline.h"
 
 namespace millrace::kafka_model {
@@ -45,28 +42,6 @@ class Workload {
   const std::int32_t partition_count_;
   std::int64_t now_us_;
   std::vector<Event> events_;
-};
-
-// Objects in memory, shared by all processes. Whole objects only.
-class MemoryObjects final : public objects::ObjectStore {
- public:
-  Status put(const std::string& key, std::string_view bytes, bool only_if_absent) override;
-  [[nodiscard]] Result<std::string> get(const std::string& key) override;
-  [[nodiscard]] Result<objects::ObjectInfo> head(const std::string& key) override;
-  Status remove(const std::string& key) override;
-  [[nodiscard]] Result<std::vector<objects::ObjectInfo>> list(const std::string& prefix) override;
-  [[nodiscard]] Result<std::string> start_upload(const std::string& key) override;
-  [[nodiscard]] Result<objects::UploadPart> put_part(const std::string& key,
-                                                     const std::string& upload_id, int number,
-                                                     std::string_view bytes) override;
-  Status complete_upload(const std::string& key, const std::string& upload_id,
-                         const std::vector<objects::UploadPart>& parts,
-                         bool only_if_absent) override;
-  Status abort_upload(const std::string& key, const std::string& upload_id) override;
-
- private:
-  Mutex mutex_;
-  std::map<std::string, std::string> objects_;
 };
 
 }  // namespace millrace::kafka_model

@@ -272,4 +272,15 @@ Result<DeliveryState> read_delivery_state(const log::Log& log, const TopicPartit
   return state;
 }
 
+Result<DeliveryState> read_committed_delivery_state(const log::Log& log,
+                                                    const TopicPartition& journal) {
+  MR_ASSIGN_OR_RETURN(const auto offsets, log.offsets(journal));
+  DeliveryState state;
+  MR_RETURN_IF_ERROR(read_entries(log, journal, offsets.start, offsets.last_stable,
+                                  log::Visibility::durable,
+                                  [&](const LakeEntry& entry) { return state.take(entry); })
+                         .with_context("journal " + journal.to_string()));
+  return state;
+}
+
 }  // namespace millrace::lake

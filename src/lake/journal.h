@@ -123,4 +123,8 @@ Status read_lake_journal(const log::Log& log, const TopicPartition& journal,
 // because nothing outside may be done for an entry that a crash could still take back.
 Result<DeliveryState> read_delivery_state(const log::Log& log, const TopicPartition& journal);
 
+// The same on a log that several processes share: what is committed, as everybody sees it.
+Result<DeliveryState> read_committed_delivery_state(const log::Log& log,
+                                                    const TopicPartition& journal);
+
 }  // namespace millrace::lake

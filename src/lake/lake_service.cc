@@ -137,12 +137,16 @@ Status LakeService::make_journal(const std::string& name, std::int32_t partition
   return std::move(created).take_status();
 }
 
-void LakeService::stop() {
+void LakeService::cancel() {
   {
     const std::lock_guard lock(mutex_);
     is_stopping_ = true;
   }
   changed_.notify_all();
+}
+
+void LakeService::stop() {
+  cancel();
   for (auto& ownership : ownerships_) ownership->stop();  // ends waits for commits
   if (thread_.joinable()) thread_.join();
 }

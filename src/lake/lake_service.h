@@ -61,6 +61,8 @@ class LakeService {
   // the like say what a human has to change; what may pass (a store that does not answer) is left
   // to the thread.
   Status start(const std::vector<const pipeline::Pipeline*>& pipelines);
+  // start() and flush() end soon, with `cancelled`. Any thread.
+  void cancel();
   // Returns after the running step. What is buffered or frozen is taken up by the next start.
   void stop();
 
@@ -103,7 +105,7 @@ class LakeService {
     Offset end;
   };
   [[nodiscard]] Result<std::vector<FlushTarget>> flush_targets() const;
-  // Those of `targets` that their groups' offsets have not reached.
+  // Those of `targets` whose records their groups' offsets have not reached.
   [[nodiscard]] std::vector<FlushTarget> undelivered(const std::vector<FlushTarget>& targets) const;
   Status flush_everywhere();
   [[nodiscard]] bool is_stopping() const;

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/hash.h"
 #include "lake/lake_service.h"
+#include "log/partition_scan.h"
 
 // The service on a log that several processes share: a flush is asked of all of them.
 
@@ -16,6 +17,13 @@ namespace {
 constexpr std::int64_t kNanosPerMilli = 1'000'000;
 constexpr std::chrono::milliseconds kFlushPoll{100};
 constexpr std::int64_t kAskAgainNs = 5'000 * kNanosPerMilli;
+
+// Whether anything behind `from` is more than a marker. True when the log does not say.
+bool has_records(const log::Log& log, const TopicPartition& source, Offset from) {
+  const auto end = log::scan_partition(
+      log, source, from, [](const RecordView&) { return exists_error("there is a record"); });
+  return !end.is_ok();
+}
 
 }  // namespace
 
@@ -57,7 +65,10 @@ std::vector<LakeService::FlushTarget> LakeService::undelivered(
   for (const auto& target : targets) {
     const auto& delivered = groups[target.slot->manifest.group];
     const auto known = delivered.find(target.slot->manifest.source);
-    if (known == delivered.end() || known->second < target.end) left.push_back(target);
+    const auto from = known == delivered.end() ? Offset(0) : known->second;
+    if (from < target.end && has_records(log_, target.slot->manifest.source, from)) {
+      left.push_back(target);
+    }
   }
   return left;
 }
