@@ -1,6 +1,7 @@
 #include "broker/apis.h"
 #include "broker/errors.h"
 #include "broker/topic_admin.h"
+#include "broker/topic_configs.h"
 #include "kafka_wire/topics.h"
 
 namespace millrace::broker {
@@ -19,7 +20,8 @@ ErrorCode delete_records(const Services& services, const TopicPartition& source,
   const auto topic = services.log->topic(source.topic);
   if (!topic.is_ok()) return error_code_of(topic.status(), ErrorContext::topics);
   if (const auto error = check_writable(*topic)) return error->code;
-  if (topic->config.is_compacted) return ErrorCode::policy_violation;
+  // As in Kafka: where the policy is compact alone nothing goes but what newer records replace.
+  if (cleanup_policy_of(topic->config) == "compact") return ErrorCode::policy_violation;
   auto offsets = services.log->offsets(source);
   if (!offsets.is_ok()) return error_code_of(offsets.status(), ErrorContext::topics);
   const Offset to = before == kToHighWatermark ? offsets->high_watermark : Offset(before);

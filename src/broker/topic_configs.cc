@@ -98,13 +98,6 @@ const Constant* find_constant(std::string_view name) {
   return found == std::end(kConstants) ? nullptr : found;
 }
 
-// The log applies both bounds to compacted topics, too, so the policies differ by them.
-std::string cleanup_policy_of(const log::TopicConfig& config) {
-  if (!config.is_compacted) return "delete";
-  const bool is_bounded = config.retention_ms >= 0 || config.retention_bytes >= 0;
-  return is_bounded ? "compact,delete" : "compact";
-}
-
 Status set_number(const Number& number, const std::string& text, log::TopicConfig& config) {
   std::int64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -119,6 +112,12 @@ Status set_number(const Number& number, const std::string& text, log::TopicConfi
 }
 
 }  // namespace
+
+std::string cleanup_policy_of(const log::TopicConfig& config) {
+  if (!config.is_compacted) return "delete";
+  // Internal ones have no bounds.
+  return config.is_retention_on && !config.is_internal ? "compact,delete" : "compact";
+}
 
 std::vector<TopicConfigEntry> describe_topic_config(const log::TopicConfig& config,
                                                     const TopicDefaults& defaults) {
@@ -139,7 +138,7 @@ std::vector<TopicConfigEntry> describe_topic_config(const log::TopicConfig& conf
 }
 
 TopicConfigChange::TopicConfigChange(log::TopicConfig config, const TopicDefaults& defaults)
-    : defaults_(defaults), before_(config), config_(std::move(config)) {}
+    : defaults_(defaults), config_(std::move(config)) {}
 
 Status TopicConfigChange::set(std::string_view name, const std::optional<std::string>& value) {
   if (name == kCleanupPolicy) {
@@ -181,23 +180,13 @@ Status TopicConfigChange::change_list(std::string_view name, const std::string& 
 
 Result<log::TopicConfig> TopicConfigChange::finish() const {
   log::TopicConfig config = config_;
-  if (!policy_) {
-    const bool was_unbounded = cleanup_policy_of(before_) == "compact";
-    if (was_unbounded && cleanup_policy_of(config) != "compact") {
-      return invalid_error(
-          "the topic's cleanup.policy is compact, which keeps the newest record of every key for "
-          "ever; for a bound, set it to compact,delete as well");
-    }
-    return config;
-  }
-  if (*policy_ == "delete" || policy_->empty()) {
-    config.is_compacted = false;
+  if (!policy_) return config;
+  config.is_compacted = policy_->starts_with("compact") || policy_->ends_with("compact");
+  if (*policy_ == "delete" || policy_->empty() || *policy_ == "compact,delete" ||
+      *policy_ == "delete,compact") {
+    config.is_retention_on = true;
   } else if (*policy_ == "compact") {
-    config.is_compacted = true;
-    config.retention_ms = -1;
-    config.retention_bytes = -1;
-  } else if (*policy_ == "compact,delete" || *policy_ == "delete,compact") {
-    config.is_compacted = true;
+    config.is_retention_on = false;
   } else {
     return invalid_error("cleanup.policy is delete, compact, or compact,delete, not \"" + *policy_ +
                          "\"");

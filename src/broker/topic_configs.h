@@ -26,6 +26,9 @@ struct TopicConfigEntry {
   std::int8_t type = 0;   // ConfigEntry.ConfigType of Kafka's clients
 };
 
+// "delete", "compact" or "compact,delete".
+std::string cleanup_policy_of(const log::TopicConfig& config);
+
 // All of them, as they are in force.
 std::vector<TopicConfigEntry> describe_topic_config(const log::TopicConfig& config,
                                                     const TopicDefaults& defaults);
@@ -39,13 +42,12 @@ class TopicConfigChange {
   Status set(std::string_view name, const std::optional<std::string>& value);
   // Of a list, such as cleanup.policy: adds to it, or takes away from it. `invalid` for others.
   Status change_list(std::string_view name, const std::string& value, bool is_added);
-  // What all of them come to. A compacted topic loses records by age or amount only if its policy
-  // says "compact,delete": this is `invalid` when it does not and a bound is set.
+  // What all of them come to. As in Kafka a compacted topic loses records by age or amount only
+  // if its policy says "compact,delete"; bounds of one that says "compact" are kept for then.
   [[nodiscard]] Result<log::TopicConfig> finish() const;
 
  private:
   const TopicDefaults& defaults_;
-  log::TopicConfig before_;
   log::TopicConfig config_;
   std::optional<std::string> policy_;
 };

@@ -261,15 +261,40 @@ TEST_F(Topics, configurations_are_described_changed_and_set_back) {
 TEST_F(Topics, a_compacted_one_loses_nothing_by_age_unless_its_policy_says_so) {
   using Request = IncrementalAlterConfigsRequest;
   create(asked("t", 1, 1, {{"cleanup.policy", "compact"}, {"retention.ms", "1000"}}));
-  EXPECT_EQ(log_->topic("t")->config.retention_ms, -1);
+  EXPECT_FALSE(log_->topic("t")->config.is_retention_on);
+  EXPECT_EQ(config_of("t", "retention.ms"), "1000") << "kept, for a policy that has delete";
   EXPECT_EQ(config_of("t", "cleanup.policy"), "compact");
-  EXPECT_EQ(alter("t", "retention.ms", Request::kSet, "1000"), ErrorCode::invalid_config);
+  EXPECT_EQ(alter("t", "retention.ms", Request::kSet, "2000"), ErrorCode::none);
+  EXPECT_EQ(config_of("t", "retention.ms"), "2000");
+  EXPECT_FALSE(log_->topic("t")->config.is_retention_on);
+  EXPECT_EQ(alter("t", "cleanup.policy", Request::kAppend, "delete"), ErrorCode::none);
+  EXPECT_TRUE(log_->topic("t")->config.is_retention_on);
+  EXPECT_EQ(config_of("t", "cleanup.policy"), "compact,delete");
   create(asked("u", 1, 1, {{"cleanup.policy", "compact,delete"}, {"retention.ms", "1000"}}));
   EXPECT_EQ(log_->topic("u")->config.retention_ms, 1000);
   EXPECT_EQ(config_of("u", "cleanup.policy"), "compact,delete");
   EXPECT_EQ(alter("u", "cleanup.policy", Request::kSubtract, "delete"), ErrorCode::none);
   EXPECT_EQ(config_of("u", "cleanup.policy"), "compact");
+  EXPECT_EQ(config_of("u", "retention.ms"), "1000");
   EXPECT_EQ(alter("u", "cleanup.policy", Request::kSubtract, "compact"), ErrorCode::invalid_config);
+  EXPECT_EQ(alter("u", "cleanup.policy", Request::kSet, "delete"), ErrorCode::none);
+  EXPECT_EQ(config_of("u", "cleanup.policy"), "delete");
+  EXPECT_TRUE(log_->topic("u")->config.is_retention_on);
+  EXPECT_EQ(alter("u", "cleanup.policy", Request::kSet, "compacted"), ErrorCode::invalid_config);
+}
+
+TEST_F(Topics, records_of_a_compacted_one_are_deleted_where_its_policy_has_delete) {
+  create(asked("t", 1, 1, {{"cleanup.policy", "compact"}}));
+  create(asked("u", 1, 1, {{"cleanup.policy", "compact,delete"}}));
+  const auto batch = make_batch({.values = {"a"}, .key = "k"});
+  for (const char* topic : {"t", "u"}) {
+    call<ProduceResponse>(produce_request({{topic, 0, batch}}), 9);
+    DeleteRecordsRequest request;
+    request.topics.push_back({topic, {{0, -1}}});
+    const auto out = call<DeleteRecordsResponse>(request, 2).topics.at(0).partitions.at(0);
+    EXPECT_EQ(out.error_code, *topic == 't' ? ErrorCode::policy_violation : ErrorCode::none);
+    EXPECT_EQ(out.low_watermark, *topic == 't' ? -1 : 1);
+  }
 }
 
 TEST_F(Topics, the_older_change_of_configurations_replaces_all) {

@@ -23,6 +23,12 @@ Status read_number(const std::map<std::string, std::string>& from, const char* n
   return invalid_error(std::string(name) + " is '" + text + "', which is no number");
 }
 
+const char* cleanup_policy_of(const log::TopicConfig& config) {
+  if (!config.is_compacted) return "delete";
+  const bool is_bounded = config.retention_ms >= 0 || config.retention_bytes >= 0;
+  return config.is_retention_on && is_bounded ? "compact,delete" : "compact";
+}
+
 }  // namespace
 
 std::map<std::string, std::string> to_kafka_configs(const log::TopicConfig& config) {
@@ -30,7 +36,7 @@ std::map<std::string, std::string> to_kafka_configs(const log::TopicConfig& conf
       {kRetentionMs, std::to_string(config.retention_ms)},
       {kRetentionBytes, std::to_string(config.retention_bytes)},
       {kSegmentBytes, std::to_string(config.segment_bytes)},
-      {kCleanupPolicy, config.is_compacted ? "compact" : "delete"},
+      {kCleanupPolicy, cleanup_policy_of(config)},
       {kDeleteRetentionMs, std::to_string(config.delete_retention_ms)},
       {kMessageBytesMax, std::to_string(config.batch_bytes_max)},
   };
@@ -44,8 +50,10 @@ Result<log::TopicConfig> from_kafka_configs(const std::map<std::string, std::str
   MR_RETURN_IF_ERROR(read_number(configs, kDeleteRetentionMs, out.delete_retention_ms));
   MR_RETURN_IF_ERROR(read_number(configs, kMessageBytesMax, out.batch_bytes_max));
   const auto policy = configs.find(kCleanupPolicy);
-  // "compact,delete" is one whose records do not stay, either.
-  out.is_compacted = policy != configs.end() && policy->second.find("compact") != std::string::npos;
+  if (policy == configs.end()) return out;
+  out.is_compacted = policy->second.find("compact") != std::string::npos;
+  out.is_retention_on = !out.is_compacted || policy->second.find("delete") != std::string::npos ||
+                        (out.retention_ms < 0 && out.retention_bytes < 0);
   return out;
 }
 

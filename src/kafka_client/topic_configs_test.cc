@@ -15,8 +15,18 @@ TEST(TopicConfigs, are_read_as_they_were_written) {
   config.batch_bytes_max = 5'000;
   const auto written = to_kafka_configs(config);
   EXPECT_EQ(written.at("retention.ms"), "1000");
-  EXPECT_EQ(written.at("cleanup.policy"), "compact");
+  EXPECT_EQ(written.at("cleanup.policy"), "compact,delete");
   EXPECT_EQ(written.at("max.message.bytes"), "5000");
+  EXPECT_EQ(from_kafka_configs(written).value(), config);
+}
+
+TEST(TopicConfigs, keep_bounds_that_are_not_in_force) {
+  log::TopicConfig config;
+  config.retention_ms = 1'000;
+  config.is_compacted = true;
+  config.is_retention_on = false;
+  const auto written = to_kafka_configs(config);
+  EXPECT_EQ(written.at("cleanup.policy"), "compact");
   EXPECT_EQ(from_kafka_configs(written).value(), config);
 }
 

@@ -7,12 +7,28 @@
 
 namespace millrace::log {
 
+namespace {
+
+// What becomes of old records, one byte. The second was the only one of compacted topics before
+// the other two were there; bounds were then in force where there were any.
+constexpr std::uint8_t kDeleted = 0;
+constexpr std::uint8_t kCompactedOnce = 1;
+constexpr std::uint8_t kCompacted = 2;
+constexpr std::uint8_t kCompactedAndDeleted = 3;
+
+std::uint8_t cleanup_of(const TopicConfig& config) {
+  if (!config.is_compacted) return kDeleted;
+  return config.is_retention_on ? kCompactedAndDeleted : kCompacted;
+}
+
+}  // namespace
+
 void encode_topic_config(const TopicConfig& config, Encoder& to) {
   to.zigzag(config.partition_count);
   to.zigzag(config.retention_ms);
   to.zigzag(config.retention_bytes);
   to.zigzag(config.segment_bytes);
-  to.boolean(config.is_compacted);
+  to.u8(cleanup_of(config));
   to.zigzag(config.delete_retention_ms);
   to.zigzag(config.batch_bytes_max);
   to.boolean(config.is_internal);
@@ -24,7 +40,11 @@ TopicConfig decode_topic_config(Decoder& from) {
   config.retention_ms = from.zigzag();
   config.retention_bytes = from.zigzag();
   config.segment_bytes = from.zigzag();
-  config.is_compacted = from.boolean();
+  const std::uint8_t cleanup = from.u8();
+  if (cleanup > kCompactedAndDeleted) from.fail();
+  const bool is_bounded = config.retention_ms >= 0 || config.retention_bytes >= 0;
+  config.is_compacted = cleanup != kDeleted;
+  config.is_retention_on = cleanup != kCompacted && (cleanup != kCompactedOnce || is_bounded);
   config.delete_retention_ms = from.zigzag();
   config.batch_bytes_max = static_cast<std::int32_t>(from.zigzag());
   config.is_internal = from.boolean();
@@ -40,6 +60,9 @@ Status check_topic_config(const TopicConfig& config) {
     return invalid_error(
         "retention_ms and retention_bytes must be -1 (no bound) or more, delete_retention_ms 0 or "
         "more");
+  }
+  if (!config.is_retention_on && !config.is_compacted) {
+    return invalid_error("only a compacted topic can keep its retention bounds out of force");
   }
   if (config.segment_bytes < 1) {
     return invalid_error("segment_bytes is " + std::to_string(config.segment_bytes) +

@@ -18,7 +18,7 @@ constexpr std::int64_t kSegmentAgeMaxMs = 7LL * 86'400'000;
 constexpr std::int64_t kSegmentsPerRetention = 4;
 
 std::int64_t age_max_ms(const TopicConfig& config) {
-  if (config.retention_ms < 0) return kSegmentAgeMaxMs;
+  if (!config.is_retention_on || config.retention_ms < 0) return kSegmentAgeMaxMs;
   return std::min(kSegmentAgeMaxMs, config.retention_ms / kSegmentsPerRetention);
 }
 

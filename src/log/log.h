@@ -37,7 +37,10 @@ struct TopicConfig {
   std::int64_t retention_ms = -1;     // -1: for ever. Counted from the append, not event time
   std::int64_t retention_bytes = -1;  // per partition; -1: no bound
   std::int64_t segment_bytes = 128 << 20;
-  bool is_compacted = false;                      // keep the newest record per key
+  bool is_compacted = false;  // keep the newest record per key
+  // Of a compacted topic: whether the two retention bounds are in force, too. False is Kafka's
+  // cleanup.policy=compact, whose bounds are kept and mean nothing until the policy has delete.
+  bool is_retention_on = true;
   std::int64_t delete_retention_ms = 86'400'000;  // how long a compacted topic keeps tombstones
   std::int32_t batch_bytes_max = 8 << 20;         // a larger batch is refused
   // Internal topics (journals, table versions, repartitions) are hidden from plain listings and

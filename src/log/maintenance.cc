@@ -119,6 +119,7 @@ bool Maintenance::is_retention_due() const {
   const WallTime now = clock_.wall_now();
   for (const auto& topic : state_.topics.all()) {
     const TopicConfig& config = topic->info.config;
+    if (!config.is_retention_on) continue;
     if (config.retention_ms < 0 && config.retention_bytes < 0) continue;
     for (const auto& partition : topic->partitions) {
       const auto view = partition->drain_view(CommitSequence(0));

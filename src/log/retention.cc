@@ -18,6 +18,7 @@ std::uint64_t bytes_of(const SegmentList& segments) {
 bool is_due(const SegmentInfo& segment, bool is_last, const TopicConfig& config, WallTime now,
             Offset start, std::uint64_t stored_bytes) {
   if (segment.next_offset <= start) return true;
+  if (!config.is_retention_on) return false;
   if (config.retention_ms >= 0 && now - segment.last_append_time > config.retention_ms) return true;
   // The newest segment is never too much by size: it would take the newest records with it.
   return config.retention_bytes >= 0 && !is_last &&

@@ -80,6 +80,27 @@ TEST_F(RetentionTest, records_go_when_their_append_is_older_than_retention_ms) {
   EXPECT_THAT(values(), ElementsAre("c"));
 }
 
+TEST_F(RetentionTest, bounds_of_a_compacted_topic_are_kept_until_they_are_put_in_force) {
+  TopicConfig config;
+  config.segment_bytes = 1;
+  config.retention_ms = 1000;
+  config.retention_bytes = 1;
+  config.is_compacted = true;
+  config.is_retention_on = false;
+  create(config);
+  append_segment("a");
+  append_segment("b");
+  clock_.advance_ms(10'000);
+  ASSERT_TRUE(log_->run_maintenance().is_ok());
+  EXPECT_THAT(values(), ElementsAre("a", "b"));
+  config.is_retention_on = true;
+  ASSERT_TRUE(log_->alter_topic("t", config).is_ok());
+  ASSERT_TRUE(log_->run_maintenance().is_ok());
+  EXPECT_THAT(values(), IsEmpty());
+  config.is_compacted = config.is_retention_on = false;
+  EXPECT_EQ(log_->alter_topic("t", config).code(), StatusCode::invalid);
+}
+
 TEST_F(RetentionTest, a_quiet_topic_is_cut_by_age_so_that_retention_finds_something) {
   TopicConfig config;
   config.retention_ms = 1000;
