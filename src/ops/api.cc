@@ -171,12 +171,14 @@ Result<Json> Api::Impl::create_topic(const std::string& body) {
       config.retention_ms = value.get<std::int64_t>();
     } else if (name == "retention.bytes" && value.is_number_integer()) {
       config.retention_bytes = value.get<std::int64_t>();
-    } else if (name == "cleanup.policy" && (value == "compact" || value == "delete")) {
-      config.is_compacted = value == "compact";
+    } else if (name == "cleanup.policy" &&
+               (value == "compact" || value == "delete" || value == "compact,delete")) {
+      config.is_compacted = value != "delete";
+      config.is_retention_on = value != "compact";
     } else {
       return invalid_error("config " + name +
                            " is not known; there are retention.ms, retention.bytes and "
-                           "cleanup.policy (compact or delete)");
+                           "cleanup.policy (compact, delete or compact,delete)");
     }
   }
   MR_ASSIGN_OR_RETURN(const auto topic,
@@ -269,10 +271,11 @@ Result<log::Commit> Api::Impl::commit_of(const http::Request& request,
   MR_ASSIGN_OR_RETURN(const auto batches, parse_batches_body(request.body));
   if (batches.empty()) return invalid_error("the body has no batch");
   log::Commit commit;
+  const codec::ForeignBatchLimits limits{.needs_keys = topic.config.is_compacted};
   codec::BatchReader reader;
   std::size_t plain_bytes = 0;
   for (const auto& batch : batches) {
-    MR_ASSIGN_OR_RETURN(const auto bytes, codec::check_foreign_batch(batch.bytes, {}, reader));
+    MR_ASSIGN_OR_RETURN(const auto bytes, codec::check_foreign_batch(batch.bytes, limits, reader));
     plain_bytes += bytes;
     if (plain_bytes > kRequestPlainBytesMax) {
       return invalid_error("the batches of one request may hold " +

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/hash.h"
+#include "codec/foreign_batch.h"
 #include "codec/record_batch.h"
 #include "http/error_response.h"
 #include "ops/record_json.h"
@@ -131,12 +132,20 @@ Result<RecordRoutes::Prepared> RecordRoutes::batches_of(const log::TopicInfo& to
     }
     batches[partition].append(record, now, i);
   }
+  // The same door as that of batches: whatever is made of a record must fit, too.
+  const codec::ForeignBatchLimits limits{.needs_keys = topic.config.is_compacted};
+  codec::BatchReader reader;
   Prepared prepared;
   prepared.places.resize(records.size());
   prepared.append_of.resize(records.size());
   for (auto& [partition, of_partition] : batches) {
     of_partition.finish();
     for (auto& batch : of_partition.finished()) {
+      auto plain = codec::check_foreign_batch(batch.bytes, limits, reader);
+      if (!plain.is_ok()) {
+        return std::move(plain).take_status().with_context("the batch that begins with record " +
+                                                           std::to_string(batch.records.front()));
+      }
       for (std::size_t i = 0; i < batch.records.size(); ++i) {
         prepared.places[batch.records[i]] = {partition, Offset(static_cast<std::int64_t>(i))};
         prepared.append_of[batch.records[i]] = prepared.commit.appends.size();

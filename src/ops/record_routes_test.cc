@@ -167,6 +167,27 @@ TEST_F(RecordRoutesTest, what_cannot_be_appended_is_refused_whole) {
   EXPECT_EQ(record_count(), 0);
 }
 
+// However well they compress.
+TEST_F(RecordRoutesTest, records_too_large_for_what_becomes_of_them_are_refused_whole) {
+  const auto of_bytes = [](std::size_t bytes) {
+    return Json{{"value", std::string(bytes, 'x')}, {"partition", 0}};
+  };
+  const auto refused = post(Json{{"records", {of_bytes(1), of_bytes((1 << 20) + 1)}}}.dump());
+  EXPECT_EQ(refused.status, 400);
+  EXPECT_THAT(refused.body.dump(), HasSubstr("at most 1048576 are allowed"));
+  EXPECT_EQ(log_->offsets({"t", 0})->high_watermark, Offset(0));
+  EXPECT_EQ(post(of_bytes((1 << 20) - 100).dump()).status, 200);
+}
+
+TEST_F(RecordRoutesTest, a_compacted_topic_takes_no_records_without_a_key) {
+  log::TopicConfig config;
+  config.is_compacted = true;
+  ASSERT_TRUE(log_->create_topic("c", config).is_ok());
+  topic_ = "c";
+  EXPECT_EQ(post(R"({"value":"a"})").status, 400);
+  EXPECT_EQ(post(R"({"value":"a","key":"k"})").status, 200);
+}
+
 TEST_F(RecordRoutesTest, a_repeated_request_gets_the_first_answer_and_appends_nothing) {
   const std::string body = R"({"records":[{"value":"x"},{"value":"y"}]})";
   const auto first = post(body, "one");
