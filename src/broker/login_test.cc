@@ -2,6 +2,9 @@
 
 #include <gmock/gmock.h>
 
+#include <thread>
+#include <tuple>
+
 #include "broker/client_for_tests.h"
 #include "broker/scram.h"
 #include "codec/json.h"
@@ -33,7 +36,9 @@ class LoginTest : public BrokerTest {
     security.authentication.refusal_delay_ms = 1;
     security.users = {{"alice", "wonder"}};
     security.user_iterations = 16;
-    options_.random = [](std::size_t count) { return std::string(count, 'r'); };
+    options_.random = [next = 'a'](std::size_t count) mutable {
+      return std::string(count, next++);
+    };
     start();
   }
 
@@ -113,6 +118,25 @@ TEST_F(LoginTest, a_refused_one_is_answered_and_its_connection_closed) {
   }
   EXPECT_EQ(counted(SaslMechanism::plain).refused, wrong.size());
   EXPECT_EQ(counted(SaslMechanism::plain).accepted, 0U);
+  EXPECT_EQ(broker_->counters().connections_expired, 0U) << "closed for the refusal's sake";
+}
+
+TEST_F(LoginTest, who_logged_in_is_the_principal) {
+  options_.security.uses_acls = true;
+  options_.security.super_users = {"User:alice"};
+  options_.security.users.push_back({"bob", "builder"});
+  restart();
+  create_topic("t");
+  for (const auto& [user, password, expected] :
+       {std::tuple("alice", "wonder", ErrorCode::none),
+        {"bob", "builder", ErrorCode::topic_authorization_failed}}) {
+    auto client = connect();
+    ASSERT_EQ(log_in_plainly(client, user, password).error_code, ErrorCode::none);
+    const auto batch = make_batch({.values = {"v"}});
+    const auto produced =
+        client.call<kafka_wire::ProduceResponse>(produce_request({{"t", 0, batch}}), 7);
+    EXPECT_EQ(produced.responses.at(0).partition_responses.at(0).error_code, expected) << user;
+  }
 }
 
 TEST_F(LoginTest, nobody_acts_for_somebody_else) {
@@ -120,6 +144,42 @@ TEST_F(LoginTest, nobody_acts_for_somebody_else) {
   EXPECT_EQ(choose(client, "PLAIN").error_code, ErrorCode::none);
   const auto answer = send_token(client, "bob" + plain_token("alice", "wonder"));
   EXPECT_EQ(answer.error_code, ErrorCode::sasl_authentication_failed);
+}
+
+TEST_F(LoginTest, what_a_client_asks_right_behind_its_password_waits_for_the_answer) {
+  auto client = connect();
+  EXPECT_EQ(choose(client, "PLAIN").error_code, ErrorCode::none);
+  SaslAuthenticateRequest request;
+  request.auth_bytes.bytes = plain_token("alice", "wonder");
+  const auto token = client.send(request, 2);
+  const auto next = client.send(MetadataRequest(), 9);
+  EXPECT_EQ(client.receive<SaslAuthenticateResponse>(token, 2).error_code, ErrorCode::none);
+  EXPECT_EQ(client.receive<MetadataResponse>(next, 9).cluster_id, "millrace");
+}
+
+TEST_F(LoginTest, a_refusal_takes_its_time) {
+  options_.security.authentication.refusal_delay_ms = 150;
+  restart();
+  auto client = connect();
+  const auto before = clock_.monotonic_now();
+  EXPECT_EQ(log_in_plainly(client, "alice", "x").error_code, ErrorCode::sasl_authentication_failed);
+  EXPECT_GE(clock_.monotonic_now() - before, 150'000'000);
+}
+
+TEST_F(LoginTest, a_stop_waits_for_no_refusal) {
+  options_.security.authentication.refusal_delay_ms = 3'600'000;
+  restart();
+  auto client = connect();
+  EXPECT_EQ(choose(client, "PLAIN").error_code, ErrorCode::none);
+  SaslAuthenticateRequest request;
+  request.auth_bytes.bytes = plain_token("alice", "x");
+  const auto token = client.send(request, 2);
+  const auto& counters = counted(SaslMechanism::plain);
+  while (counters.refused + counters.accepted == 0) std::this_thread::yield();
+  broker_->stop();
+  EXPECT_EQ(client.receive<SaslAuthenticateResponse>(token, 2).error_code,
+            ErrorCode::sasl_authentication_failed);
+  EXPECT_TRUE(client.is_closed_by_server());
 }
 
 TEST_F(LoginTest, scram_goes_with_both_hashes) {
@@ -177,6 +237,16 @@ TEST_F(LoginTest, an_unknown_mechanism_is_answered_with_those_there_are) {
   EXPECT_TRUE(client.is_closed_by_server());
 }
 
+TEST_F(LoginTest, a_mechanism_that_is_not_offered_is_refused) {
+  options_.security.authentication.mechanisms = {SaslMechanism::scram_sha_512};
+  restart();
+  for (const char* mechanism : {"PLAIN", "SCRAM-SHA-256"}) {
+    auto client = connect();
+    EXPECT_EQ(choose(client, mechanism).error_code, ErrorCode::unsupported_sasl_mechanism);
+    EXPECT_TRUE(client.is_closed_by_server());
+  }
+}
+
 TEST_F(LoginTest, it_happens_once_and_begins_with_the_handshake) {
   auto early = connect();
   EXPECT_EQ(send_token(early, plain_token("alice", "wonder")).error_code,
@@ -194,6 +264,7 @@ TEST_F(LoginTest, a_long_request_is_not_read_before_it) {
   auto client = connect();
   client.send_bytes(std::string("\0\x10\0\0", 4));  // 1 MiB
   EXPECT_TRUE(client.is_closed_by_server());
+  EXPECT_EQ(broker_->counters().connections_expired, 0U) << "not read, instead of waited for";
   auto known = connect();
   log_in_plainly(known, "alice", "wonder");
   // Which is more than the bound before.
@@ -210,6 +281,17 @@ TEST_F(LoginTest, who_never_logs_in_is_sent_away) {
   auto client = connect();
   EXPECT_TRUE(client.is_closed_by_server());
   EXPECT_EQ(broker_->counters().connections_expired, 1U);
+}
+
+TEST_F(LoginTest, who_has_logged_in_has_all_the_time) {
+  options_.server.entry_ms = 3'000;
+  options_.server.thread_count = 1;  // whose clock both connections have
+  restart();
+  auto known = connect();
+  EXPECT_EQ(log_in_plainly(known, "alice", "wonder").error_code, ErrorCode::none);
+  auto later = connect();
+  EXPECT_TRUE(later.is_closed_by_server()) << "three seconds have gone by";
+  EXPECT_TRUE(may_ask(known));
 }
 
 TEST_F(LoginTest, too_many_who_have_not_logged_in_displace_each_other) {
