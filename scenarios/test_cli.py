@@ -58,8 +58,32 @@ def test_a_wrong_command_line_ends_with_2(tmp_path):
     for arguments in (
         ["no_such_verb"], ["dlq"], ["topics", "--no-such-option"], ["produce"],
         ["consume", "t", "--offset", "x"], ["up", "--http-port", "70000"],
+        ["consume", "t", "--offset", "-1"], ["consume", "t", "--max", "0"],
+        ["dlq", "list", "--limit", "-1"], ["produce", "t", "--count", "5"],
+        ["produce", "t", "--generate", "ticks", "--count", "-5"],
+        ["produce", "t", "--generate", "ticks", "--file", "x"],
     ):  # fmt: skip
         call(*arguments, cwd=tmp_path, code=USAGE)
+
+
+def test_what_is_wrong_with_a_command_line_is_said_with_what_would_be_right(tmp_path):
+    for arguments, said in (
+        (["verison"], "no verb `verison`; did you mean `version`?"),
+        (["dlq", "lst"], "no verb `dlq lst`; did you mean `list`?"),
+        (["status", "--output", "yaml"], "yaml not in {json,text}"),
+        (["consume", "t", "--max", "0"], "must be a whole number from 1, not 0"),
+    ):
+        assert said in call(*arguments, cwd=tmp_path, code=USAGE)
+    assert call("--version", cwd=tmp_path) == call("version", cwd=tmp_path)
+
+
+def test_results_that_cannot_be_written_are_no_success(tmp_path):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [str(BINARY), "version"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == FAILED
+    assert "standard output" in done.stderr
 
 
 def test_no_instance_ends_with_4(tmp_path):
@@ -94,9 +118,10 @@ def test_bash_completes_by_the_verb_before_the_cursor():
         '\nCOMP_WORDS=(millrace --data x dlq "li"); COMP_CWORD=4; _millrace; echo "${COMPREPLY[*]}"'
         "\nCOMP_WORDS=(millrace audit --output j); COMP_CWORD=3; _millrace;"
         ' echo "${COMPREPLY[*]}"'
+        '\nCOMP_WORDS=(millrace completion f); COMP_CWORD=2; _millrace; echo "${COMPREPLY[*]}"'
     )
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["list", "json"]
+    assert done.stdout.split() == ["list", "json", "fish"]
 
 
 # --- pipeline files and configuration ---

@@ -1,12 +1,17 @@
 #include "app/command_line.h"
 
 #include <CLI/CLI.hpp>
+#include <charconv>
+#include <cstdio>
 #include <map>
+#include <set>
+#include <span>
 
 #include "app/completion.h"
 #include "app/printing.h"
 #include "app/verb_help.h"
 #include "app/verbs.h"
+#include "pipeline/suggestion.h"
 
 // The only file that knows CLI11: it is slow to compile.
 
@@ -66,13 +71,39 @@ CLI::App* add_verb_group(CLI::App& parent, const std::string& name) {
   return verb;
 }
 
+// (CLI11's own says that -1 is not in the range from 0 to a number of 308 digits.)
+CLI::Validator whole_number_from(std::int64_t least) {
+  const auto check = [least](const std::string& text) -> std::string {
+    std::int64_t number = 0;
+    const auto* const end = text.data() + text.size();
+    const auto parsed = std::from_chars(text.data(), end, number);
+    if (parsed.ec == std::errc() && parsed.ptr == end && number >= least) return "";
+    return "must be a whole number from " + std::to_string(least) + ", not " + text;
+  };
+  return {check, ""};
+}
+
+// One of a few words, in any case. (CLI11's own transformer cannot print the choices of an enum.)
+template <typename Choice>
+CLI::Option* add_choice(CLI::App& verb, const std::string& name, Choice& to,
+                        const std::map<std::string, Choice>& choices, const std::string& help) {
+  std::set<std::string> words;
+  std::string type;
+  for (const auto& [word, choice] : choices) {
+    words.insert(word);
+    type += (type.empty() ? "" : "|") + word;
+  }
+  return verb
+      .add_option_function<std::string>(
+          name, [&to, choices](const std::string& word) { to = choices.at(word); }, help)
+      ->transform(CLI::IsMember(words, CLI::ignore_case).description(""))
+      ->type_name(type);
+}
+
 void add_output(CLI::App& verb, OutputFormat& output) {
-  verb.add_option("--output", output, "how to print: text or json")
-      ->transform(
-          CLI::CheckedTransformer(std::map<std::string, OutputFormat>{{"text", OutputFormat::text},
-                                                                      {"json", OutputFormat::json}},
-                                  CLI::ignore_case)
-              .description(""))
+  add_choice<OutputFormat>(verb, "--output", output,
+                           {{"text", OutputFormat::text}, {"json", OutputFormat::json}},
+                           "how to print: text or json")
       ->type_name("text|json");
 }
 
@@ -121,11 +152,13 @@ void add_produce(CLI::App& app, Parsed& parsed) {
   auto& options = parsed.produce;
   auto* verb = add_verb(app, "produce");
   verb->add_option("topic", options.topic, "topic to write to")->required()->type_name("TOPIC");
-  verb->add_option("--file", options.file, "JSON lines or CSV, also .gz; - is standard input (-)")
-      ->type_name("FILE");
-  verb->add_option("--format", options.input_format, "jsonl or csv (by the file's name)")
-      ->type_name("jsonl|csv")
-      ->check(CLI::IsMember({"jsonl", "csv"}).description(""));
+  auto* file = verb->add_option("--file", options.file,
+                                "JSON lines or CSV, also .gz; - is standard input (-)")
+                   ->type_name("FILE");
+  auto* format =
+      verb->add_option("--format", options.input_format, "jsonl or csv (by the file's name)")
+          ->type_name("jsonl|csv")
+          ->check(CLI::IsMember({"jsonl", "csv"}).description(""));
   verb->add_option("--key", options.key, "member whose text becomes the record's key")
       ->type_name("NAME");
   verb->add_option("--rate", options.records_per_second, "records per second (unbounded)")
@@ -137,18 +170,28 @@ void add_produce(CLI::App& app, Parsed& parsed) {
           "seconds to wait for a server that is away (60)")
       ->type_name("SECONDS")
       ->check(CLI::Range(0.0, 1e9).description(""));
-  verb->add_option("--generate", options.generate, "make up events instead: ticks or orders")
-      ->type_name("ticks|orders")
-      ->check(CLI::IsMember({"ticks", "orders"}).description(""));
-  verb->add_option("--seed", options.seed, "of the generator (1)")->type_name("N");
-  verb->add_option("--count", options.count, "events to generate (100000)")->type_name("N");
+  auto* generate =
+      verb->add_option("--generate", options.generate, "make up events instead: ticks or orders")
+          ->type_name("ticks|orders")
+          ->check(CLI::IsMember({"ticks", "orders"}).description(""))
+          ->excludes(file)
+          ->excludes(format);
+  verb->add_option("--seed", options.seed, "of the generator (1)")
+      ->type_name("N")
+      ->check(whole_number_from(0))
+      ->needs(generate);
+  verb->add_option("--count", options.count, "events to generate (100000)")
+      ->type_name("N")
+      ->check(whole_number_from(0))
+      ->needs(generate);
   for (const auto& [name, share, what] :
        {std::tuple{"--bad", &options.bad_share, "share of broken events, 0 to 1"},
         {"--duplicate", &options.duplicate_share, "share of repeated events, 0 to 1"},
         {"--late", &options.late_share, "share of events two hours behind, 0 to 1"}}) {
     verb->add_option(name, *share, what)
         ->type_name("SHARE")
-        ->check(CLI::Range(0.0, 1.0).description(""));
+        ->check(CLI::Range(0.0, 1.0).description(""))
+        ->needs(generate);
   }
   add_server(*verb, options.server);
   verb->callback([&] {
@@ -162,14 +205,19 @@ void add_consume(CLI::App& app, Parsed& parsed) {
   auto& options = parsed.consume;
   auto* verb = add_verb(app, "consume");
   verb->add_option("topic", options.topic, "topic to read")->required()->type_name("TOPIC");
-  verb->add_option("--partition", options.partition, "only this partition")->type_name("N");
+  verb->add_option("--partition", options.partition, "only this partition")
+      ->type_name("N")
+      ->check(CLI::Range(0, 1'000'000).description(""));
   auto* offset = verb->add_option("--offset", options.offset, "first offset, in each partition")
-                     ->type_name("N");
+                     ->type_name("N")
+                     ->check(whole_number_from(0));
   verb->add_flag_callback(
           "--from-beginning", [&] { options.offset = -1; },
           "from the first record there is (the default)")
       ->excludes(offset);
-  verb->add_option("--max", options.records_max, "end after so many records")->type_name("N");
+  verb->add_option("--max", options.records_max, "end after so many records")
+      ->type_name("N")
+      ->check(whole_number_from(1));
   verb->add_option("--filter", options.filter,
                    "CEL over key, value, partition, offset, timestamp: value.volume > 100")
       ->type_name("EXPRESSION");
@@ -232,7 +280,7 @@ void add_trace(CLI::App& app, Parsed& parsed) {
                         ->check(CLI::Range(0, 1'000'000).description(""));
   auto* offset = verb->add_option("--offset", options.offset, "its offset")
                      ->type_name("N")
-                     ->check(CLI::NonNegativeNumber.description(""));
+                     ->check(whole_number_from(0));
   offset->needs(topic)->needs(partition);
   verb->add_option("--since", options.since,
                    "look only at what came after this time, as 2024-05-01T12:00:00Z")
@@ -240,7 +288,7 @@ void add_trace(CLI::App& app, Parsed& parsed) {
   verb->add_option("--max-scan", options.scan_max,
                    "how many of a topic's newest records to look through (1000000)")
       ->type_name("N")
-      ->check(CLI::PositiveNumber.description(""));
+      ->check(whole_number_from(1));
   add_server(*verb, options.server);
   verb->callback([&parsed, &options] { parsed.status = run_trace(options); });
 }
@@ -249,7 +297,9 @@ void add_dlq(CLI::App& app, Parsed& parsed) {
   auto& options = parsed.dlq;
   auto* group = add_verb_group(app, "dlq");
   auto* list = add_verb(*group, "list");
-  list->add_option("--limit", options.limit, "how many; 0 for all (20)")->type_name("N");
+  list->add_option("--limit", options.limit, "how many; 0 for all (20)")
+      ->type_name("N")
+      ->check(whole_number_from(0));
   auto* count = add_verb(*group, "count");
   for (auto* verb : {list, count}) {
     verb->add_option("--error-type", options.error_type, "only this cause, as SCHEMA_INVALID")
@@ -350,9 +400,12 @@ std::vector<std::string> choices_of(const CLI::Option& option) {
 }
 
 VerbShape shape_of(const CLI::App& app) {
-  VerbShape shape{app.get_name(), app.get_description(), {}, {}};
+  VerbShape shape{app.get_name(), app.get_description(), {}, {}, {}};
   for (const auto* option : app.get_options()) {
-    if (option->get_lnames().empty()) continue;
+    if (option->get_lnames().empty()) {
+      for (const auto& choice : choices_of(*option)) shape.choices.push_back(choice);
+      continue;
+    }
     shape.options.push_back({"--" + option->get_lnames().front(), option->get_description(),
                              option->get_items_expected_max() > 0, choices_of(*option)});
   }
@@ -364,14 +417,41 @@ VerbShape shape_of(const CLI::App& app) {
 
 void add_completion(CLI::App& app, Parsed& parsed) {
   auto* verb = add_verb(app, "completion");
-  verb->add_option("shell", parsed.shell, "bash, zsh or fish")
+  add_choice<Shell>(*verb, "shell", parsed.shell,
+                    {{"bash", Shell::bash}, {"zsh", Shell::zsh}, {"fish", Shell::fish}},
+                    "bash, zsh or fish")
       ->required()
-      ->transform(CLI::CheckedTransformer(std::map<std::string, Shell>{{"bash", Shell::bash},
-                                                                       {"zsh", Shell::zsh},
-                                                                       {"fish", Shell::fish}})
-                      .description(""))
       ->type_name("bash|zsh|fish");
   verb->callback([&] { print_text(completion_script(parsed.shell, shape_of(app))); });
+}
+
+// What CLI11 only calls "A subcommand is required": a first word that is no verb, here or in a
+// group. Empty where that is not what is wrong.
+std::string unknown_verb(const CLI::App& app, std::span<char*> arguments) {
+  const CLI::App* group = &app;
+  for (const std::string_view word : arguments) {
+    std::vector<std::string> known;
+    const CLI::App* next = nullptr;
+    for (const auto* verb : group->get_subcommands([](const CLI::App*) { return true; })) {
+      known.push_back(verb->get_name());
+      if (verb->get_name() == word) next = verb;
+    }
+    if (known.empty() || word.starts_with('-')) return "";
+    if (next == nullptr) {
+      const auto path = path_of(group);
+      return "there is no verb `" + (path.empty() ? "" : path + " ") + std::string(word) + "`" +
+             pipeline::suggestion(word, known);
+    }
+    group = next;
+  }
+  return "";
+}
+
+// Results that could not be written are no success, whatever the verb thinks.
+int written(int status) {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return status;
+  std::fprintf(stderr, "millrace: standard output could not be written\n");
+  return status == kExitOk ? kExitFailed : status;
 }
 
 }  // namespace
@@ -380,6 +460,7 @@ int run_command_line(int argc, char** argv) {
   CLI::App app{std::string(verb_help("").summary), "millrace"};
   app.formatter(std::make_shared<HelpFormatter>());
   app.require_subcommand(1);
+  app.set_version_flag("--version", version_text(), "Print the version and exit");
   Parsed parsed;
   add_up(app, parsed);
   add_plain(app, "status", parsed, run_status);
@@ -402,10 +483,16 @@ int run_command_line(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    const int code = app.exit(error);
-    return code == 0 ? kExitOk : kExitUsage;
+    const std::span arguments(argv, static_cast<std::size_t>(argc));
+    const auto unknown = unknown_verb(app, arguments.subspan(1));
+    if (error.get_exit_code() != 0 && !unknown.empty()) {
+      std::fprintf(stderr, "millrace: %s\nRun with --help for more information.\n",
+                   unknown.c_str());
+      return kExitUsage;
+    }
+    return app.exit(error) == 0 ? written(kExitOk) : kExitUsage;
   }
-  return parsed.status;
+  return written(parsed.status);
 }
 
 }  // namespace millrace::app

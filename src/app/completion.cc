@@ -20,6 +20,7 @@ std::string names_of(const VerbShape& verb) {
   std::string names;
   const auto add = [&](const std::string& name) { names += (names.empty() ? "" : " ") + name; };
   for (const auto& inner : verb.verbs) add(inner.name);
+  for (const auto& choice : verb.choices) add(choice);
   for (const auto& option : verb.options) add(option.name);
   return names;
 }
@@ -132,6 +133,7 @@ std::string fish_script(const VerbShape& root) {
     for (const auto& inner : verb.verbs) {
       script += start + " -f -a " + inner.name + " -d " + fish_quoted(inner.help) + "\n";
     }
+    for (const auto& choice : verb.choices) script += start + " -f -a " + choice + "\n";
     for (const auto& option : verb.options) {
       const auto name = option.name.substr(option.name.find_first_not_of('-'));
       script += start + " -l " + name + " -d " + fish_quoted(option.help);

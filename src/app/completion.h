@@ -18,6 +18,7 @@ struct VerbShape {
   std::string help;  // one line
   std::vector<OptionShape> options;
   std::vector<VerbShape> verbs;
+  std::vector<std::string> choices = {};  // of an argument without a name
 };
 
 enum class Shell : unsigned char { bash, zsh, fish };

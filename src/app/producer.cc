@@ -54,7 +54,7 @@ Status Producer::start() {
     if (!topic.value("internal", false)) known += (known.empty() ? "" : ", ") + name;
   }
   if (count == 0) {
-    return invalid_error("topic " + options_.topic + " does not exist; there are: " + known);
+    return not_found_error("topic " + options_.topic + " does not exist; there are: " + known);
   }
   partitions_.resize(count);
   MR_ASSIGN_OR_RETURN(const auto producer,

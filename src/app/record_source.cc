@@ -1,8 +1,10 @@
 #include "app/record_source.h"
 
+#include <algorithm>
 #include <fstream>
 #include <iostream>
 #include <sstream>
+#include <string_view>
 #include <vector>
 
 #include "base/json_text.h"
@@ -15,24 +17,30 @@ namespace millrace::app {
 namespace {
 
 constexpr std::size_t kUnpackedBytesMax = 1 << 30;
+constexpr std::size_t kRowBytesMax = 1 << 20;  // of CSV; a record cannot be larger
 
-std::vector<std::string> split_csv(const std::string& line) {
-  std::vector<std::string> fields(1);
-  bool is_quoted = false;
+// Splits a line. A quote opens a field only where the field begins (RFC 4180), so that 5" is five
+// inches. `is_quoted`: the last field is open and goes on with the next line.
+void split_csv(std::string_view line, std::vector<std::string>& fields, bool& is_quoted) {
+  bool is_at_begin = !is_quoted;
+  if (is_quoted) fields.back() += '\n';
+  if (!is_quoted) fields.assign(1, {});
   for (std::size_t i = 0; i < line.size(); ++i) {
     const char c = line[i];
     if (is_quoted && c == '"' && i + 1 < line.size() && line[i + 1] == '"') {
       fields.back() += '"';
       ++i;
-    } else if (c == '"') {
+    } else if (c == '"' && (is_quoted || is_at_begin)) {
       is_quoted = !is_quoted;
     } else if (c == ',' && !is_quoted) {
       fields.emplace_back();
+      is_at_begin = true;
+      continue;
     } else {
       fields.back() += c;
     }
+    is_at_begin = false;
   }
-  return fields;
 }
 
 bool is_whole_number(const std::string& text) {
@@ -49,15 +57,19 @@ class LineSource final : public RecordSource {
       : owned_(std::move(owned)), in_(in), is_csv_(is_csv) {}
 
   Result<bool> next(std::string& value) override {
-    while (std::getline(in_, line_)) {
-      if (line_.ends_with('\r')) line_.pop_back();
+    while (read_line(line_)) {
       if (line_.empty()) continue;
       if (!is_csv_) {
         value = line_;
         return true;
       }
+      constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+      if (line_number_ == 1 && line_.starts_with(kByteOrderMark)) {
+        line_.erase(0, kByteOrderMark.size());
+      }
+      MR_RETURN_IF_ERROR(complete_row());
       if (header_.empty()) {
-        header_ = split_csv(line_);
+        MR_RETURN_IF_ERROR(take_header());
         continue;
       }
       to_json(value);
@@ -68,17 +80,55 @@ class LineSource final : public RecordSource {
   }
 
  private:
+  bool read_line(std::string& line) {
+    if (!std::getline(in_, line)) return false;
+    ++line_number_;
+    if (line.ends_with('\r')) line.pop_back();
+    return true;
+  }
+
+  // Takes further lines while a quoted field is open.
+  Status complete_row() {
+    const auto first_line = line_number_;
+    std::string more;
+    bool is_open = false;
+    split_csv(line_, fields_, is_open);
+    while (is_open) {
+      if (line_.size() > kRowBytesMax || !read_line(more)) {
+        return invalid_error("line " + std::to_string(first_line) +
+                             ": a field that begins with a quote does not end with one");
+      }
+      split_csv(more, fields_, is_open);
+      line_ += '\n';
+      line_ += more;
+    }
+    return ok_status();
+  }
+
+  Status take_header() {
+    header_ = fields_;
+    auto sorted = header_;
+    std::ranges::sort(sorted);
+    const auto twice = std::ranges::adjacent_find(sorted);
+    if (twice == sorted.end()) return ok_status();
+    return invalid_error("the header names the member \"" + *twice + "\" twice");
+  }
+
+  // A row with more fields than there are names stays as it is: no object could hold all of it.
   void to_json(std::string& value) const {
-    const auto fields = split_csv(line_);
+    if (fields_.size() > header_.size()) {
+      value = line_;
+      return;
+    }
     value = "{";
-    for (std::size_t i = 0; i < header_.size() && i < fields.size(); ++i) {
+    for (std::size_t i = 0; i < fields_.size(); ++i) {
       if (i > 0) value += ',';
       append_json_string(value, header_[i]);
       value += ':';
-      if (is_whole_number(fields[i])) {
-        value += fields[i];
+      if (is_whole_number(fields_[i])) {
+        value += fields_[i];
       } else {
-        append_json_string(value, fields[i]);
+        append_json_string(value, fields_[i]);
       }
     }
     value += '}';
@@ -87,7 +137,9 @@ class LineSource final : public RecordSource {
   std::unique_ptr<std::istream> owned_;
   std::istream& in_;
   bool is_csv_;
+  std::uint64_t line_number_ = 0;
   std::string line_;
+  std::vector<std::string> fields_;  // of the row in line_
   std::vector<std::string> header_;
 };
 

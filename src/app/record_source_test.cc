@@ -58,6 +58,32 @@ TEST(RecordSource, only_whole_numbers_without_leading_zeros_become_numbers) {
             (std::vector<std::string>{R"({"a":-7,"b":"007","c":0,"d":"1e5","e":""})"}));
 }
 
+TEST(RecordSource, csv_fields_in_quotes_may_have_lines_and_quotes_only_open_where_a_field_begins) {
+  EXPECT_EQ(read_file("a.csv", "a,b\n\"one\r\n\ntwo\",5\"\nx,\"y\"\r\n", true),
+            (std::vector<std::string>{R"({"a":"one\n\ntwo","b":"5\""})", R"({"a":"x","b":"y"})"}));
+}
+
+TEST(RecordSource, csv_rows_with_too_many_fields_stay_as_they_are_and_short_ones_are_short) {
+  EXPECT_EQ(read_file("a.csv", "a,b\n1\n1,\"2\",3\n", true),
+            (std::vector<std::string>{R"({"a":1})", "1,\"2\",3"}));
+}
+
+TEST(RecordSource, a_byte_order_mark_is_no_part_of_a_csv_name) {
+  EXPECT_EQ(read_file("a.csv", "\xEF\xBB\xBF\"a,b\",c\n1,2\n", true),
+            (std::vector<std::string>{R"({"a,b":1,"c":2})"}));
+}
+
+TEST(RecordSource, csv_that_no_object_could_hold_is_refused_with_its_place) {
+  const auto fault = [](const std::string& text) {
+    std::string value;
+    return std::string(lines_of(text, true)->next(value).status().message());
+  };
+  EXPECT_NE(fault("a,b,a\n1,2,3\n").find("\"a\" twice"), std::string::npos);
+  EXPECT_NE(fault("a,b\n1,\"open\n2,3\n").find("line 2"), std::string::npos);
+  EXPECT_NE(fault("a,b\n1,\"" + std::string(2 << 20, 'x') + "\n\"\n").find("line 2"),
+            std::string::npos);
+}
+
 TEST(RecordSource, gzip_is_unpacked) {
   std::string packed;
   // gzip of "a\nb\n", as `printf 'a\nb\n' | gzip -n` makes it.

@@ -63,13 +63,17 @@ constexpr VerbHelp kHelp[] = {
      "Each stage of a pipeline is a group.",
      "  millrace groups"},
     {"produce", "Send records from a file, standard input or a generator",
-     "Sends the lines of a file (JSON lines, or CSV whose header names the members) and waits "
-     "until they are\n"
-     "durable. --key names the member that becomes the record's key, and so decides the partition. "
-     "Records\n"
-     "carry sequence numbers: a request whose answer got lost is repeated and stored once, for as "
-     "long as\n"
-     "--retry-for allows. With --rate a request leaves every 10 ms with what was due.",
+     "Sends the lines of a file and waits until they are durable: JSON lines, or CSV whose header "
+     "names the\n"
+     "members (whole numbers become numbers, everything else text; a row with more fields than "
+     "names is sent\n"
+     "as it stands). --key names the member whose text becomes the record's key, and so decides "
+     "the partition;\n"
+     "a line without such a text is sent without a key. Records carry sequence numbers: a request "
+     "whose answer\n"
+     "got lost is repeated and stored once, for as long as --retry-for allows. With --rate a "
+     "request leaves\n"
+     "every 10 ms with what was due.",
      "  millrace produce input_topic --file data/ticks.jsonl.gz --key ticker\n"
      "  millrace produce ecommerce.orders.raw --generate orders --count 100000 --bad 0.01 --rate "
      "5000"},

@@ -40,11 +40,17 @@ void print_pipeline(const Json& pipeline) {
     if (stage.contains("ownership"))
       print_table({"partition", "process", "state", "why"}, stage["ownership"]);
     for (const auto& task : stage.value("tasks", Json::array())) {
-      for (const auto& window : task.value("open_windows", Json::array())) {
+      const auto windows = task.value("open_windows", Json::array());
+      for (const auto& window : windows) {
         std::printf("  open: %s %s .. %s, %s keys, waits for %s\n",
                     window.value("window", "").c_str(), window.value("window_start", "").c_str(),
                     window.value("window_end", "").c_str(), cell_text(window["keys"]).c_str(),
                     window.value("waits_for", "").c_str());
+      }
+      const auto open_count = task.value("open_window_count", std::size_t{0});
+      if (open_count > windows.size()) {
+        std::printf("  open: %zu later windows of partition %s\n", open_count - windows.size(),
+                    cell_text(task["partition"]).c_str());
       }
     }
   }

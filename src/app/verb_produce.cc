@@ -129,10 +129,15 @@ int run_produce(const ProduceOptions& options) {
                        {"elapsed_ms", elapsed_ms}};
     print_json(summary);
   } else {
-    std::printf("%llu records (%llu bytes) sent to %s in %lld ms\n",
+    std::printf("%llu records (%llu bytes) sent to %s in %lld ms",
                 static_cast<unsigned long long>(totals.sent),
                 static_cast<unsigned long long>(totals.bytes), options.topic.c_str(),
                 static_cast<long long>(elapsed_ms));
+    if (!options.key.empty() && totals.null_keys > 0) {
+      std::printf(", %llu of them without a key: they have no text in %s",
+                  static_cast<unsigned long long>(totals.null_keys), options.key.c_str());
+    }
+    std::printf("\n");
   }
   return kExitOk;
 }

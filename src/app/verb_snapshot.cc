@@ -1,4 +1,5 @@
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "app/api_client.h"
 #include "app/command_line.h"
@@ -39,15 +40,17 @@ Result<std::vector<std::string>> pipelines_with(ApiClient& client, const Snapsho
   if (!options.pipeline.empty()) return std::vector{options.pipeline};
   MR_ASSIGN_OR_RETURN(const auto answer, client.get("/api/v1/snapshots"));
   std::vector<std::string> pipelines;
-  std::string known;
+  std::set<std::string> known;
   for (const auto& snapshot : answer.value("snapshots", Json::array())) {
     const auto name = snapshot.value("name", "");
     if (name == options.name) pipelines.push_back(snapshot.value("pipeline", ""));
-    known += (known.empty() ? "" : ", ") + name;
+    known.insert(name);
   }
   if (!pipelines.empty()) return pipelines;
+  std::string names;
+  for (const auto& name : known) names += (names.empty() ? "" : ", ") + name;
   return not_found_error("no pipeline has a snapshot " + options.name + "; there is " +
-                         (known.empty() ? "none" : known));
+                         (names.empty() ? "none" : names));
 }
 
 // One request per pipeline; the answers' `member`s behind each other.

@@ -164,9 +164,13 @@ int run_version(OutputFormat output) {
   if (output == OutputFormat::json) {
     std::printf("{\"version\":\"%s\"}\n", MILLRACE_VERSION);
   } else {
-    std::printf("millrace %s\n", MILLRACE_VERSION);
+    std::printf("%s\n", version_text().c_str());
   }
   return kExitOk;
+}
+
+std::string version_text() {
+  return "millrace " MILLRACE_VERSION;
 }
 
 }  // namespace millrace::app

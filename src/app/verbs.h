@@ -134,5 +134,6 @@ int run_pipeline_explain(const PipelineFileOptions& options);
 int run_config_check(const ConfigVerbOptions& options);
 int run_config_show(const ConfigVerbOptions& options);
 int run_version(OutputFormat output);
+std::string version_text();  // "millrace 0.1.0"
 
 }  // namespace millrace::app
