@@ -424,7 +424,10 @@ std::vector<ConfigLine> Loader::lines(const Config& config) const {
       if (setting.key != &key) continue;
       const auto why_idle = idle_because(key, config);
       std::string note(why_idle);
-      if (!key.same_as.empty()) note = "another name of " + std::string(key.same_as);
+      if (!key.same_as.empty()) {
+        note = "another name of " + std::string(key.same_as) +
+               (why_idle.empty() ? "" : "; " + std::string(why_idle));
+      }
       out.push_back({setting.name, json_of(setting.value),
                      files_[setting.file].name + ":" + std::to_string(setting.place.line),
                      why_idle.empty(), std::move(note)});

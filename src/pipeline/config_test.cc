@@ -245,10 +245,10 @@ TEST(Config, a_later_file_wins_under_whatever_name) {
 }
 
 TEST(Config, the_report_lists_every_key_with_its_origin_and_effect) {
-  const Config config =
-      load({{"project_config.json",
-             "{\n\"flink\": {\"parallelism\": 4},\n\"kafka\": {\"use_spot\": true}}"},
-            {"config/dev.json", "{\"region\": \"us-west-2\"}"}});
+  const Config config = load({{"project_config.json",
+                               "{\n\"flink\": {\"parallelism\": 4, \"artifact_bucket_name\": "
+                               "\"abc-def\"},\n\"kafka\": {\"use_spot\": true}}"},
+                              {"config/dev.json", "{\"region\": \"us-west-2\"}"}});
   std::vector<std::string> lines;
   for (const ConfigLine& line : config_report(config)) {
     lines.push_back(line.key + " = " + line.value + " (" + line.source + ")" +
@@ -262,6 +262,9 @@ TEST(Config, the_report_lists_every_key_with_its_origin_and_effect) {
                     "firehose.compression = \"zstd for Parquet, gzip for JSON\" (default)",
                     "flink.parallelism = 4 (project_config.json:2): another name of "
                     "processor.parallelism",
+                    "flink.artifact_bucket_name = \"abc-def\" (project_config.json:2) no effect: "
+                    "another name of processor.artifact_bucket_name; nothing is sent to AWS yet; "
+                    "files go into data_folder",
                     "kafka.use_spot = true (project_config.json:3) no effect: the log is part "
                     "of this process; there are no broker machines",
                     "ports.http = 8080 (default)"}));
