@@ -2,11 +2,15 @@
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
+from consumer_heartbeats import GROUP_MAX_SIZE_REACHED, LEAVE, Connection, settle
+from consumer_heartbeats import Member as BareMember
 from harness import wait_until
 
 confluent = pytest.importorskip("confluent_kafka")
@@ -44,6 +48,11 @@ def produce(run, topic, count, partitions):
     for i in range(count):
         producer.produce(topic, b"%d" % i, partition=i % partitions)
     assert producer.flush(SECONDS) == 0
+
+
+def cpu_seconds(run) -> float:
+    fields = Path(f"/proc/{run.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class Member:
@@ -203,3 +212,42 @@ def test_both_protocols_take_turns_in_a_group(run):
     with members(Member(run, ["t"], **classic)) as (member,):
         until(lambda: len(member.values) == 10, "what is new", member)
         assert described(run).type == confluent.ConsumerGroupType.CLASSIC
+
+
+MANY = 1_000  # as many as a group may have
+CONNECTIONS = 50
+
+
+def test_a_thousand_members_share_a_topic_through_kill_9(instance):
+    """And when half of them go, each of the others has twice as many partitions."""
+    with instance() as run:
+        make_topic(run, "t", 2 * MANY)
+        connections = [Connection(run.kafka_port) for _ in range(CONNECTIONS)]
+        members = [BareMember(connections[i % CONNECTIONS], "many", "t") for i in range(MANY)]
+        for i, member in enumerate(members):
+            assert member.beat().error == 0
+            if i % 100 == 99:  # the others go on meanwhile
+                for other in members[: i + 1]:
+                    assert other.beat().error == 0
+        too_many = BareMember(connections[0], "many", "t")
+        assert too_many.beat().error == GROUP_MAX_SIZE_REACHED
+        settle(members)
+        assert len(set().union(*(member.has for member in members))) == 2 * MANY
+        assert {len(member.has) for member in members} == {2}
+        spent = cpu_seconds(run)
+        print(f"{MANY} members joined and settled for {spent:.1f} s of the process's CPU")
+        assert spent < 20
+
+        before = [member.has for member in members]
+        run.kill9()
+        run.start()
+        connections = [Connection(run.kafka_port) for _ in range(CONNECTIONS)]
+        for i, member in enumerate(members):
+            member.connection = connections[i % CONNECTIONS]
+        settle(members)
+        assert [member.has for member in members] == before, "nobody had to give anything up"
+        for member in members[::2]:
+            assert member.beat(LEAVE).error == 0
+        settle(members[1::2])
+        assert len(set().union(*(member.has for member in members[1::2]))) == 2 * MANY
+        assert {len(member.has) for member in members[1::2]} == {4}
