@@ -12,6 +12,16 @@
 
 namespace millrace::kafka_client {
 
+// What the group of this consumer has committed, without those that have nothing. `overloaded` when
+// that was not stable, or its coordinator not found, within `wait_ms`.
+//
+// For this there is a request of administration, too, ListConsumerGroupOffsets; with librdkafka
+// 2.16.0 it ends the process or asks the wrong broker for ever when a coordinator has moved.
+Result<std::vector<log::GroupOffset>> committed_offsets(const Handle& consumer,
+                                                        const std::string& group,
+                                                        const std::vector<TopicPartition>& of,
+                                                        int wait_ms);
+
 // Requests to the brokers that are no data: one after the other for each caller, each no longer
 // than request_timeout_ms. Thread-safe.
 class Admin {
@@ -21,7 +31,7 @@ class Admin {
       : handle_(handle), options_(options) {}
 
   // --- topics; once a call returns its effect is seen by the next ---
-  Status create_topic(const std::string& name, const log::TopicConfig& config);
+  Result<log::TopicInfo> create_topic(const std::string& name, const log::TopicConfig& config);
   Status delete_topic(const std::string& name);
   Status alter_topic(const std::string& name, const log::TopicConfig& config);
   Result<log::TopicInfo> topic(const std::string& name);
@@ -31,12 +41,7 @@ class Admin {
 
   // --- groups ---
   Result<std::vector<std::string>> groups();
-  // Of all partitions, or of `only` one, which is there then; `overloaded` when it must be stable
-  // and is not.
-  Result<std::vector<log::GroupOffset>> group_offsets(const std::string& group,
-                                                      const std::optional<TopicPartition>& only,
-                                                      bool must_be_stable);
-  // The same of all partitions, asked again until they are stable.
+  // Of all partitions, once they are stable.
   Result<std::vector<log::GroupOffset>> stable_group_offsets(const std::string& group);
   Status remove_offsets(const std::string& group, const std::vector<TopicPartition>& of);
   Status delete_group(const std::string& group);
@@ -56,6 +61,7 @@ class Admin {
   Status delete_records(const TopicPartition& source, Offset before);
 
  private:
+  static OwnedPartitions list_of(const std::vector<TopicPartition>& partitions);
   using Start = std::function<void(const rd_kafka_AdminOptions_t*, rd_kafka_queue_t*)>;
   using Prepare = std::function<Status(rd_kafka_AdminOptions_t*)>;
   // Waits for the answer to what `start` sends; its error as a whole as a Status.

@@ -20,7 +20,8 @@ Status status_of_topic(const rd_kafka_topic_result_t* const* topics, std::size_t
 
 }  // namespace
 
-Status Admin::create_topic(const std::string& name, const log::TopicConfig& config) {
+Result<log::TopicInfo> Admin::create_topic(const std::string& name,
+                                           const log::TopicConfig& config) {
   const std::string what = "create topic " + name;
   if (name.empty()) return invalid_error("a topic's name is 1 to 249 of [a-zA-Z0-9._-]");
   std::array<char, 256> why{};
@@ -45,10 +46,13 @@ Status Admin::create_topic(const std::string& name, const log::TopicConfig& conf
   std::size_t count = 0;
   const auto* const* topics = rd_kafka_CreateTopics_result_topics(result, &count);
   MR_RETURN_IF_ERROR(status_of_topic(topics, count, what));
-  return wait_until(what, [&] {
-    const auto partitions = partition_count(name);
-    return partitions.is_ok() && partitions.value() == config.partition_count;
-  });
+  // Brokers hear of it one after the other.
+  Result<log::TopicInfo> made = not_found_error(what);
+  MR_RETURN_IF_ERROR(wait_until(what, [&] {
+    made = topic(name);
+    return made.is_ok() && made->config.partition_count == config.partition_count;
+  }));
+  return made;
 }
 
 Status Admin::delete_topic(const std::string& name) {

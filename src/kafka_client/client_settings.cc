@@ -88,6 +88,9 @@ ClientSettings common_settings(const KafkaLogOptions& options) {
       // A broker that is back is tried again soon.
       {"reconnect.backoff.ms", "50"},
       {"reconnect.backoff.max.ms", "1000"},
+      // By default all brokers are forgotten when none is reachable, and a call that waits for one
+      // of them (send_offsets_to_transaction) then waits for ever.
+      {"metadata.recovery.strategy", "none"},
       {"socket.nagle.disable", "true"},
       {"log.connection.close", "false"},
       {"message.max.bytes", std::to_string(kRequestBytesMax)},
@@ -158,7 +161,8 @@ ClientSettings member_settings(const KafkaLogOptions& options, const std::string
   out["heartbeat.interval.ms"] = std::to_string(std::max(options.session_timeout_ms / 12, 50));
   // A polling thread that hangs this long has lost its partitions, and is told so.
   out["max.poll.interval.ms"] = std::to_string(std::max(options.session_timeout_ms, 60'000));
-  out["isolation.level"] = "read_committed";
+  out["isolation.level"] = "read_committed";  // the group's offsets are asked for when stable
+  out["retry.backoff.ms"] = "20";
   out["enable.auto.commit"] = "false";
   out["enable.auto.offset.store"] = "false";
   out["auto.offset.reset"] = "latest";  // what arrives is thrown away; data are read elsewhere

@@ -27,7 +27,7 @@ class KafkaLog final : public log::SharedLog {
   [[nodiscard]] std::unique_ptr<log::GroupMember> join(const std::string& group,
                                                        const std::vector<std::string>& topics,
                                                        const std::string& instance_id) override {
-    return std::make_unique<Member>(options_, clock_, admin_, readers_, group, topics, instance_id);
+    return std::make_unique<Member>(options_, clock_, readers_, group, topics, instance_id);
   }
 
   // --- writing ---
@@ -46,8 +46,7 @@ class KafkaLog final : public log::SharedLog {
   Result<log::TopicInfo> create_topic(const std::string& name,
                                       const log::TopicConfig& config) override {
     forget(name);
-    MR_RETURN_IF_ERROR(admin_.create_topic(name, config));
-    return admin_.topic(name);
+    return admin_.create_topic(name, config);
   }
   Status delete_topic(const std::string& name) override {
     auto status = admin_.delete_topic(name);

@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::int64_t kRejoinPauseNs = 1'000'000'000;
 constexpr int kEventsPerPollMax = 100;
+constexpr int kStableWaitMs = 500;
 
 std::vector<TopicPartition> vector_of(const rd_kafka_topic_partition_list_t& list) {
   std::vector<TopicPartition> out;
@@ -21,12 +22,10 @@ std::vector<TopicPartition> vector_of(const rd_kafka_topic_partition_list_t& lis
 
 }  // namespace
 
-Member::Member(const KafkaLogOptions& options, const Clock& clock, Admin& admin,
-               PartitionReaders& readers, std::string group, std::vector<std::string> topics,
-               std::string instance_id)
+Member::Member(const KafkaLogOptions& options, const Clock& clock, PartitionReaders& readers,
+               std::string group, std::vector<std::string> topics, std::string instance_id)
     : options_(options),
       clock_(clock),
-      admin_(admin),
       readers_(readers),
       group_(std::move(group)),
       topics_(std::move(topics)),
@@ -44,15 +43,21 @@ Member::~Member() {
 void Member::close() {
   if (handle_ == nullptr) return;
   (void)rd_kafka_consumer_close(handle_->get());
-  handle_.reset();
+  set_handle(nullptr);
+}
+
+void Member::set_handle(std::shared_ptr<Handle> handle) {
+  const std::lock_guard lock(mutex_);
+  handle_.swap(handle);
 }
 
 Status Member::subscribe() {
-  MR_ASSIGN_OR_RETURN(handle_,
+  MR_ASSIGN_OR_RETURN(auto handle,
                       Handle::open(RD_KAFKA_CONSUMER, member_settings(options_, group_, instance_),
                                    options_, {.rebalanced = [this](auto error, auto& partitions) {
                                      rebalanced(error, partitions);
                                    }}));
+  set_handle(std::move(handle));
   rd_kafka_poll_set_consumer(handle_->get());
   const OwnedPartitions list(rd_kafka_topic_partition_list_new(static_cast<int>(topics_.size())));
   for (const auto& topic : topics_) {
@@ -73,7 +78,7 @@ Status Member::serve() {
     if (clock_.monotonic_now() < next_attempt_) return ok_status();
     next_attempt_ = clock_.monotonic_now() + kRejoinPauseNs;
     auto status = subscribe();
-    if (!status.is_ok()) handle_.reset();
+    if (!status.is_ok()) set_handle(nullptr);
     MR_RETURN_IF_ERROR(std::move(status));
   }
   Status status;
@@ -173,7 +178,13 @@ log::GroupMembership Member::membership() const {
 }
 
 Result<std::optional<log::GroupOffset>> Member::committed_offset(const TopicPartition& source) {
-  MR_ASSIGN_OR_RETURN(auto found, admin_.group_offsets(group_, source, true));
+  std::shared_ptr<Handle> consumer;
+  {
+    const std::lock_guard lock(mutex_);
+    consumer = handle_;
+  }
+  if (consumer == nullptr) return disconnected_error("not in group " + group_);
+  MR_ASSIGN_OR_RETURN(auto found, committed_offsets(*consumer, group_, {source}, kStableWaitMs));
   if (found.empty()) return std::optional<log::GroupOffset>();
   // Its transaction has ended, and so have those before it; their markers may not have come here.
   readers_.note_bounds(source, Offset(0), found.front().next_offset);

@@ -18,9 +18,8 @@ namespace millrace::kafka_client {
 class Member final : public log::GroupMember {
  public:
   // The references outlive it.
-  Member(const KafkaLogOptions& options, const Clock& clock, Admin& admin,
-         PartitionReaders& readers, std::string group, std::vector<std::string> topics,
-         std::string instance_id);
+  Member(const KafkaLogOptions& options, const Clock& clock, PartitionReaders& readers,
+         std::string group, std::vector<std::string> topics, std::string instance_id);
   ~Member() override;
   Member(const Member&) = delete;
   Member& operator=(const Member&) = delete;
@@ -34,6 +33,7 @@ class Member final : public log::GroupMember {
   Status serve();
   Status give_up(rd_kafka_resp_err_t fatal, const std::string& why);
   void close();
+  void set_handle(std::shared_ptr<Handle> handle);
   void rebalanced(rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t& partitions);
   void assign(rd_kafka_topic_partition_list_t& partitions,
               const std::vector<TopicPartition>& added);
@@ -44,13 +44,12 @@ class Member final : public log::GroupMember {
 
   const KafkaLogOptions& options_;
   const Clock& clock_;
-  Admin& admin_;
   PartitionReaders& readers_;
   const std::string group_;
   const std::vector<std::string> topics_;
   const std::string instance_;
-  // Of the polling thread.
-  std::unique_ptr<Handle> handle_;
+  // Of the polling thread, which alone changes handle_, under mutex_.
+  std::shared_ptr<Handle> handle_;
   std::set<TopicPartition> owned_;
   log::AssignmentHandler* handler_ = nullptr;  // during poll
   MonotonicTime next_attempt_;

@@ -15,8 +15,10 @@ constexpr std::int64_t kNanosPerMilli = 1'000'000;
 constexpr std::int64_t kPauseMinMs = 10;
 constexpr std::int64_t kPauseMaxMs = 1'000;
 
+// Brokers hear of a new topic one after the other, and any of them may be asked.
 bool is_passing(StatusCode code) {
-  return code == StatusCode::disconnected || code == StatusCode::overloaded;
+  return code == StatusCode::disconnected || code == StatusCode::overloaded ||
+         code == StatusCode::not_found;
 }
 
 Status try_append(log::SharedLog& log, const std::string& transactional_id, const Decide& decide) {

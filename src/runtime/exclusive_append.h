@@ -19,8 +19,8 @@ struct Perseverance {
   std::uint64_t seed = 0;  // another one per process: two that get in each other's way part
 };
 
-// Calls `attempt` until it gives anything but `disconnected` or `overloaded`, with growing pauses.
-// `cancelled`, or the last error when the time is over.
+// Calls `attempt` until it gives anything but `disconnected`, `overloaded` or `not_found`, with
+// growing pauses. `cancelled`, or the last error when the time is over.
 Status persevere(const Perseverance& how, const std::function<Status()>& attempt);
 
 // Of all who call this with the same id one at a time reads and appends: a transactional id is
