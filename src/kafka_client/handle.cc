@@ -17,7 +17,8 @@ Handle& handle_of(void* opaque) {
 
 // Properties that librdkafka did not have in version 2.0; it works without, less well.
 bool is_optional(const std::string& name) {
-  return name == "fetch.queue.backoff.ms" || name == "retry.backoff.max.ms";
+  return name == "fetch.queue.backoff.ms" || name == "retry.backoff.max.ms" ||
+         name == "metadata.recovery.strategy";
 }
 
 }  // namespace
@@ -58,7 +59,9 @@ void Handle::set_callbacks(rd_kafka_conf_t* conf, rd_kafka_type_t type) {
         auto& handle = handle_of(rd_kafka_opaque(client));
         const auto line = std::string(facility) + ": " + text;
         if (level <= kSyslogWarning) handle.note_trouble(line);
-        if (handle.options_.on_log_line) handle.options_.on_log_line(level, line);
+        const std::lock_guard lock(handle.log_mutex_);
+        if (handle.is_disowned_ || !handle.options_.on_log_line) return;
+        handle.options_.on_log_line(level, line);
       });
   rd_kafka_conf_set_error_cb(conf, [](rd_kafka_t*, int, const char* why, void* opaque) {
     handle_of(opaque).note_trouble(why);
@@ -67,7 +70,7 @@ void Handle::set_callbacks(rd_kafka_conf_t* conf, rd_kafka_type_t type) {
     rd_kafka_conf_set_dr_msg_cb(conf,
                                 [](rd_kafka_t*, const rd_kafka_message_t* message, void* opaque) {
                                   const auto& handle = handle_of(opaque);
-                                  if (handle.callbacks_.delivered)
+                                  if (handle.callbacks_.delivered && !handle.is_disowned_)
                                     handle.callbacks_.delivered(*message);
                                 });
   }
@@ -110,6 +113,11 @@ Handle::~Handle() {
   }
   // A group's member has left by rd_kafka_consumer_close before, if it wants to.
   rd_kafka_destroy_flags(client_, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+}
+
+void Handle::disown() {
+  const std::lock_guard lock(log_mutex_);
+  is_disowned_ = true;
 }
 
 void Handle::note_trouble(std::string text) {

@@ -39,6 +39,8 @@ class Handle {
   // Grows with every connection that failed and every request that got no answer in time.
   [[nodiscard]] std::uint64_t trouble_count() const { return trouble_count_; }
   [[nodiscard]] std::string last_trouble() const;
+  // No callback is called any more, so that it may outlive whom they belong to.
+  void disown();
 
  private:
   Handle(const KafkaLogOptions& options, HandleCallbacks callbacks)
@@ -51,6 +53,8 @@ class Handle {
   const KafkaLogOptions options_;
   const HandleCallbacks callbacks_;
   std::atomic<std::uint64_t> trouble_count_{0};
+  std::atomic<bool> is_disowned_{false};
+  Mutex log_mutex_;  // held while the log's callback runs
   mutable Mutex mutex_;
   std::string last_trouble_;  // guarded by mutex_
   rd_kafka_type_t type_ = RD_KAFKA_CONSUMER;

@@ -4,6 +4,9 @@
 #include <array>
 #include <cstring>
 #include <map>
+#include <utility>
+
+#include "kafka_client/offsets_call.h"
 
 namespace millrace::kafka_client {
 namespace {
@@ -168,18 +171,20 @@ bool Producer::send_offsets(const log::Commit& commit, const log::GroupMembershi
     if (offset.next_offset != log::kNoOffset) by_group[offset.group].push_back(&offset);
   }
   for (const auto& [group, offsets] : by_group) {
-    const OwnedMembership as(
-        membership == nullptr
-            ? rd_kafka_consumer_group_metadata_new(group.c_str())
-            : rd_kafka_consumer_group_metadata_new_with_genid(
-                  group.c_str(), membership->generation, membership->member_id.c_str(), nullptr));
-    if (!send_group_offsets(offsets, *as)) return false;
+    const auto as = [&] {
+      return OwnedMembership(membership == nullptr
+                                 ? rd_kafka_consumer_group_metadata_new(group.c_str())
+                                 : rd_kafka_consumer_group_metadata_new_with_genid(
+                                       group.c_str(), membership->generation,
+                                       membership->member_id.c_str(), nullptr));
+    };
+    if (!send_group_offsets(offsets, as)) return false;
   }
   return true;
 }
 
 bool Producer::send_group_offsets(const Offsets& offsets,
-                                  const rd_kafka_consumer_group_metadata_t& membership) {
+                                  const std::function<OwnedMembership()>& membership) {
   const OwnedPartitions list(rd_kafka_topic_partition_list_new(static_cast<int>(offsets.size())));
   for (const auto* offset : offsets) {
     auto* at = rd_kafka_topic_partition_list_add(list.get(), offset->source.topic.c_str(),
@@ -191,12 +196,18 @@ bool Producer::send_group_offsets(const Offsets& offsets,
     at->metadata_size = offset->metadata.size();
   }
   while (true) {
-    const OwnedError error(rd_kafka_send_offsets_to_transaction(
-        handle_->get(), list.get(), &membership, std::max(left_ms(), 1)));
+    OffsetsCall call{handle_, OwnedPartitions(rd_kafka_topic_partition_list_copy(list.get())),
+                     membership()};
+    const auto ended = run_offsets_call(std::move(call), std::max(left_ms(), 1));
+    if (!ended) {
+      handle_.reset();  // what it left open is ended by the next one's InitProducerId
+      return fail(RD_KAFKA_RESP_ERR__TIMED_OUT, "the group's coordinator has gone");
+    }
+    const auto* error = ended->get();
     if (error == nullptr) return true;
-    const bool may_repeat = rd_kafka_error_is_retriable(error.get()) != 0 &&
-                            rd_kafka_error_txn_requires_abort(error.get()) == 0;
-    if (!may_repeat || left_ms() <= 0) return fail(error.get());
+    const bool may_repeat = rd_kafka_error_is_retriable(error) != 0 &&
+                            rd_kafka_error_txn_requires_abort(error) == 0;
+    if (!may_repeat || left_ms() <= 0) return fail(error);
   }
 }
 
@@ -209,6 +220,10 @@ bool Producer::flush() {
 // Nothing was asked to be committed, and this client never will ask for it: what the brokers do not
 // abort now they abort at the next InitProducerId, or after the transaction's time-out.
 TransactionOutcome Producer::give_up(TransactionStep step) {
+  if (handle_ == nullptr) {
+    stop();
+    return outcome_of(step, error_);
+  }
   // What the calls return after a fatal error is merely that there was one.
   std::array<char, 512> why{};
   const auto fatal = rd_kafka_fatal_error(handle_->get(), why.data(), why.size());

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -42,7 +43,7 @@ class Producer final : public log::TransactionalProducer {
                    std::size_t index);
   bool send_offsets(const log::Commit& commit, const log::GroupMembership* membership);
   bool send_group_offsets(const Offsets& offsets,
-                          const rd_kafka_consumer_group_metadata_t& membership);
+                          const std::function<OwnedMembership()>& membership);
   bool flush();
   log::TransactionOutcome give_up(TransactionStep step);
   // Nothing is sent any more, no repeat either.
@@ -56,7 +57,7 @@ class Producer final : public log::TransactionalProducer {
   const Clock& clock_;
   PartitionReaders& readers_;
   const std::string id_;
-  std::unique_ptr<Handle> handle_;
+  std::shared_ptr<Handle> handle_;
   bool must_initialize_ = true;
   // Of the transaction under way.
   MonotonicTime deadline_;
