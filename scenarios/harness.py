@@ -97,7 +97,10 @@ class Millrace:
 
     def start(self) -> "Millrace":
         """Starts the process and waits for its ready line."""
-        self.launch()
+        return self.launch().await_ready()
+
+    def await_ready(self) -> "Millrace":
+        """Waits for the ready line of a process that was launched."""
         wait_until(lambda: self._lines or self.process.poll() is not None, "ready", READY_SECONDS)
         if not self._lines:
             raise Failed(f"ended with {self.process.wait()} before it was ready:\n{self.stderr()}")

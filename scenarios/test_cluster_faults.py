@@ -1,0 +1,131 @@
+"""Three processes on three brokers, all killed and stopped at random: exact results."""
+
+import json
+import os
+import random
+import re
+import shutil
+import sys
+from collections import Counter
+
+import pytest
+from compare import ORDERS, TICKS, expect, expect_exact
+from harness import wait_until
+from oracle import perturb
+from workspace import ROOT
+
+pytest.importorskip("confluent_kafka")
+sys.path.insert(0, str(ROOT / "tools"))
+from apache_kafka import VERSION  # noqa: E402
+from cluster_faults import Faults, wait_until_all_run  # noqa: E402
+from journals import expect_in_agreement  # noqa: E402
+from kafka_cluster import KafkaCluster  # noqa: E402
+from kafka_side import Feed, KafkaSide  # noqa: E402
+
+FAULTS = int(os.environ.get("MILLRACE_FAULTS", "5"))
+SEED = int(os.environ.get("MILLRACE_SEED", "0")) or random.SystemRandom().randrange(1, 2**31)
+RATE = 300  # records a second
+STAGES = {("ticks", "source"), ("orders", "source"), ("orders", "orders_5m")}
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    jars = ROOT / "build" / "clients" / f"java-{VERSION}"
+    if shutil.which("java") is None or not (jars / "complete").exists():
+        pytest.skip("Apache Kafka is not there: ./dev conformance kafka_log fetches it")
+    with KafkaCluster(jars, tmp_path_factory.mktemp("cluster") / "brokers") as brokers:
+        yield brokers
+
+
+@pytest.fixture
+def pipelines(workspace):
+    """Ticks and orders without what a shared log cannot serve yet, and without idle partitions.
+
+    While a broker is away its partitions bring nothing; the twin knows no idleness.
+    """
+    found = []
+    for kind in (TICKS, ORDERS):
+        file = workspace.pipeline(kind.name)
+        unserved = r"  - (lake|feature_group):.*?(?=^  - |^\S)"
+        text = re.sub(unserved, "", file.text, flags=re.M | re.S)
+        file.change(text.replace("  partitions: 4\n", "  partitions: 4\n  idle_after: 2h\n"))
+        expect("idle_after" in file.text, file.text)
+        found.append(file)
+    return found
+
+
+@pytest.fixture
+def processes(instance, tmp_path, cluster, pipelines):
+    made = []
+    for name in ("a", "b", "c"):
+        config = {
+            "process": name,
+            "objects": {"folder": str(tmp_path / "objects")},
+            "log": {"kafka": {"bootstrap_servers": cluster.address}},
+            "flink": {"checkpoint_interval_ms": 1000},
+        }
+        path = tmp_path / f"{name}.json"
+        path.write_text(json.dumps(config))
+        extra = ("--config", str(path))
+        made.append(instance(*pipelines, name=name, parallelism=2, extra=extra))
+    for run in made:
+        run.launch()
+    for run in made:
+        run.await_ready()
+    return made
+
+
+def expect_in_order(side, kind):
+    """Rows of one input partition came out in its order: nobody wrote after its successor had."""
+    last = {}
+    for record in side.consume(kind.output):
+        _, partition, offset = record["headers"]["millrace-source"].rsplit("/", 2)
+        at = (record["partition"], partition)
+        expect(last.get(at, -1) < int(offset), f"{kind.output}: {offset} after {last.get(at)}")
+        last[at] = int(offset)
+
+
+def counters(processes):
+    """Sums over what runs now; what a killed process had counted is gone."""
+    found = Counter()
+    for run in processes:
+        for pipeline in run.status()["pipelines"]:
+            for stage in pipeline["stages"]:
+                found.update(stage["commits"]["transactions"])
+                found.update(stage["commits"]["ownership_changes"])
+    return found
+
+
+def test_results_are_exact_whoever_dies(cluster, processes, pipelines, workspace, real_orders):
+    print(f"MILLRACE_SEED={SEED} MILLRACE_FAULTS={FAULTS}")
+    side = KafkaSide(cluster.address, workspace)
+    stages = {(*stage, partition) for stage in STAGES for partition in range(4)}
+    wait_until_all_run(processes, stages)
+    events = 5_000 + 6_000 * FAULTS
+    ticks = perturb.generate_ticks(
+        SEED, events, 20, bad=0.02, duplicate=0.02, late=0.01, span=events * 10_000 * 5
+    )
+    orders = perturb.mixed_orders() + real_orders
+    feed = Feed(
+        cluster.address,
+        [(TICKS.source, pipelines[0].key, ticks), (ORDERS.source, pipelines[1].key, orders)],
+        RATE,
+    )
+    feed.start()
+    course = Faults(cluster, processes, SEED, FAULTS).run()
+    sent = feed.end()
+    print(f"sent {[len(lines) for lines in sent]}; {dict(course.done)}")
+    print(f"starts refused: {len(course.refused_starts)} {course.refused_starts[:2]}")
+    wait_until_all_run(processes, stages)
+    for run in processes[:2]:  # both pipelines; the second time nothing is left
+        run.cli("drain", seconds=120)
+    wait_until(lambda: not side.unstable(), f"the end of all transactions: {side.unstable()}")
+    for kind, file, lines in zip((TICKS, ORDERS), pipelines, sent, strict=True):
+        outcome = expect_exact(side, kind, file, lines)
+        expect_in_order(side, kind)
+        print(f"{kind.name}: {dict(sorted(outcome.counts.items()))}")
+    for name, stage in sorted(STAGES):
+        topic, group = f"millrace.{name}.{stage}.journal", f"millrace.{name}.{stage}"
+        made = expect_in_agreement(side, topic, group)
+        print(f"{group}: {[commits[-1].sequence for commits in made.values()]} commits")
+    print(f"counted by those that live: {dict(counters(processes))}")
