@@ -8,10 +8,10 @@ import ssl
 import subprocess
 import time
 import urllib.request
-from types import SimpleNamespace
 
 import pytest
 from harness import let_pass, wait_until
+from pki import openssl, pki  # noqa: F401  pki: a fixture
 
 confluent = pytest.importorskip("confluent_kafka")
 admin_api = pytest.importorskip("confluent_kafka.admin")
@@ -22,43 +22,6 @@ pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs o
 SECONDS = 30
 MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 PASSWORDS = {"admin": "admin-secret", "alice": "wonder=land", "bob": "builder"}
-
-
-def openssl(*arguments):
-    subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
-
-
-@pytest.fixture(scope="session")
-def pki(tmp_path_factory):
-    """An authority, the server's certificate and a client's; another authority's client, too."""
-    folder = tmp_path_factory.mktemp("pki")
-    names = SimpleNamespace(folder=folder)
-
-    def authority(name):
-        key, certificate = folder / f"{name}.key", folder / f"{name}.pem"
-        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                "-keyout", key, "-out", certificate, "-days", "2", "-subj", f"/CN={name}")
-        return key, certificate
-
-    def signed(name, subject, by, extension):
-        key, request, out = (folder / f"{name}.{end}" for end in ("key", "csr", "pem"))
-        extensions = folder / f"{name}.ext"
-        extensions.write_text(extension)
-        openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                "-keyout", key, "-out", request, "-subj", subject)
-        openssl("x509", "-req", "-in", request, "-CA", by[1], "-CAkey", by[0], "-CAcreateserial",
-                "-out", out, "-days", "2", "-extfile", extensions)
-        return key, out
-
-    ours = authority("ours")
-    names.ca = ours[1]
-    names.server_key, names.server = signed(
-        "server", "/CN=localhost", ours, "subjectAltName=DNS:localhost,IP:127.0.0.1\n")
-    names.client_key, names.client = signed(
-        "client", "/O=Acme/CN=robot", ours, "extendedKeyUsage=clientAuth\n")
-    names.stranger_key, names.stranger = signed(
-        "stranger", "/CN=robot", authority("others"), "extendedKeyUsage=clientAuth\n")
-    return names  # fmt: skip
 
 
 @pytest.fixture
