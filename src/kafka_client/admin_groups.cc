@@ -70,9 +70,9 @@ Result<std::vector<log::GroupOffset>> committed_offsets(const Handle& consumer,
 }
 
 Result<std::vector<log::GroupOffset>> Admin::stable_group_offsets(const std::string& group) {
-  MR_ASSIGN_OR_RETURN(const auto consumer, Handle::open(RD_KAFKA_CONSUMER,
-                                                        member_settings(options_, group, ""),
-                                                        options_));
+  MR_ASSIGN_OR_RETURN(
+      const auto consumer,
+      Handle::open(RD_KAFKA_CONSUMER, member_settings(options_, group, ""), options_));
   MR_ASSIGN_OR_RETURN(const auto known, topics());
   std::vector<TopicPartition> all;
   for (const auto& topic : known) {

@@ -27,9 +27,9 @@ std::optional<OwnedError> run_offsets_call(OffsetsCall call, int timeout_ms) {
   const auto shared = std::make_shared<Shared>();
   shared->call = std::move(call);
   std::thread([shared, timeout_ms] {
-    OwnedError error(rd_kafka_send_offsets_to_transaction(
-        shared->call.client->get(), shared->call.offsets.get(), shared->call.membership.get(),
-        timeout_ms));
+    OwnedError error(
+        rd_kafka_send_offsets_to_transaction(shared->call.client->get(), shared->call.offsets.get(),
+                                             shared->call.membership.get(), timeout_ms));
     const std::lock_guard lock(shared->mutex);
     shared->error = std::move(error);
     shared->has_ended = true;

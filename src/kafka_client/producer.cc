@@ -172,11 +172,11 @@ bool Producer::send_offsets(const log::Commit& commit, const log::GroupMembershi
   }
   for (const auto& [group, offsets] : by_group) {
     const auto as = [&] {
-      return OwnedMembership(membership == nullptr
-                                 ? rd_kafka_consumer_group_metadata_new(group.c_str())
-                                 : rd_kafka_consumer_group_metadata_new_with_genid(
-                                       group.c_str(), membership->generation,
-                                       membership->member_id.c_str(), nullptr));
+      return OwnedMembership(
+          membership == nullptr
+              ? rd_kafka_consumer_group_metadata_new(group.c_str())
+              : rd_kafka_consumer_group_metadata_new_with_genid(
+                    group.c_str(), membership->generation, membership->member_id.c_str(), nullptr));
     };
     if (!send_group_offsets(offsets, as)) return false;
   }
@@ -205,8 +205,8 @@ bool Producer::send_group_offsets(const Offsets& offsets,
     }
     const auto* error = ended->get();
     if (error == nullptr) return true;
-    const bool may_repeat = rd_kafka_error_is_retriable(error) != 0 &&
-                            rd_kafka_error_txn_requires_abort(error) == 0;
+    const bool may_repeat =
+        rd_kafka_error_is_retriable(error) != 0 && rd_kafka_error_txn_requires_abort(error) == 0;
     if (!may_repeat || left_ms() <= 0) return fail(error);
   }
 }
