@@ -39,15 +39,15 @@ def cluster(tmp_path_factory):
 
 @pytest.fixture
 def pipelines(workspace):
-    """Ticks and orders without what a shared log cannot serve yet, and without idle partitions.
+    """Ticks and orders without lake and features, and without idle partitions.
 
     While a broker is away its partitions bring nothing; the twin knows no idleness.
     """
     found = []
     for kind in (TICKS, ORDERS):
         file = workspace.pipeline(kind.name)
-        unserved = r"  - (lake|feature_group):.*?(?=^  - |^\S)"
-        text = re.sub(unserved, "", file.text, flags=re.M | re.S)
+        sinks = r"  - (lake|feature_group):.*?(?=^  - |^\S)"
+        text = re.sub(sinks, "", file.text, flags=re.M | re.S)
         file.change(text.replace("  partitions: 4\n", "  partitions: 4\n  idle_after: 2h\n"))
         expect("idle_after" in file.text, file.text)
         found.append(file)

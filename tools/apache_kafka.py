@@ -1,10 +1,14 @@
-"""Apache Kafka for tests: its jars by Maven, and a broker of its own on free ports."""
+"""Apache Kafka for tests: its jars by Maven, and a broker of its own on free ports.
+
+apache_kafka.py [FOLDER]: fetches the jars into FOLDER (build/clients) unless they are there.
+"""
 
 import random
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -222,3 +226,10 @@ class ApacheKafka:
     def __exit__(self, *_):
         self.broker.stop()
         shutil.rmtree(self.folder / "data", ignore_errors=True)
+
+
+if __name__ == "__main__":
+    lacking = [name for name in ("java", "mvn") if shutil.which(name) is None]
+    if lacking:
+        raise SystemExit(f"{' and '.join(lacking)} not found: install it first")
+    print(jars(sys.argv[1] if len(sys.argv) > 1 else "build/clients"))
