@@ -81,7 +81,7 @@ def expect_in_agreement(side, topic, group):
         want = f"{last.sequence}/{last.journal_sequence}/{last.owner}"
         offset, metadata = of_group[partition]
         expect(
-            offset == last.next_offset and metadata.startswith(want),
+            offset == last.next_offset and (metadata is None or metadata.startswith(want)),
             f"{group}/{partition}: {offset} {metadata}, but {last} in the journal",
         )
     return of_journals
