@@ -1,6 +1,7 @@
 #include "ops/audit_windows.h"
 
 #include <boost/unordered/unordered_flat_map.hpp>
+#include <limits>
 #include <optional>
 
 #include "base/arena.h"
@@ -21,11 +22,25 @@ struct HashOfHash {
 
 // One result as far as an audit needs it.
 struct WindowResult {
-  std::string_view start_text;
+  std::int64_t start_us = 0;
   std::int64_t length_us = 0;
   std::int64_t revision = -1;
   bool is_final = false;
 };
+
+// Of window_start and window_end: a date-time, or milliseconds since 1970 (times: epoch_ms).
+std::optional<std::int64_t> result_time_us(const Value& value) {
+  if (value.kind() == ValueKind::int64) {
+    constexpr auto kMax = std::numeric_limits<std::int64_t>::max() / 4 / kMicrosPerMilli;
+    const auto time_ms = value.as_int64();
+    if (time_ms < -kMax || time_ms > kMax) return std::nullopt;
+    return time_ms * kMicrosPerMilli;
+  }
+  if (value.kind() != ValueKind::string) return std::nullopt;
+  const auto instant = parse_instant(value.as_string());
+  if (!instant) return std::nullopt;
+  return instant->seconds * kMicrosPerSecond + instant->nanos / 1000;
+}
 
 struct Seen {
   std::int64_t revision = -1;
@@ -133,14 +148,14 @@ void WindowsAudit::take(const RecordView& record, const TopicPartition& from, st
   }
   identity_.assign(record.key.value_or(""));
   identity_ += '\0';
-  identity_ += result->start_text;
+  identity_ += std::to_string(result->start_us);
   identity_ += '\0' + std::to_string(*window);
   const auto identity = hash128(identity_, kSeed);
   if (identity.high % pass_count != pass) return;
   const auto [seen, is_new] = seen_.try_emplace(identity);
   compare(seen->second, *result, is_new, is_whole,
           where() + ", key " + std::string(record.key.value_or("")) + ", window " +
-              windows_[*window].name + " from " + std::string(result->start_text));
+              windows_[*window].name + " from " + format_event_time(EventTime(result->start_us)));
 }
 
 void WindowsAudit::compare(Seen& seen, const WindowResult& result, bool is_new, bool is_whole,
@@ -163,24 +178,23 @@ std::optional<WindowResult> WindowsAudit::read_result(const RecordView& record) 
   if (!document.is_ok() || document->kind() != ValueKind::map) return std::nullopt;
   members_ = document->as_map();
   WindowResult result;
-  std::optional<Instant> start;
-  std::optional<Instant> end;
+  std::optional<std::int64_t> start_us;
+  std::optional<std::int64_t> end_us;
   for (const auto& [key, value] : members_) {
     const auto name = key.as_string();
-    if (name == "window_start" && value.kind() == ValueKind::string) {
-      result.start_text = value.as_string();
-      start = parse_instant(result.start_text);
-    } else if (name == "window_end" && value.kind() == ValueKind::string) {
-      end = parse_instant(value.as_string());
+    if (name == "window_start") {
+      start_us = result_time_us(value);
+    } else if (name == "window_end") {
+      end_us = result_time_us(value);
     } else if (name == "revision" && value.kind() == ValueKind::int64) {
       result.revision = value.as_int64();
     } else if (name == "is_final" && value.kind() == ValueKind::boolean) {
       result.is_final = value.as_boolean();
     }
   }
-  if (!start || !end || result.revision < 0) return std::nullopt;
-  result.length_us =
-      (end->seconds - start->seconds) * kMicrosPerSecond + (end->nanos - start->nanos) / 1000;
+  if (!start_us || !end_us || result.revision < 0) return std::nullopt;
+  result.start_us = *start_us;
+  result.length_us = *end_us - *start_us;
   return result;
 }
 

@@ -60,6 +60,26 @@ TEST_F(AuditWindows, results_of_a_window_as_an_earlier_version_had_it_are_left_o
   EXPECT_EQ(report.results, std::vector<std::uint64_t>{2});
 }
 
+TEST_F(AuditWindows, times_in_milliseconds_are_taken_as_such) {
+  const auto result = [&](std::int64_t start_ms, std::int64_t revision) {
+    logs_.append("agg", 0,
+                 {R"({"ticker":"A","window_start":)" + std::to_string(start_ms) +
+                      R"(,"window_end":)" + std::to_string(start_ms + 60'000) + R"(,"revision":)" +
+                      std::to_string(revision) + R"(,"is_final":false})",
+                  "in/0/9", "", "A", "p@1"});
+  };
+  result(-60'000, 0);
+  result(0, 0);
+  result(-60'000, 1);
+  auto report = audit();
+  EXPECT_TRUE(report.findings.empty()) << report.findings.text();
+  EXPECT_EQ(report.windows, 2U);
+  result(0, 2);
+  EXPECT_THAT(audit().findings.text(), HasSubstr("from 1970-01-01T00:00:00"));
+  result(9'000'000'000'000'000'000, 0);
+  EXPECT_THAT(audit().findings.text(), HasSubstr("is not a result of a window"));
+}
+
 TEST_F(AuditWindows, a_hole_is_found) {
   result("A", 30, 0);
   result("A", 30, 2);

@@ -5,8 +5,8 @@
 #include <variant>
 
 #include "base/hash.h"
-#include "base/time_text.h"
 #include "task/partial.h"
+#include "task/window_results.h"
 
 namespace millrace::ops {
 namespace {
@@ -150,11 +150,11 @@ Status OutputTrace::find_results(TaskOutputReader& from, const task::Window& win
     if (!record.key || *record.key != key || !record.value) continue;
     const auto result = Json::parse(*record.value, nullptr, false);
     if (!result.is_object()) continue;
-    const auto start = result.value("window_start", "");
-    const auto end = result.value("window_end", "");
+    const auto start = result.value("window_start", Json()).dump();
+    const auto end = result.value("window_end", Json()).dump();
     const auto pane = std::find_if(panes.begin(), panes.end(), [&](const TracedPane* known) {
-      return start == format_event_time(EventTime(known->start_us)) &&
-             end == format_event_time(EventTime(known->start_us + window.length_us));
+      return start == task::result_time(window, known->start_us) &&
+             end == task::result_time(window, known->start_us + window.length_us);
     });
     if (pane == panes.end()) continue;
     auto& found = **pane;

@@ -225,6 +225,16 @@ TEST(BuildPipeline, names_that_would_be_fought_over_are_faults) {
               ElementsAre(HasSubstr("another sink for topic out")));
 }
 
+TEST(BuildPipeline, times_in_milliseconds_need_windows_that_begin_at_one) {
+  const auto with_length = [](const std::string& length) {
+    return faults_behind_head("windows: [{ name: w, key: k, tumbling: " + length +
+                              ", times: epoch_ms, aggregates: { a: count() }, emit_to: out }]\n");
+  };
+  EXPECT_THAT(with_length("1500us"),
+              ElementsAre(HasSubstr("windows[0].times: epoch_ms needs windows that begin at")));
+  EXPECT_THAT(with_length("1ms"), ElementsAre());
+}
+
 TEST(BuildPipeline, what_is_written_may_not_be_what_is_read) {
   EXPECT_THAT(faults_behind_head("sinks: [{ topic: in }]\n"),
               ElementsAre(HasSubstr("in is the source")));
@@ -243,6 +253,11 @@ TEST(BuildPipeline, sinks_refer_to_what_is_there) {
   EXPECT_THAT(faults_behind_head(window + "sinks: [{ feature_group: g, from: w, record_id: k, "
                                           "event_time: t }]\n"),
               ElementsAre(HasSubstr("must be window_end or window_start")));
+  const std::string in_ms =
+      "windows: [{ name: w, key: k, tumbling: 1m, times: epoch_ms, aggregates: { a: count() }, "
+      "emit_to: out }]\n";
+  EXPECT_THAT(faults_behind_head(in_ms + "sinks: [{ feature_group: g, from: w, record_id: k }]\n"),
+              ElementsAre(HasSubstr("sinks[0].from: a feature group needs times as texts")));
   EXPECT_THAT(faults_behind_head("sinks: [{ lake: l, partition_by: [year, ticker] }]\n"),
               ElementsAre(HasSubstr("ticker is neither year, month, day, hour nor a field")));
   EXPECT_THAT(faults_behind_head(window + "sinks: [{ lake: l, from: w }]\n"),

@@ -291,6 +291,7 @@ std::optional<task::Window> Compiler::compile_window(const WindowSpec& spec) {
   window.every_us = spec.every_us;
   window.allowed_lateness_us = spec.allowed_lateness_us;
   window.open_keys_max = static_cast<std::size_t>(spec.open_keys_max);
+  window.is_time_in_ms = spec.is_time_in_ms;
   if (!spec.key.text.empty()) {
     window.key = compile_typed(spec.key, environment, "a window's key", {FieldType::string});
     if (!window.key) return std::nullopt;
@@ -420,6 +421,10 @@ void Compiler::compile_features() {
     }
     if (feature.event_time != "window_end" && feature.event_time != "window_start") {
       fault(feature.path + "/event_time", "must be window_end or window_start");
+    }
+    if (window->is_time_in_ms) {
+      fault(feature.path + "/from", "a feature group needs times as texts; window " + feature.from +
+                                        " writes milliseconds, remove its times: epoch_ms");
     }
     const auto topic = feature_topic(feature.group);
     const auto partitions = need_topic(

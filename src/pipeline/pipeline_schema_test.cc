@@ -72,6 +72,7 @@ TEST(PipelineSchema, every_key_has_a_description) {
 TEST(PipelineSchema, accepts_the_pipelines_that_come_with_the_project) {
   EXPECT_THAT(check(source_file("pipelines/ticks.yaml")), IsEmpty());
   EXPECT_THAT(check(source_file("pipelines/orders.yaml")), IsEmpty());
+  EXPECT_THAT(check(source_file("pipelines/peer_ticks.yaml")), IsEmpty());
 }
 
 TEST(PipelineSchema, accepts_every_key_there_is) {
@@ -88,7 +89,7 @@ enrich:
   fields: { one: 1, two: { expr: "a * 2", type: decimal }, three: true }
 windows:
   - { name: w1, key: k, tumbling: 1m, out_of_orderness: 1s, allowed_lateness: 10m,
-      aggregates: { n: count() }, fields: { double: n * 2 }, emit_to: out.1 }
+      times: epoch_ms, aggregates: { n: count() }, fields: { double: n * 2 }, emit_to: out.1 }
   - { name: w2, sliding: { size: 10m, every: 1m }, aggregates: { a: "avg(x, 2)" }, emit_to: out-2 }
 sinks:
   - { topic: enriched }

@@ -265,6 +265,10 @@ WindowSpec read_window(const Reader& from) {
   }
   window.allowed_lateness_us = from.duration_us("allowed_lateness", 0);
   window.open_keys_max = from.integer("max_open_keys", window.open_keys_max);
+  window.is_time_in_ms = from.text("times") == "epoch_ms";
+  if (window.is_time_in_ms && window.every_us % kMicrosPerMilli != 0) {
+    from.child("times").fault("epoch_ms needs windows that begin at whole milliseconds");
+  }
   window.emit_to = from.text("emit_to");
   from.child("aggregates").each([&](const Reader& aggregate, const std::string& name) {
     window.aggregates.push_back(read_aggregate(aggregate, name));

@@ -73,6 +73,7 @@ struct WindowSpec {
   std::int64_t every_us = 0;
   std::int64_t allowed_lateness_us = 0;
   std::int64_t open_keys_max = 1'000'000;
+  bool is_time_in_ms = false;  // times: epoch_ms
   std::vector<AggregateSpec> aggregates;
   std::vector<FieldSpec> fields;
   std::string emit_to;

@@ -138,5 +138,22 @@ TEST(WindowAggregates, an_argument_that_fails_is_not_counted_and_seen_in_the_cou
   EXPECT_THAT(*results.back().value, HasSubstr(R"("n":3,"total":7,"last":5)"));
 }
 
+// 1'699'999'200 s, the base of all events here, is a whole minute.
+TEST(WindowResults, times_are_milliseconds_where_the_window_says_so_in_merging_tasks_too) {
+  for (const std::string key : {"k", "k + ''"}) {
+    const auto plan =
+        plan_of("key: \"" + key + "\", tumbling: 1m, times: epoch_ms, aggregates: { n: count() }");
+    ASSERT_NE(plan, nullptr);
+    PipelineDriver driver(*plan, kNow);
+    driver.feed(0, std::vector{event("a", 0), event("a", 1)});
+    driver.advance_all(kBase + 3 * kMinute);
+    driver.merge();
+    const auto results = all_of(driver.topics(), "agg");
+    ASSERT_FALSE(results.empty());
+    EXPECT_THAT(*results.front().value,
+                HasSubstr(R"("window_start":1699999200000,"window_end":1699999260000,"revision")"));
+  }
+}
+
 }  // namespace
 }  // namespace millrace::pipeline

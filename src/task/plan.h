@@ -58,6 +58,9 @@ struct Window {
   std::int64_t allowed_lateness_us = 0;
   // Keys over all open panes of one task; an event that needs more is dead-lettered.
   std::size_t open_keys_max = 1'000'000;
+  // window_start and window_end of results: milliseconds since 1970 instead of RFC 3339 texts. Only
+  // where length_us and every_us are whole milliseconds.
+  bool is_time_in_ms = false;
   std::vector<AggregateCall> aggregates;
   std::vector<ResultField> fields;
   // Set where the window's key is the partition key: results leave from the source task. Otherwise

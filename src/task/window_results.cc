@@ -18,6 +18,11 @@ void append_name(std::string& json, std::string_view name) {
 
 }  // namespace
 
+std::string result_time(const Window& window, std::int64_t time_us) {
+  if (window.is_time_in_ms) return std::to_string(time_us / kMicrosPerMilli);
+  return '"' + format_event_time(EventTime(time_us)) + '"';
+}
+
 void ResultWriter::emit(const Pane& pane, KeyState& state, bool is_final, const Cause& cause,
                         const WindowResults& to, Outputs& outputs) {
   MR_CHECK(state.aggregates.size() == window_->aggregates.size());
@@ -40,10 +45,9 @@ void ResultWriter::emit(const Pane& pane, KeyState& state, bool is_final, const 
     append_json_string(json_, state.key);
     json_ += ',';
   }
-  json_ += "\"window_start\":\"" + format_event_time(EventTime(pane.start_us));
-  json_ +=
-      "\",\"window_end\":\"" + format_event_time(EventTime(pane.start_us + window_->length_us));
-  json_ += "\",\"revision\":" + std::to_string(state.revision);
+  json_ += "\"window_start\":" + result_time(*window_, pane.start_us);
+  json_ += ",\"window_end\":" + result_time(*window_, pane.start_us + window_->length_us);
+  json_ += ",\"revision\":" + std::to_string(state.revision);
   json_ += is_final ? ",\"is_final\":true" : ",\"is_final\":false";
   for (std::size_t i = 0; i < state.aggregates.size(); ++i) {
     append_name(json_, window_->aggregates[i].name);

@@ -29,6 +29,9 @@ class ResultWriter {
   std::string json_;
 };
 
+// The JSON of a result's window_start or window_end, as the window writes them.
+std::string result_time(const Window& window, std::int64_t time_us);
+
 // Row of a ResultField's environment: key, window_start, window_end, then the aggregates.
 inline constexpr std::size_t kResultRowAggregatesAt = 3;
 
