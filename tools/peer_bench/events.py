@@ -31,6 +31,7 @@ class Events:
         self.number = 0
         self.cents = [self.random.randrange(1_000, 50_000) for _ in TICKERS]
         self.kept = []
+        self.rows = 0  # distinct right events so far
 
     def next(self):
         """(key, value, id): the id is None of what is broken or a repetition."""
@@ -61,4 +62,5 @@ class Events:
             self.kept.append((ticker, text))
         else:
             self.kept[self.number % KEPT] = (ticker, text)
+        self.rows += 1
         return ticker, text, event_id
