@@ -52,6 +52,7 @@ struct Parsed {
   TraceOptions trace;
   FeatureOptions features;
   SnapshotOptions snapshot;
+  MirrorVerbOptions mirror;
   PipelineFileOptions pipeline;
   ConfigVerbOptions config;
   OutputFormat output = OutputFormat::text;
@@ -386,6 +387,42 @@ void add_snapshot(CLI::App& app, Parsed& parsed) {
   add("restore", run_snapshot_restore);
 }
 
+void add_mirror(CLI::App& app, Parsed& parsed) {
+  auto& options = parsed.mirror;
+  auto* group = add_verb_group(app, "mirror");
+  for (const bool is_in : {true, false}) {
+    auto* verb = add_verb(*group, is_in ? "in" : "out");
+    verb->add_option("topics", options.topics, "topics to copy")->required()->type_name("TOPIC");
+    verb->add_option("--kafka", options.brokers, "the cluster (log.kafka of the configuration)")
+        ->type_name("HOST:PORT,...");
+    verb->add_option("--config", options.config_file,
+                     "configuration with log.kafka (project_config.json, if it is there)")
+        ->type_name("FILE");
+    verb->add_option("--env", options.environment, "overlay config/ENV.json (dev)")
+        ->type_name("ENV");
+    verb->add_option("--name", options.name, "whose positions are gone on from (default)")
+        ->type_name("NAME");
+    verb->add_flag("--follow", options.is_following, "wait for more when all is copied");
+    verb->add_flag("--accept-gap", options.accepts_gaps,
+                   "go on behind records that the source deleted before they were copied");
+    verb->add_flag("--start-anew", options.starts_anew,
+                   "copy behind records that are in the target although no position is known");
+    verb->add_option_function<double>(
+            "--retry-for",
+            [&](double seconds) {
+              options.retry_for_ms = static_cast<std::int64_t>(seconds * 1000);
+            },
+            "seconds to wait for a side that went away (60)")
+        ->type_name("SECONDS")
+        ->check(CLI::Range(0.0, 1e9).description(""));
+    add_server(*verb, options.server);
+    verb->callback([&options, &parsed, is_in] {
+      options.is_into_instance = is_in;
+      parsed.status = run_mirror(options);
+    });
+  }
+}
+
 // "text|json" is a list of choices, DIR is not.
 std::vector<std::string> choices_of(const CLI::Option& option) {
   const auto type = option.get_type_name();
@@ -476,6 +513,7 @@ int run_command_line(int argc, char** argv) {
   add_config(app, parsed);
   add_deliveries(app, parsed);
   add_snapshot(app, parsed);
+  add_mirror(app, parsed);
   add_completion(app, parsed);
   auto* version = add_verb(app, "version");
   add_output(*version, parsed.output);

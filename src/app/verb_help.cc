@@ -181,6 +181,33 @@ constexpr VerbHelp kHelp[] = {
      "Lists the groups with their features and number of ids.", "  millrace features list"},
     {"features get", "Print the newest record of an id", "Reads one record from the online store.",
      "  millrace features get tick_features AMZN"},
+    {"mirror", "Copy topics from and to a Kafka cluster, exactly once",
+     "Copies whole topics between a Kafka cluster and the running instance: key, value, headers, "
+     "timestamp and\n"
+     "partition of every committed record, in order. Records and positions are one transaction of "
+     "the side that is\n"
+     "written, so a copy that was killed goes on where it was: nothing is lost, nothing comes "
+     "twice.",
+     ""},
+    {"mirror in", "Copy topics of a Kafka cluster into the instance",
+     "Copies until everything is there that was when it began; --follow goes on. Topics that are "
+     "missing are made with\n"
+     "the cluster's partitions and configuration; a topic with another number of partitions is "
+     "refused. Offsets differ\n"
+     "from the cluster's. Positions are the offsets of the group mirror.NAME in the instance. Only "
+     "one process copies\n"
+     "under a name: a second one ends the first. The cluster is --kafka, or log.kafka of --config "
+     "with its TLS and\n"
+     "log-in (docs/mirror.md).",
+     "  millrace mirror in trades quotes --kafka broker-1:9092,broker-2:9092\n"
+     "  millrace mirror in trades --kafka broker-1:9092 --name trades-eu --follow --output json"},
+    {"mirror out", "Copy the instance's topics into a Kafka cluster",
+     "As `mirror in`, the other way round: topics are made in the cluster, and the positions are "
+     "offsets of the group\n"
+     "mirror.NAME there. The brokers forget those of a mirror that has not run for "
+     "offsets.retention.minutes (a week by\n"
+     "default); it then says so and refuses, since it cannot know what was copied.",
+     "  millrace mirror out output_topic aggregates_topic --kafka broker-1:9092 --follow"},
     {"snapshot", "Keep the pipelines' state under a name",
      "Every task snapshots its state every few seconds, and old snapshots go. One with a name "
      "stays, together\n"

@@ -97,6 +97,20 @@ struct SnapshotOptions {
   std::string pipeline;  // empty: all that run, or have a snapshot of that name
 };
 
+struct MirrorVerbOptions {
+  ServerOptions server;
+  bool is_into_instance = false;
+  std::vector<std::string> topics;
+  std::string brokers;      // host:port,...; empty: log.kafka of the configuration
+  std::string config_file;  // how the cluster is reached; empty: project_config.json if it is there
+  std::string environment = "dev";
+  std::string name = "default";
+  bool is_following = false;
+  bool accepts_gaps = false;
+  bool starts_anew = false;
+  std::int64_t retry_for_ms = 60'000;
+};
+
 struct PipelineFileOptions {
   std::string file;
   std::string against;  // a data folder or HOST:PORT; empty: nothing
@@ -129,6 +143,7 @@ int run_snapshot_create(const SnapshotOptions& options);
 int run_snapshot_list(const SnapshotOptions& options);
 int run_snapshot_delete(const SnapshotOptions& options);
 int run_snapshot_restore(const SnapshotOptions& options);
+int run_mirror(const MirrorVerbOptions& options);
 int run_pipeline_check(const PipelineFileOptions& options);
 int run_pipeline_explain(const PipelineFileOptions& options);
 int run_config_check(const ConfigVerbOptions& options);

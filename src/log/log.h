@@ -257,6 +257,11 @@ class Log : public CommitPort {
   // --- groups ---
   [[nodiscard]] virtual std::vector<std::string> groups() const = 0;
   [[nodiscard]] virtual std::vector<GroupOffset> group_offsets(const std::string& group) const = 0;
+  // The same where it may fail: a log that asks others tells `none` from `could not be asked`.
+  [[nodiscard]] virtual Result<std::vector<GroupOffset>> stable_group_offsets(
+      const std::string& group) const {
+    return group_offsets(group);
+  }
   virtual Status delete_group(const std::string& group) = 0;
 
   // --- retention ---
