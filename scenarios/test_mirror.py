@@ -212,7 +212,7 @@ def test_nothing_is_lost_doubled_or_changed_while_all_of_it_dies(kafka, run, dir
             let_pass(moments.uniform(0.1, 1.5))
             following.kill_and_start()
         feed.join()
-        # What was copied once waits for both sides; the first time one that is not there is an error.
+        # What was copied once waits for both sides; a side that is not there at first is an error.
         wait_until(lambda: sum(map(len, read(to, topic))) == sum(map(len, source.rows)), "copied")
         for _ in range(2):
             source.write(1500)
