@@ -1,10 +1,20 @@
 """What must be the same however often a process died: for comparing two instances."""
 
+import gzip
 import json
 import re
 from collections import Counter
 
-from compare import SHOWN_MAX, Kind, expect, expect_same_multiset, final_windows, original_bytes
+import pyarrow.parquet as pq
+from compare import (
+    SHOWN_MAX,
+    Kind,
+    expect,
+    expect_same_multiset,
+    final_windows,
+    original_bytes,
+    value_bytes,
+)
 from harness import Millrace
 
 # Processing time: the only part of a row that may differ between two runs over the same input.
@@ -70,3 +80,23 @@ def expect_lake_tiles(run: Millrace) -> dict[str, int]:
             expect(first == expected, f"lake {at}: a range begins at {first}, not {expected}")
             expected = following
     return rows
+
+
+def expect_lake(run, kind, objects):
+    """Every record of the output is in one row of one file of the sink of its pipeline's name."""
+    expect(run.cli("lake", "verify")["exact"] is True, "lake verify found something")
+    got, want = Counter(), Counter()
+    outputs = run.consume(kind.output)
+    for file in run.cli("lake", "list")["files"]:
+        if file["sink"] != kind.name:
+            continue
+        expect(file["state"] == "delivered", f"not delivered after a drain: {file}")
+        path = objects / file["path"]
+        if path.suffix == ".parquet":
+            table = pq.ParquetFile(path).read(columns=["_partition", "_offset"])
+            got.update(zip(*(column.to_pylist() for column in table.columns), strict=True))
+            want = Counter((record["partition"], record["offset"]) for record in outputs)
+        else:
+            got.update(gzip.decompress(path.read_bytes()).splitlines())
+            want = Counter(map(value_bytes, outputs))
+    expect_same_multiset(got, want, "rows of the lake")

@@ -3,16 +3,16 @@
 import json
 import os
 import random
-import re
 import shutil
 import sys
 from collections import Counter
 
 import pytest
 from compare import ORDERS, TICKS, expect, expect_exact
+from final_state import expect_lake
 from harness import wait_until
 from oracle import perturb
-from workspace import ROOT
+from workspace import ROOT, with_roll
 
 pytest.importorskip("confluent_kafka")
 sys.path.insert(0, str(ROOT / "tools"))
@@ -39,15 +39,14 @@ def cluster(tmp_path_factory):
 
 @pytest.fixture
 def pipelines(workspace):
-    """Ticks and orders without lake and features, and without idle partitions.
+    """Ticks and orders, without idle partitions.
 
     While a broker is away its partitions bring nothing; the twin knows no idleness.
     """
     found = []
     for kind in (TICKS, ORDERS):
         file = workspace.pipeline(kind.name)
-        sinks = r"  - (lake|feature_group):.*?(?=^  - |^\S)"
-        text = re.sub(sinks, "", file.text, flags=re.M | re.S)
+        text = with_roll(file.text, "256KiB", "2s")
         file.change(text.replace("  partitions: 4\n", "  partitions: 4\n  idle_after: 2h\n"))
         expect("idle_after" in file.text, file.text)
         found.append(file)
@@ -55,12 +54,18 @@ def pipelines(workspace):
 
 
 @pytest.fixture
-def processes(instance, tmp_path, cluster, pipelines):
+def objects(tmp_path):
+    """What all processes have their snapshots and their lake in."""
+    return tmp_path / "objects"
+
+
+@pytest.fixture
+def processes(instance, tmp_path, cluster, pipelines, objects):
     made = []
     for name in ("a", "b", "c"):
         config = {
             "process": name,
-            "objects": {"folder": str(tmp_path / "objects")},
+            "objects": {"folder": str(objects)},
             "log": {"kafka": {"bootstrap_servers": cluster.address}},
             "flink": {"checkpoint_interval_ms": 1000},
         }
@@ -96,7 +101,9 @@ def counters(processes):
     return found
 
 
-def test_results_are_exact_whoever_dies(cluster, processes, pipelines, workspace, real_orders):
+def test_results_are_exact_whoever_dies(
+    cluster, processes, pipelines, workspace, real_orders, objects
+):
     print(f"MILLRACE_SEED={SEED} MILLRACE_FAULTS={FAULTS}")
     side = KafkaSide(cluster.address, workspace)
     stages = {(*stage, partition) for stage in STAGES for partition in range(4)}
@@ -123,6 +130,7 @@ def test_results_are_exact_whoever_dies(cluster, processes, pipelines, workspace
     for kind, file, lines in zip((TICKS, ORDERS), pipelines, sent, strict=True):
         outcome = expect_exact(side, kind, file, lines)
         expect_in_order(side, kind)
+        expect_lake(processes[0], kind, objects)
         print(f"{kind.name}: {dict(sorted(outcome.counts.items()))}")
     for name, stage in sorted(STAGES):
         topic, group = f"millrace.{name}.{stage}.journal", f"millrace.{name}.{stage}"

@@ -1,23 +1,13 @@
 """Processes that share a pipeline on Apache Kafka: one that dies is replaced, results are exact."""
 
-import gzip
 import json
 import shutil
 import sys
-from collections import Counter
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import pytest
-from compare import (
-    ORDERS,
-    TICKS,
-    expect,
-    expect_exact,
-    expect_same_multiset,
-    final_windows,
-    value_bytes,
-)
+from compare import ORDERS, TICKS, expect, expect_exact, final_windows
+from final_state import expect_lake
 from harness import background_result, wait_until
 from oracle import perturb
 from workspace import ROOT, with_roll
@@ -84,24 +74,6 @@ def owned(run, stage="source"):
         one["partition"] for one in found["ownership"]
         if one["process"] == mine and one["state"] == "running"
     ]  # fmt: skip
-
-
-def expect_lake(run, kind, objects):
-    """Every record of the output is in one row of one file."""
-    expect(run.cli("lake", "verify")["exact"] is True, "lake verify found something")
-    got, want = Counter(), Counter()
-    outputs = run.consume(kind.output)
-    for file in run.cli("lake", "list")["files"]:
-        expect(file["state"] == "delivered", f"not delivered after a drain: {file}")
-        path = objects / file["path"]
-        if path.suffix == ".parquet":
-            table = pq.ParquetFile(path).read(columns=["_partition", "_offset"])
-            got.update(zip(*(column.to_pylist() for column in table.columns), strict=True))
-            want = Counter((record["partition"], record["offset"]) for record in outputs)
-        else:
-            got.update(gzip.decompress(path.read_bytes()).splitlines())
-            want = Counter(map(value_bytes, outputs))
-    expect_same_multiset(got, want, "rows of the lake")
 
 
 def test_one_of_two_is_killed_and_the_other_takes_over(
