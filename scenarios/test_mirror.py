@@ -27,28 +27,12 @@ OK, FAILED, USAGE, _, NO_INSTANCE = range(5)
 KEPT = {"retention.ms": "-1"}
 
 
-class Broker(ApacheKafka):
-    """That can be killed and started again on what it has."""
-
-    def kill9(self):
-        self.process.kill()
-        self.process.wait()
-
-    def start_again(self):
-        with open(self.folder / "output", "ab") as output:
-            self.process = subprocess.Popen(
-                [*self.java, "kafka.Kafka", self.folder / "server.properties"],
-                stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-            )  # fmt: skip
-        self.wait_until_ready(int(self.address.rsplit(":", 1)[1]))
-
-
 @pytest.fixture(scope="module")
 def kafka(tmp_path_factory):
     jars = ROOT / "build" / "clients" / f"java-{VERSION}"
     if shutil.which("java") is None or not (jars / "complete").exists():
         pytest.skip("Apache Kafka is not there: ./dev conformance kafka_log fetches it")
-    with Broker(jars, tmp_path_factory.mktemp("kafka") / "broker") as broker:
+    with ApacheKafka(jars, tmp_path_factory.mktemp("kafka") / "broker") as broker:
         yield broker
 
 
@@ -219,8 +203,8 @@ def test_nothing_is_lost_doubled_or_changed_while_all_of_it_dies(kafka, run, dir
             let_pass(moments.uniform(0, 0.5))
             run.kill9()
             run.start()
-            kafka.kill9()
-            kafka.start_again()
+            kafka.broker.kill()
+            kafka.broker.start()
         wanted = [len(rows) for rows in source.rows]
 
         def is_copied():

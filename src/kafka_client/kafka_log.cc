@@ -217,11 +217,7 @@ Result<std::unique_ptr<log::SharedLog>> open_kafka_log(const KafkaLogOptions& op
                                                        const Clock& clock) {
   MR_RETURN_IF_ERROR(check_library());
   MR_RETURN_IF_ERROR(check_options(options));
-  auto settings = common_settings(options);
-  // In no group, but librdkafka 2.16 follows a null pointer when a client without a group id is
-  // told that a group's coordinator is another broker, or none yet
-  // (https://github.com/confluentinc/librdkafka/issues/5040).
-  settings["group.id"] = options.client_id + ".admin";
+  const auto settings = common_settings(options);
   MR_ASSIGN_OR_RETURN(auto handle, Handle::open(RD_KAFKA_CONSUMER, settings, options));
   const struct rd_kafka_metadata* metadata = nullptr;
   const auto error =
