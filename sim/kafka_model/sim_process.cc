@@ -11,8 +11,8 @@ constexpr std::int64_t kWaitMsMax = INT64_MAX / 10'000'000;  // until it is stop
 lake::LakeOptions lake_options(log::SharedLog& log, const SimProcessOptions& options) {
   lake::LakeOptions lake;
   lake.poll_interval_ms = 500;
-  lake.sharing = lake::LakeSharing{&log, options.name, options.is_static_member, kWaitMsMax,
-                                   kWaitMsMax};
+  lake.sharing =
+      lake::LakeSharing{&log, options.name, options.is_static_member, kWaitMsMax, kWaitMsMax};
   return lake;
 }
 

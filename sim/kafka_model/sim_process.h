@@ -37,8 +37,8 @@ class SimProcess {
   void stop(bool is_orderly, Census& census);
   // To any task of the source stage that runs here.
   bool post(std::int32_t partition, const task::JournalEvent& event);
-  // Fires all open windows and has the lake delivered, of all processes, on a thread of its own; false while it has not
-  // started or another drain is under way.
+  // Fires all open windows and has the lake delivered, of all processes, on a thread of its own;
+  // false while it has not started or another drain is under way.
   bool begin_drain();
   [[nodiscard]] bool has_drained() const { return has_drained_.load(); }  // the last one
   [[nodiscard]] bool has_started() const { return has_started_.load(); }

@@ -21,7 +21,8 @@ windows:
       aggregates: { n: count(), total: sum(x) } }
 sinks:
   - { topic: out }
-  - { lake: out_lake, format: json, compression: none, partition_by: [], roll: { size: 64KiB, interval: 2s } }
+  - { lake: out_lake, format: json, compression: none, partition_by: [],
+      roll: { size: 64KiB, interval: 2s } }
 dead_letters: { topic: dlq }
 )yaml";
 constexpr const char* kSchema = R"({

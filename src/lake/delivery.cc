@@ -70,9 +70,9 @@ Status Delivery::read_state() {
     return invalid_error("a roll needs a size and an interval above 0");
   }
   MR_ASSIGN_OR_RETURN(const auto topic, services_.log->topic(source.topic));
-  MR_ASSIGN_OR_RETURN(state_,
-                      claim_ ? read_committed_delivery_state(*services_.log, options_.journal)
-                             : read_delivery_state(*services_.log, options_.journal));
+  MR_ASSIGN_OR_RETURN(state_, claim_
+                                  ? read_committed_delivery_state(*services_.log, options_.journal)
+                                  : read_delivery_state(*services_.log, options_.journal));
   MR_RETURN_IF_ERROR(claim_ ? check_claim() : ok_status());
   if (!state_.begin) MR_RETURN_IF_ERROR(begin());
   MR_RETURN_IF_ERROR(check_log(topic));

@@ -83,7 +83,8 @@ TEST(DeliveryClaim, every_commit_says_how_far_it_is_and_whose_it_is) {
     const auto slash = offset.metadata.find('/');
     const auto sequence = std::stoull(offset.metadata.substr(0, slash));
     EXPECT_GT(sequence, entries);
-    EXPECT_EQ(offset.metadata, std::to_string(sequence) + "/" + std::to_string(sequence) + "/g.a.0");
+    EXPECT_EQ(offset.metadata,
+              std::to_string(sequence) + "/" + std::to_string(sequence) + "/g.a.0");
     EXPECT_GE(offset.next_offset, delivered);
     entries = sequence;
     delivered = offset.next_offset;
@@ -103,7 +104,8 @@ TEST(DeliveryClaim, one_that_was_overtaken_changes_nothing_whenever_it_happens) 
     std::size_t moments = 0;
     for (std::size_t number = 1; was_overtaken; ++number) {
       for (const bool is_after : {false, true}) {
-        SCOPED_TRACE("commit " + std::to_string(number) + (is_after ? ", after it" : ", before it"));
+        SCOPED_TRACE("commit " + std::to_string(number) +
+                     (is_after ? ", after it" : ", before it"));
         World world(format);
         world.produce(0, kEvents);
         Process first(world, "g.a.0");

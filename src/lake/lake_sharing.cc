@@ -87,11 +87,10 @@ Status LakeService::flush_everywhere() {
     left = undelivered(left);
     if (left.empty()) return ok_status();
     if (now - begun > sharing.flush_wait_ms_max * kNanosPerMilli) {
-      return overloaded_error("lake " + left.front().slot->manifest.sink + ": " +
-                              left.front().slot->manifest.source.to_string() +
-                              " is not delivered up to offset " +
-                              std::to_string(left.front().end.value) +
-                              " yet; the process that has it says why");
+      return overloaded_error(
+          "lake " + left.front().slot->manifest.sink + ": " +
+          left.front().slot->manifest.source.to_string() + " is not delivered up to offset " +
+          std::to_string(left.front().end.value) + " yet; the process that has it says why");
     }
     std::unique_lock lock(mutex_);
     if (is_stopping_) return cancelled_error("the lake is stopping");

@@ -14,8 +14,8 @@ Result<const ParquetModule*> load_module() {
   if (symbol == nullptr) {
     const char* const why = dlerror();  // NOLINT(concurrency-mt-unsafe): glibc keeps it per thread
     return unsupported_error(std::string("Parquet files cannot be written or read: ") +
-                          (why != nullptr ? why : kParquetModuleSymbol) +
-                          "; lib/ of the release belongs beside the program");
+                             (why != nullptr ? why : kParquetModuleSymbol) +
+                             "; lib/ of the release belongs beside the program");
   }
   return static_cast<const ParquetModule*>(symbol);
 }

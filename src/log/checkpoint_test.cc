@@ -14,6 +14,13 @@ namespace {
 constexpr std::string_view kGolden =
     "4d5243500200000008070605040302011817161514131211e803000000000000"
     "070000000000000000100000000000002a0000000000000006d00ff6a1abfef9"
+    "62010174050201d00f80808080010380f0b252808080080006100e010601f403"
+    "0e80a0abfef962f6a1abfef962e4a0abfef9620d011200f6a1abfef962010004"
+    "080801120e0118060a0c0901016701017400100005fd72d7";
+// The same as it was while a compacted topic with bounds had cleanup 1.
+constexpr std::string_view kGoldenOfCleanup1 =
+    "4d5243500200000008070605040302011817161514131211e803000000000000"
+    "070000000000000000100000000000002a0000000000000006d00ff6a1abfef9"
     "62010174050201d00f80808080010180f0b252808080080006100e010601f403"
     "0e80a0abfef962f6a1abfef962e4a0abfef9620d011200f6a1abfef962010004"
     "080801120e0118060a0c09010167010174001000f10546ca";
@@ -99,6 +106,12 @@ TEST(Checkpoint, the_golden_bytes_read_back) {
   EXPECT_EQ(found.topics[0].partitions[0].transactions,
             expected.topics[0].partitions[0].transactions);
   EXPECT_EQ(found.groups, expected.groups);
+}
+
+TEST(Checkpoint, a_compacted_topic_of_before_keeps_its_bounds_in_force) {
+  const auto parsed = parse_checkpoint(from_hex(kGoldenOfCleanup1));
+  ASSERT_TRUE(parsed.is_ok()) << parsed.status().to_string();
+  EXPECT_EQ(parsed->topics.at(0).config, golden_checkpoint().topics.at(0).config);
 }
 
 TEST(Checkpoint, version_1_reads_back_without_transactions_and_timestamps) {
