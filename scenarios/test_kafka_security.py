@@ -8,6 +8,7 @@ import ssl
 import subprocess
 import time
 import urllib.request
+from types import SimpleNamespace
 
 import pytest
 from harness import let_pass, wait_until

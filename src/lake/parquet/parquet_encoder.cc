@@ -291,7 +291,9 @@ Result<std::uint64_t> count_rows_in(std::string_view bytes) {
 
 extern "C" {
 // kParquetModuleSymbol.
+// NOLINTBEGIN(readability-identifier-naming): as a C symbol is named
 [[gnu::visibility("default")]] extern const millrace::lake::ParquetModule millrace_parquet_module;
 const millrace::lake::ParquetModule millrace_parquet_module{&millrace::lake::open_encoder,
                                                             &millrace::lake::count_rows_in};
+// NOLINTEND(readability-identifier-naming)
 }
