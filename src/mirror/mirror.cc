@@ -69,7 +69,9 @@ Status Mirror::open() {
   builder_ = codec::RecordBatchBuilder();
   // Ends what a mirror of this name left open, so that the positions are those of its last commit.
   MR_RETURN_IF_ERROR(producer_->initialize());
-  for (const auto& reverse : from_.group_offsets(group_)) {
+  // A question that failed must not read as "there is none".
+  MR_ASSIGN_OR_RETURN(const auto reversed, from_.stable_group_offsets(group_));
+  for (const auto& reverse : reversed) {
     if (std::ranges::find(options_.topics, reverse.source.topic) == options_.topics.end()) continue;
     return wrong_state_error("mirror " + options_.name + " copies " + reverse.source.topic +
                              " the other way round; records would go in circles. Copy another "
