@@ -34,19 +34,4 @@ std::vector<log::FetchedBatch> BatchRebuild::finish() {
   return out;
 }
 
-Status BatchUnpack::open(std::string_view bytes) {
-  MR_RETURN_IF_ERROR(reader_.open(bytes));
-  if (reader_.header().is_control) return invalid_error("control batches are the brokers' own");
-  return ok_status();
-}
-
-const ReadMessage* BatchUnpack::next() {
-  const auto* record = reader_.next();
-  if (record == nullptr) return nullptr;
-  headers_.clear();
-  for (const auto& header : record->headers) headers_.push_back({header.key, header.value});
-  message_ = {record->offset, record->timestamp, record->key, record->value, headers_};
-  return &message_;
-}
-
 }  // namespace millrace::kafka_client

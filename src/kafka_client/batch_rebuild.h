@@ -51,20 +51,4 @@ class BatchRebuild {
   std::vector<Mark> marks_;
 };
 
-// The records of a batch to append, in the other direction: as messages to hand to a client
-// library. `corrupt` when it is no batch; `invalid` for a control batch.
-class BatchUnpack {
- public:
-  Status open(std::string_view bytes);
-  // nullptr at the end or after an error, which status() has then. Valid until the next call.
-  const ReadMessage* next();
-  [[nodiscard]] const Status& status() const { return reader_.status(); }
-  [[nodiscard]] const codec::BatchHeader& header() const { return reader_.header(); }
-
- private:
-  codec::BatchReader reader_;
-  std::vector<codec::HeaderToAppend> headers_;
-  ReadMessage message_;
-};
-
 }  // namespace millrace::kafka_client

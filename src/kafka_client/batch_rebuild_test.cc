@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "log/log_test_support.h"
+#include "codec/record_batch.h"
 
 namespace millrace::kafka_client {
 namespace {
@@ -74,33 +74,6 @@ TEST(BatchRebuild, a_record_has_the_same_bytes_however_many_are_read_with_it) {
   const auto together = rebuild.finish();
   rebuild.add_record(message(2, "b"));
   EXPECT_EQ(rebuild.finish().front().bytes.view(), together[1].bytes.view());
-}
-
-TEST(BatchUnpack, gives_the_records_of_a_batch_in_their_order) {
-  const auto bytes =
-      log::make_batch(std::vector<log::TestRecord>{{"k", "v"}, {std::nullopt, std::nullopt}});
-  BatchUnpack unpack;
-  ASSERT_TRUE(unpack.open(bytes).is_ok());
-  const auto* first = unpack.next();
-  ASSERT_NE(first, nullptr);
-  EXPECT_EQ(first->key, std::optional<std::string_view>("k"));
-  EXPECT_EQ(first->timestamp, WallTime(1'000));
-  const auto* second = unpack.next();
-  ASSERT_NE(second, nullptr);
-  EXPECT_EQ(second->key, std::nullopt);
-  EXPECT_EQ(second->value, std::nullopt);
-  EXPECT_EQ(unpack.next(), nullptr);
-  EXPECT_TRUE(unpack.status().is_ok());
-}
-
-TEST(BatchUnpack, refuses_what_is_damaged_or_the_brokers_own) {
-  BatchUnpack unpack;
-  auto bytes = log::make_batch({"v"});
-  bytes.back() ^= 1;
-  EXPECT_EQ(unpack.open(bytes).code(), StatusCode::corrupt);
-  EXPECT_EQ(unpack.open("").code(), StatusCode::corrupt);
-  const auto marker = codec::encode_transaction_marker(ProducerId(1), ProducerEpoch(0), true, {});
-  EXPECT_EQ(unpack.open(marker).code(), StatusCode::invalid);
 }
 
 }  // namespace

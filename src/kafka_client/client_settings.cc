@@ -129,28 +129,6 @@ ClientSettings reader_settings(const KafkaLogOptions& options) {
   return out;
 }
 
-// The records of a transaction are handed in at once: the linger only keeps the first one from
-// leaving alone.
-ClientSettings producer_settings(const KafkaLogOptions& options,
-                                 const std::string& transactional_id) {
-  auto out = common_settings(options);
-  const auto timeout = std::to_string(options.transaction_timeout_ms);
-  out["transactional.id"] = transactional_id;
-  out["log.connection.close"] = "true";  // Producer must hear of it
-  out["transaction.timeout.ms"] = timeout;
-  out["message.timeout.ms"] = timeout;
-  // A request in flight is given up by the end of its transaction, not repeated within it.
-  out["socket.timeout.ms"] = timeout;
-  out["enable.idempotence"] = "true";
-  out["acks"] = "all";
-  out["linger.ms"] = "1";
-  out["compression.type"] = std::string(codec::to_string(options.compression));
-  out["queue.buffering.max.messages"] = std::to_string(kMessagesInFlightMax);
-  out["retry.backoff.ms"] = "20";
-  out["retry.backoff.max.ms"] = "200";
-  return out;
-}
-
 ClientSettings member_settings(const KafkaLogOptions& options, const std::string& group,
                                const std::string& instance_id) {
   auto out = common_settings(options);

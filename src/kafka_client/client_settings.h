@@ -18,8 +18,6 @@ Status check_options(const KafkaLogOptions& options);
 ClientSettings common_settings(const KafkaLogOptions& options);
 // Reads committed records of partitions it is told; commits nothing, is in no group.
 ClientSettings reader_settings(const KafkaLogOptions& options);
-ClientSettings producer_settings(const KafkaLogOptions& options,
-                                 const std::string& transactional_id);
 ClientSettings member_settings(const KafkaLogOptions& options, const std::string& group,
                                const std::string& instance_id);
 
@@ -27,6 +25,5 @@ ClientSettings member_settings(const KafkaLogOptions& options, const std::string
 inline constexpr int kReadAheadKib = 4 << 10;
 // One batch, as large as our own topics take it, and some more.
 inline constexpr int kRequestBytesMax = 32 << 20;
-inline constexpr int kMessagesInFlightMax = 2'000'000;
 
 }  // namespace millrace::kafka_client

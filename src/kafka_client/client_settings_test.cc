@@ -20,15 +20,6 @@ TEST(ClientSettings, a_range_that_is_gone_is_an_error_and_never_skipped) {
   EXPECT_FALSE(settings.contains("group.id"));
 }
 
-TEST(ClientSettings, a_producer_is_transactional_and_gives_up_with_its_transaction) {
-  const auto settings = producer_settings(options(), "g.p.0");
-  EXPECT_EQ(settings.at("transactional.id"), "g.p.0");
-  EXPECT_EQ(settings.at("enable.idempotence"), "true");
-  for (const auto* name : {"transaction.timeout.ms", "message.timeout.ms", "socket.timeout.ms"}) {
-    EXPECT_EQ(settings.at(name), "5000") << name;
-  }
-}
-
 TEST(ClientSettings, a_member_commits_nothing_by_itself) {
   const auto settings = member_settings(options(), "g", "");
   EXPECT_EQ(settings.at("enable.auto.commit"), "false");
@@ -67,7 +58,6 @@ TEST(ClientSettings, are_all_known_to_the_library) {
     EXPECT_EQ(open(RD_KAFKA_CONSUMER, common_settings(one)), "ok");
     EXPECT_EQ(open(RD_KAFKA_CONSUMER, reader_settings(one)), "ok");
     EXPECT_EQ(open(RD_KAFKA_CONSUMER, member_settings(one, "g", "i")), "ok");
-    EXPECT_EQ(open(RD_KAFKA_PRODUCER, producer_settings(one, "id")), "ok");
   }
   EXPECT_NE(Handle::open(RD_KAFKA_CONSUMER, {{"no.such.property", "1"}}, options())
                 .status()

@@ -32,7 +32,6 @@ Result<std::unique_ptr<Handle>> Handle::open(rd_kafka_type_t type, const ClientS
 }
 
 Status Handle::create(rd_kafka_type_t type, const ClientSettings& settings) {
-  type_ = type;
   Owned<rd_kafka_conf_t, rd_kafka_conf_destroy> conf(rd_kafka_conf_new());
   std::array<char, 512> why{};
   for (const auto& [name, value] : settings) {
@@ -41,7 +40,7 @@ Status Handle::create(rd_kafka_type_t type, const ClientSettings& settings) {
     if (set == RD_KAFKA_CONF_UNKNOWN && is_optional(name)) continue;
     if (set != RD_KAFKA_CONF_OK) return invalid_error(std::string(why.data()));
   }
-  set_callbacks(conf.get(), type);
+  set_callbacks(conf.get());
   client_ = rd_kafka_new(type, conf.get(), why.data(), why.size());
   if (client_ == nullptr) return invalid_error(std::string(why.data()));
   (void)conf.release();  // librdkafka's now
@@ -52,7 +51,7 @@ Status Handle::create(rd_kafka_type_t type, const ClientSettings& settings) {
   return ok_status();
 }
 
-void Handle::set_callbacks(rd_kafka_conf_t* conf, rd_kafka_type_t type) {
+void Handle::set_callbacks(rd_kafka_conf_t* conf) {
   rd_kafka_conf_set_opaque(conf, this);
   rd_kafka_conf_set_log_cb(
       conf, [](const rd_kafka_t* client, int level, const char* facility, const char* text) {
@@ -66,14 +65,6 @@ void Handle::set_callbacks(rd_kafka_conf_t* conf, rd_kafka_type_t type) {
   rd_kafka_conf_set_error_cb(conf, [](rd_kafka_t*, int, const char* why, void* opaque) {
     handle_of(opaque).note_trouble(why);
   });
-  if (type == RD_KAFKA_PRODUCER) {
-    rd_kafka_conf_set_dr_msg_cb(conf,
-                                [](rd_kafka_t*, const rd_kafka_message_t* message, void* opaque) {
-                                  const auto& handle = handle_of(opaque);
-                                  if (handle.callbacks_.delivered && !handle.is_disowned_)
-                                    handle.callbacks_.delivered(*message);
-                                });
-  }
   if (callbacks_.rebalanced) {
     rd_kafka_conf_set_rebalance_cb(
         conf,
@@ -106,11 +97,6 @@ void Handle::refresh_token(rd_kafka_t* client) {
 
 Handle::~Handle() {
   if (client_ == nullptr) return;
-  if (type_ == RD_KAFKA_PRODUCER) {
-    rd_kafka_purge(client_, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
-    rd_kafka_destroy_flags(client_, 0);
-    return;
-  }
   // A group's member has left by rd_kafka_consumer_close before, if it wants to.
   rd_kafka_destroy_flags(client_, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
 }

@@ -16,8 +16,6 @@ namespace millrace::kafka_client {
 
 // What librdkafka calls back, on the thread that polls the handle.
 struct HandleCallbacks {
-  // Per record handed in: the opaque it was given, its offset or the error.
-  std::function<void(const rd_kafka_message_t&)> delivered = nullptr;
   // cooperative assignments; `error` as rd_kafka_rebalance_cb has it.
   std::function<void(rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t&)> rebalanced =
       nullptr;
@@ -30,7 +28,6 @@ class Handle {
   static Result<std::unique_ptr<Handle>> open(rd_kafka_type_t type, const ClientSettings& settings,
                                               const KafkaLogOptions& options,
                                               HandleCallbacks callbacks = {});
-  // What a producer has not sent is thrown away; nothing is sent afterwards.
   ~Handle();
   Handle(const Handle&) = delete;
   Handle& operator=(const Handle&) = delete;
@@ -46,7 +43,7 @@ class Handle {
   Handle(const KafkaLogOptions& options, HandleCallbacks callbacks)
       : options_(options), callbacks_(std::move(callbacks)) {}
   Status create(rd_kafka_type_t type, const ClientSettings& settings);
-  void set_callbacks(rd_kafka_conf_t* conf, rd_kafka_type_t type);
+  void set_callbacks(rd_kafka_conf_t* conf);
   void note_trouble(std::string text);
   void refresh_token(rd_kafka_t* client);
 
@@ -57,7 +54,6 @@ class Handle {
   Mutex log_mutex_;  // held while the log's callback runs
   mutable Mutex mutex_;
   std::string last_trouble_;  // guarded by mutex_
-  rd_kafka_type_t type_ = RD_KAFKA_CONSUMER;
   rd_kafka_t* client_ = nullptr;
 };
 

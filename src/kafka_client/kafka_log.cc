@@ -17,12 +17,19 @@ namespace {
 
 class KafkaLog final : public log::SharedLog {
  public:
-  KafkaLog(const KafkaLogOptions& options, const Clock& clock, std::unique_ptr<Handle> handle)
-      : options_(options), clock_(clock), handle_(std::move(handle)) {}
+  KafkaLog(const KafkaLogOptions& options, const Clock& clock, std::unique_ptr<Handle> handle,
+           Dial dial)
+      : options_(options),
+        clock_(clock),
+        handle_(std::move(handle)),
+        brokers_(options_, clock, std::move(dial)) {}
 
   [[nodiscard]] std::unique_ptr<log::TransactionalProducer> make_producer(
       const std::string& transactional_id) override {
-    return std::make_unique<Producer>(options_, clock_, readers_, transactional_id);
+    return std::make_unique<Producer>(
+        options_, clock_, cluster_,
+        [this](const TopicPartition& at, Offset end) { readers_.note_bounds(at, Offset(0), end); },
+        transactional_id);
   }
   [[nodiscard]] std::unique_ptr<log::GroupMember> join(const std::string& group,
                                                        const std::vector<std::string>& topics,
@@ -133,14 +140,17 @@ class KafkaLog final : public log::SharedLog {
   void forget(const std::string& topic) {
     readers_.forget(topic);
     commits_.forget(topic);
+    cluster_.forget(topic);
   }
 
   const KafkaLogOptions options_;
   const Clock& clock_;
   const std::unique_ptr<Handle> handle_;
+  BrokerPool brokers_;
+  Cluster cluster_{brokers_, clock_};
   mutable Admin admin_{*handle_, options_};
   mutable PartitionReaders readers_{options_, clock_, admin_};
-  LogCommits commits_{options_, clock_, admin_, readers_};
+  LogCommits commits_{options_, clock_, admin_, cluster_, readers_};
   mutable Mutex mutex_;
   std::map<std::pair<std::string, TopicPartition>, Offset> pins_;  // guarded by mutex_
 };
@@ -217,6 +227,7 @@ Result<std::unique_ptr<log::SharedLog>> open_kafka_log(const KafkaLogOptions& op
                                                        const Clock& clock) {
   MR_RETURN_IF_ERROR(check_library());
   MR_RETURN_IF_ERROR(check_options(options));
+  MR_ASSIGN_OR_RETURN(auto dial, make_dial(options, clock));
   const auto settings = common_settings(options);
   MR_ASSIGN_OR_RETURN(auto handle, Handle::open(RD_KAFKA_CONSUMER, settings, options));
   const struct rd_kafka_metadata* metadata = nullptr;
@@ -230,7 +241,7 @@ Result<std::unique_ptr<log::SharedLog>> open_kafka_log(const KafkaLogOptions& op
   rd_kafka_metadata_destroy(metadata);
   warn_of_torn_transactions(*handle, broker, options);
   return std::unique_ptr<log::SharedLog>(
-      std::make_unique<KafkaLog>(options, clock, std::move(handle)));
+      std::make_unique<KafkaLog>(options, clock, std::move(handle), std::move(dial)));
 }
 
 bool is_internal_topic(std::string_view name) {

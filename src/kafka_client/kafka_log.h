@@ -8,7 +8,6 @@
 
 #include "base/status.h"
 #include "base/time.h"
-#include "codec/compression.h"
 #include "log/shared_log.h"
 
 namespace millrace::kafka_client {
@@ -48,7 +47,6 @@ struct KafkaLogOptions {
   std::int32_t replication_factor = -1;     // of topics it makes; -1: the brokers' default
   // Topics it makes get message.timestamp.type LogAppendTime (R11); not every broker has it.
   bool is_log_append_time = true;
-  codec::Compression compression = codec::Compression::lz4;  // of what it writes
   KafkaSecurity security;
   // What librdkafka has to say, on its threads; level as in syslog (3 error, 4 warning, 6 info).
   std::function<void(int level, std::string_view line)> on_log_line = nullptr;

@@ -13,11 +13,16 @@ constexpr int kAttemptsMax = 3;
 }  // namespace
 
 LogCommits::LogCommits(const KafkaLogOptions& options, const Clock& clock, Admin& admin,
-                       PartitionReaders& readers)
+                       Cluster& cluster, PartitionReaders& readers)
     : clock_(clock),
       admin_(admin),
       readers_(readers),
-      producer_(options, clock, readers, options.process + ".log") {}
+      producer_(
+          options, clock, cluster,
+          [&readers](const TopicPartition& at, Offset end) {
+            readers.note_bounds(at, Offset(0), end);
+          },
+          options.process + ".log") {}
 
 void LogCommits::forget(const std::string& topic) {
   const std::lock_guard lock(known_mutex_);
@@ -44,7 +49,7 @@ Status LogCommits::check(const log::AppendBatch& batch) {
   if (batch.partition < 0 || batch.partition >= config.partition_count) {
     return not_found_error("partition " + to.to_string() + " does not exist");
   }
-  BatchUnpack records;
+  codec::BatchReader records;
   MR_RETURN_IF_ERROR(records.open(batch.bytes));
   if (records.header().producer_id != kNoProducerId) {
     return unsupported_error("a shared log takes no batches of other producers");

@@ -6,6 +6,7 @@
 
 #include "base/thread.h"
 #include "kafka_client/admin.h"
+#include "kafka_client/partition_readers.h"
 #include "kafka_client/producer.h"
 
 namespace millrace::kafka_client {
@@ -15,7 +16,7 @@ namespace millrace::kafka_client {
 class LogCommits {
  public:
   // The references outlive it.
-  LogCommits(const KafkaLogOptions& options, const Clock& clock, Admin& admin,
+  LogCommits(const KafkaLogOptions& options, const Clock& clock, Admin& admin, Cluster& cluster,
              PartitionReaders& readers);
 
   // As log::CommitPort::commit; what it appended is committed when it returns, and can be read.

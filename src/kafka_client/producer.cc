@@ -1,46 +1,71 @@
 #include "kafka_client/producer.h"
 
 #include <algorithm>
-#include <array>
-#include <cstring>
-#include <map>
 #include <utility>
 
-#include "kafka_client/offsets_call.h"
+#include "kafka_client/backoff.h"
+#include "kafka_client/broker_errors.h"
 
 namespace millrace::kafka_client {
 namespace {
 
+using kafka_wire::ErrorCode;
 using log::TransactionOutcome;
 
 constexpr std::int64_t kNanosPerMilli = 1'000'000;
-constexpr int kFullQueuePollMs = 10;
-// For an abort after the time is used up; without an answer the brokers abort by themselves.
-constexpr int kAbortMsMin = 500;
+// For an abort, whose answer nothing depends on: InitProducerId aborts as well, and so do the
+// brokers after the transaction's time-out.
+constexpr std::int64_t kAbortNsMax = 500 * kNanosPerMilli;
+constexpr std::int16_t kInitVersion = 5;
+constexpr std::int16_t kEnrolVersion = 3;  // later ones are between brokers
+constexpr std::int16_t kEndVersion2 = 5;
+constexpr std::int16_t kEndVersion1 = 4;
+constexpr std::int16_t kTransactionVersion2 = 2;
+
+ErrorCode error_of(const kafka_wire::AddPartitionsToTxnResponse& response) {
+  auto out = ErrorCode::none;
+  for (const auto& topic : response.results_by_topic_v3_and_below) {
+    for (const auto& partition : topic.results_by_partition) {
+      const auto error = partition.partition_error_code;
+      // What a partition is told when it was another one's fault.
+      if (error == ErrorCode::none || error == ErrorCode::operation_not_attempted) continue;
+      if (out == ErrorCode::none || kafka_wire::is_retriable(out)) out = error;
+    }
+  }
+  return out;
+}
 
 }  // namespace
 
-// A client that has sent anything under doubt never sends again; the new one's InitProducerId ends
-// what it left open and outdates its epoch.
+MonotonicTime Producer::deadline() const {
+  return clock_.monotonic_now() + options_.transaction_timeout_ms * kNanosPerMilli;
+}
+
+// Without an id and epoch of its own in it, InitProducerId takes over from whoever had the id, this
+// producer included: it ends what was open and outdates every request that is still on its way.
 Status Producer::initialize() {
   must_initialize_ = true;
-  handle_.reset();
-  MR_ASSIGN_OR_RETURN(
-      handle_, Handle::open(RD_KAFKA_PRODUCER, producer_settings(options_, id_), options_,
-                            {.delivered = [this](const auto& message) { delivered(message); }}));
-  const OwnedError error(
-      rd_kafka_init_transactions(handle_->get(), options_.transaction_timeout_ms));
-  auto status = status_of(error.get(), "InitProducerId of " + id_);
-  if (!status.is_ok()) {
-    const auto trouble = handle_->last_trouble();
-    handle_.reset();
-    if (status.code() == StatusCode::fenced) {  // by somebody who initialises at the same time
-      return disconnected_error(std::string(status.message()));
-    }
-    return std::move(status).with_context(trouble.empty() ? "brokers" : trouble);
+  sequences_.clear();
+  kafka_wire::InitProducerIdRequest request;
+  request.transactional_id = id_;
+  request.transaction_timeout_ms = options_.transaction_timeout_ms;
+  const auto until = deadline();
+  bool had_trouble = false;
+  auto status = ask_coordinator(
+      cluster_, clock_, {CoordinatorKind::transaction, id_, "InitProducerId of " + id_}, until,
+      had_trouble, [&](Connection& to) -> Result<ErrorCode> {
+        kafka_wire::InitProducerIdResponse response;
+        MR_RETURN_IF_ERROR(to.call(request, kInitVersion, response, until));
+        identity_ = {ProducerId(response.producer_id), ProducerEpoch(response.producer_epoch)};
+        is_v2_ = to.feature_level("transaction.version") >= kTransactionVersion2 &&
+                 to.version(kafka_wire::ApiKey::end_txn, kEndVersion2, kEndVersion2).is_ok();
+        return response.error_code;
+      });
+  if (status.code() == StatusCode::fenced) {  // by somebody who initialises at the same time
+    return disconnected_error(std::string(status.message()));
   }
-  must_initialize_ = false;
-  return ok_status();
+  must_initialize_ = !status.is_ok();
+  return status;
 }
 
 TransactionOutcome Producer::commit(const log::Commit& commit,
@@ -56,206 +81,130 @@ TransactionOutcome Producer::run(const log::Commit& commit,
                                  const log::GroupMembership* membership) {
   MR_CHECK(commit.markers.empty());
   failure_ = ok_status();
-  error_ = RD_KAFKA_RESP_ERR_NO_ERROR;
-  base_offsets_.assign(commit.appends.size(), log::kNoOffset);
-  record_counts_.assign(commit.appends.size(), 0);
+  base_offsets_.clear();
   if (must_initialize_) {
     failure_ = initialize();
     if (!failure_.is_ok()) return TransactionOutcome::aborted;
   }
-  deadline_ = clock_.monotonic_now() + options_.transaction_timeout_ms * kNanosPerMilli;
-  const auto trouble_before = handle_->trouble_count();
-  if (!begin()) return give_up(TransactionStep::records);
-  if (!send_records(commit)) return give_up(TransactionStep::records);
-  if (!send_offsets(commit, membership)) return give_up(TransactionStep::offsets);
-  if (!flush()) return give_up(TransactionStep::offsets);
-  const OwnedError error(rd_kafka_commit_transaction(handle_->get(), std::max(left_ms(), 1)));
-  rd_kafka_poll(handle_->get(), 0);
-  if (error != nullptr) {
-    fail(error.get());
-    stop();
-    return outcome_of(TransactionStep::end, error_);
+  bool had_trouble = false;
+  const TransactionScope scope{id_, identity_, is_v2_, deadline(), had_trouble};
+  RecordSends records(cluster_, clock_, scope, sequences_);
+  OffsetSends offsets(cluster_, clock_, scope, commit, membership);
+  for (const auto& batch : commit.appends) {
+    if (auto added = records.add(batch); !added.is_ok()) return give_up(std::move(added));
   }
-  // A repeat of this EndTxn may still be on its way and would end the next transaction: that one
-  // gets an epoch of its own.
-  must_initialize_ = handle_->trouble_count() != trouble_before;
-  for (std::size_t i = 0; i < commit.appends.size(); ++i) {
-    const auto& batch = commit.appends[i];
-    readers_.note_bounds({batch.topic, batch.partition}, Offset(0),
-                         base_offsets_[i] + record_counts_[i]);
+  if (records.empty() && offsets.empty()) return TransactionOutcome::committed;
+  if (auto sent = send(scope, records, offsets); !sent.is_ok()) {
+    return give_up(std::move(sent));
+  }
+  const auto outcome = end(scope);
+  if (outcome != TransactionOutcome::committed) return outcome;
+  // A repeat that is still on its way would be taken for part of the next transaction if that one
+  // had the same epoch.
+  if (!is_v2_ && had_trouble) must_initialize_ = true;
+  if (is_v2_) sequences_.clear();
+  for (const auto& place : records.places()) {
+    base_offsets_.push_back(place.base);
+    committed_(place.at, place.end);
   }
   return TransactionOutcome::committed;
 }
 
-bool Producer::begin() {
-  const OwnedError error(rd_kafka_begin_transaction(handle_->get()));
-  return error == nullptr || fail(error.get());
+Status Producer::send(const TransactionScope& scope, RecordSends& records, OffsetSends& offsets) {
+  if (!is_v2_) {
+    if (!records.empty()) MR_RETURN_IF_ERROR(enrol(scope, records));
+    MR_RETURN_IF_ERROR(offsets.enrol());
+  }
+  offsets.start();
+  MR_RETURN_IF_ERROR(records.run().with_context("transaction of " + id_));
+  return offsets.finish().with_context("transaction of " + id_);
 }
 
-bool Producer::send_records(const log::Commit& commit) {
-  for (std::size_t i = 0; i < commit.appends.size(); ++i) {
-    if (!send_batch(commit.appends[i], i)) return false;
-  }
-  return true;
+Status Producer::enrol(const TransactionScope& scope, const RecordSends& records) {
+  kafka_wire::AddPartitionsToTxnRequest request;
+  request.v3_and_below_transactional_id = id_;
+  request.v3_and_below_producer_id = identity_.id.value;
+  request.v3_and_below_producer_epoch = identity_.epoch.value;
+  request.v3_and_below_topics = records.partitions();
+  return ask_coordinator(cluster_, clock_,
+                         {CoordinatorKind::transaction, id_, "AddPartitionsToTxn of " + id_},
+                         scope.deadline, scope.had_trouble,
+                         [&](Connection& to) -> Result<ErrorCode> {
+                           kafka_wire::AddPartitionsToTxnResponse response;
+                           MR_RETURN_IF_ERROR(
+                               to.call(request, kEnrolVersion, response, scope.deadline));
+                           return error_of(response);
+                         });
 }
 
-bool Producer::send_batch(const log::AppendBatch& batch, std::size_t index) {
-  const OwnedTopic topic(rd_kafka_topic_new(handle_->get(), batch.topic.c_str(), nullptr));
-  if (topic == nullptr) return fail(rd_kafka_last_error());
-  BatchUnpack records;
-  const auto opened = records.open(batch.bytes);
-  if (!opened.is_ok()) return fail(RD_KAFKA_RESP_ERR__BAD_MSG, opened.message());
-  while (const auto* record = records.next()) {
-    if (!send_record(*topic, batch.partition, *record, index)) return false;
-    ++record_counts_[index];
-  }
-  return records.status().is_ok() || fail(RD_KAFKA_RESP_ERR__BAD_MSG, records.status().message());
+Result<kafka_wire::EndTxnResponse> Producer::ask_end(Connection& coordinator, bool is_commit,
+                                                     MonotonicTime deadline) {
+  kafka_wire::EndTxnRequest request;
+  request.transactional_id = id_;
+  request.producer_id = identity_.id.value;
+  request.producer_epoch = identity_.epoch.value;
+  request.committed = is_commit;
+  kafka_wire::EndTxnResponse response;
+  MR_RETURN_IF_ERROR(
+      coordinator.call(request, is_v2_ ? kEndVersion2 : kEndVersion1, response, deadline));
+  return response;
 }
 
-bool Producer::send_record(rd_kafka_topic_t& topic, std::int32_t partition,
-                           const ReadMessage& record, std::size_t index) {
-  Owned<rd_kafka_headers_t, rd_kafka_headers_destroy> headers;
-  if (!record.headers.empty()) headers.reset(rd_kafka_headers_new(record.headers.size()));
-  for (const auto& header : record.headers) {
-    rd_kafka_header_add(headers.get(), header.key.data(), static_cast<ssize_t>(header.key.size()),
-                        header.value ? header.value->data() : nullptr,
-                        header.value ? static_cast<ssize_t>(header.value->size()) : 0);
-  }
-  std::array<rd_kafka_vu_t, 8> parts{};
-  std::size_t count = 0;
-  const auto part = [&](rd_kafka_vtype_t type) -> auto& {
-    parts[count].vtype = type;
-    return parts[count++].u;
-  };
-  part(RD_KAFKA_VTYPE_RKT).rkt = &topic;
-  part(RD_KAFKA_VTYPE_PARTITION).i32 = partition;
-  part(RD_KAFKA_VTYPE_MSGFLAGS).i = RD_KAFKA_MSG_F_COPY;
-  part(RD_KAFKA_VTYPE_TIMESTAMP).i64 = record.timestamp.value;
-  part(RD_KAFKA_VTYPE_OPAQUE).ptr = reinterpret_cast<void*>(index + 1);
-  // Without a pointer it is a null; what is empty needs one, to whatever.
-  static const char nothing = 0;
-  const auto put = [](auto& to, std::string_view bytes) {
-    to.mem.ptr = const_cast<char*>(bytes.empty() ? &nothing : bytes.data());
-    to.mem.size = bytes.size();
-  };
-  if (record.key) put(part(RD_KAFKA_VTYPE_KEY), *record.key);
-  if (record.value) put(part(RD_KAFKA_VTYPE_VALUE), *record.value);
-  if (headers != nullptr) part(RD_KAFKA_VTYPE_HEADERS).headers = headers.get();
+// `is_in_doubt`: a request was sent of which it is not known whether it was carried out. With an
+// epoch per transaction a repeat that succeeds says that this transaction was committed, by
+// whichever of the two (KIP-890: the coordinator knows the epoch before the last one again, and only
+// beside a commit). Without, and with any other answer, nothing is known.
+TransactionOutcome Producer::end(const TransactionScope& scope) {
+  Backoff backoff(clock_, scope.deadline);
+  bool is_in_doubt = false;
+  bool was_sent = false;
   while (true) {
-    const OwnedError error(rd_kafka_produceva(handle_->get(), parts.data(), count));
-    if (error == nullptr) {
-      (void)headers.release();  // librdkafka's now
-      return true;
+    auto node = cluster_.coordinator(CoordinatorKind::transaction, id_, scope.deadline);
+    auto lease = node.is_ok() ? cluster_.brokers().to(node.value(), scope.deadline)
+                              : Result<BrokerPool::Lease>(node.status());
+    if (lease.is_ok()) {
+      was_sent = true;
+      const auto answer = ask_end(*lease.value(), true, scope.deadline);
+      const auto error = answer.is_ok() ? answer.value().error_code : ErrorCode::network_exception;
+      if (error == ErrorCode::none && (is_v2_ || !is_in_doubt)) {
+        if (is_v2_) {
+          identity_ = {ProducerId(answer.value().producer_id),
+                       ProducerEpoch(answer.value().producer_epoch)};
+        }
+        return TransactionOutcome::committed;
+      }
+      failure_ = !answer.is_ok()          ? answer.status()
+                 : error == ErrorCode::none ? disconnected_error("only a repeat was answered")
+                                            : status_of(error, "EndTxn of " + id_);
+      if (!kafka_wire::is_retriable(error)) break;
+      is_in_doubt = is_in_doubt || error != ErrorCode::concurrent_transactions;
+    } else {
+      failure_ = lease.status();
     }
-    const bool is_full = rd_kafka_error_code(error.get()) == RD_KAFKA_RESP_ERR__QUEUE_FULL;
-    if (!is_full || left_ms() <= 0) return fail(error.get());
-    rd_kafka_poll(handle_->get(), kFullQueuePollMs);
-  }
-}
-
-// Called by polls and flushes of this thread.
-void Producer::delivered(const rd_kafka_message_t& message) {
-  const auto index = reinterpret_cast<std::size_t>(message._private);
-  if (message.err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    fail(message.err);
-    return;
-  }
-  if (index == 0 || index > base_offsets_.size()) return;
-  auto& base = base_offsets_[index - 1];
-  if (base == log::kNoOffset || Offset(message.offset) < base) base = Offset(message.offset);
-}
-
-bool Producer::send_offsets(const log::Commit& commit, const log::GroupMembership* membership) {
-  std::map<std::string, Offsets> by_group;
-  for (const auto& offset : commit.offsets) {
-    if (offset.next_offset != log::kNoOffset) by_group[offset.group].push_back(&offset);
-  }
-  for (const auto& [group, offsets] : by_group) {
-    const auto as = [&] {
-      return OwnedMembership(
-          membership == nullptr
-              ? rd_kafka_consumer_group_metadata_new(group.c_str())
-              : rd_kafka_consumer_group_metadata_new_with_genid(
-                    group.c_str(), membership->generation, membership->member_id.c_str(), nullptr));
-    };
-    if (!send_group_offsets(offsets, as)) return false;
-  }
-  return true;
-}
-
-bool Producer::send_group_offsets(const Offsets& offsets,
-                                  const std::function<OwnedMembership()>& membership) {
-  const OwnedPartitions list(rd_kafka_topic_partition_list_new(static_cast<int>(offsets.size())));
-  for (const auto* offset : offsets) {
-    auto* at = rd_kafka_topic_partition_list_add(list.get(), offset->source.topic.c_str(),
-                                                 offset->source.partition);
-    at->offset = offset->next_offset.value;
-    if (offset->metadata.empty()) continue;
-    // Freed with the list, by free().
-    at->metadata = ::strndup(offset->metadata.data(), offset->metadata.size());
-    at->metadata_size = offset->metadata.size();
-  }
-  while (true) {
-    OffsetsCall call{handle_, OwnedPartitions(rd_kafka_topic_partition_list_copy(list.get())),
-                     membership()};
-    const auto ended = run_offsets_call(std::move(call), std::max(left_ms(), 1));
-    if (!ended) {
-      handle_.reset();  // what it left open is ended by the next one's InitProducerId
-      return fail(RD_KAFKA_RESP_ERR__TIMED_OUT, "the group's coordinator has gone");
+    if (!lease.is_ok() || is_in_doubt) {
+      cluster_.forget_coordinator(CoordinatorKind::transaction, id_);
     }
-    const auto* error = ended->get();
-    if (error == nullptr) return true;
-    const bool may_repeat =
-        rd_kafka_error_is_retriable(error) != 0 && rd_kafka_error_txn_requires_abort(error) == 0;
-    if (!may_repeat || left_ms() <= 0) return fail(error);
+    if (!backoff.wait()) break;
   }
-}
-
-bool Producer::flush() {
-  const auto error = rd_kafka_flush(handle_->get(), std::max(left_ms(), 1));
-  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return fail(error, "not delivered in time");
-  return error_ == RD_KAFKA_RESP_ERR_NO_ERROR;
-}
-
-// Nothing was asked to be committed, and this client never will ask for it: what the brokers do not
-// abort now they abort at the next InitProducerId, or after the transaction's time-out.
-TransactionOutcome Producer::give_up(TransactionStep step) {
-  if (handle_ == nullptr) {
-    stop();
-    return outcome_of(step, error_);
-  }
-  // What the calls return after a fatal error is merely that there was one.
-  std::array<char, 512> why{};
-  const auto fatal = rd_kafka_fatal_error(handle_->get(), why.data(), why.size());
-  if (fatal != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    error_ = fatal;
-    failure_ = status_of(fatal, "transaction of " + id_, why.data());
-  } else {
-    const OwnedError error(
-        rd_kafka_abort_transaction(handle_->get(), std::max(left_ms(), kAbortMsMin)));
-  }
-  stop();
-  return outcome_of(step, error_);
-}
-
-void Producer::stop() {
   must_initialize_ = true;
-  handle_.reset();
+  failure_ = std::move(failure_).with_context("end of a transaction of " + id_);
+  return was_sent ? TransactionOutcome::unknown : TransactionOutcome::aborted;
 }
 
-bool Producer::fail(rd_kafka_resp_err_t error, std::string_view detail) {
-  if (error_ != RD_KAFKA_RESP_ERR_NO_ERROR) return false;
-  error_ = error;
-  failure_ = status_of(error, "transaction of " + id_, detail);
-  return false;
-}
-
-bool Producer::fail(const rd_kafka_error_t* error) {
-  return fail(rd_kafka_error_code(error), rd_kafka_error_string(error));
-}
-
-int Producer::left_ms() const {
-  return static_cast<int>((deadline_ - clock_.monotonic_now()) / kNanosPerMilli);
+// Nothing was asked to be committed, and this epoch never will be asked for it. A time-out makes
+// the coordinator abort and move the epoch on, so that `fenced` may mean that this producer was
+// slow; nothing is visible either way.
+TransactionOutcome Producer::give_up(Status why) {
+  must_initialize_ = true;
+  failure_ = std::move(why);
+  if (failure_.code() == StatusCode::fenced) return TransactionOutcome::fenced;
+  const auto until = clock_.monotonic_now() + kAbortNsMax;
+  const auto node = cluster_.coordinator(CoordinatorKind::transaction, id_, until);
+  if (node.is_ok()) {
+    auto lease = cluster_.brokers().to(node.value(), until);
+    if (lease.is_ok()) (void)ask_end(*lease.value(), false, until);
+  }
+  return TransactionOutcome::aborted;
 }
 
 }  // namespace millrace::kafka_client

@@ -1,14 +1,11 @@
 #pragma once
 
 #include <functional>
-#include <memory>
 #include <string>
 #include <vector>
 
-#include "kafka_client/batch_rebuild.h"
-#include "kafka_client/errors.h"
-#include "kafka_client/handle.h"
-#include "kafka_client/partition_readers.h"
+#include "kafka_client/offset_sends.h"
+#include "kafka_client/record_sends.h"
 #include "log/shared_log.h"
 
 namespace millrace::kafka_client {
@@ -16,10 +13,17 @@ namespace millrace::kafka_client {
 // Transactions under one transactional id. One thread at a time.
 class Producer final : public log::TransactionalProducer {
  public:
-  // `options`, `clock` and `readers` outlive it; the readers are told what was committed.
-  Producer(const KafkaLogOptions& options, const Clock& clock, PartitionReaders& readers,
-           std::string transactional_id)
-      : options_(options), clock_(clock), readers_(readers), id_(std::move(transactional_id)) {}
+  // Told of every batch that was committed: its partition, and the offset behind it.
+  using Committed = std::function<void(const TopicPartition& at, Offset end)>;
+
+  // The references outlive it.
+  Producer(const KafkaLogOptions& options, const Clock& clock, Cluster& cluster,
+           Committed committed, std::string transactional_id)
+      : options_(options),
+        clock_(clock),
+        cluster_(cluster),
+        committed_(std::move(committed)),
+        id_(std::move(transactional_id)) {}
 
   Status initialize() override;
   log::TransactionOutcome commit(const log::Commit& commit,
@@ -33,37 +37,26 @@ class Producer final : public log::TransactionalProducer {
   [[nodiscard]] const std::vector<Offset>& base_offsets() const { return base_offsets_; }
 
  private:
-  using Offsets = std::vector<const log::OffsetCommit*>;
-  void delivered(const rd_kafka_message_t& message);
   log::TransactionOutcome run(const log::Commit& commit, const log::GroupMembership* membership);
-  bool begin();
-  bool send_records(const log::Commit& commit);
-  bool send_batch(const log::AppendBatch& batch, std::size_t index);
-  bool send_record(rd_kafka_topic_t& topic, std::int32_t partition, const ReadMessage& record,
-                   std::size_t index);
-  bool send_offsets(const log::Commit& commit, const log::GroupMembership* membership);
-  bool send_group_offsets(const Offsets& offsets,
-                          const std::function<OwnedMembership()>& membership);
-  bool flush();
-  log::TransactionOutcome give_up(TransactionStep step);
-  // Nothing is sent any more, no repeat either.
-  void stop();
-  // Keeps the first failure. False, to be returned.
-  bool fail(rd_kafka_resp_err_t error, std::string_view detail = {});
-  bool fail(const rd_kafka_error_t* error);
-  [[nodiscard]] int left_ms() const;
+  Status send(const TransactionScope& scope, RecordSends& records, OffsetSends& offsets);
+  Status enrol(const TransactionScope& scope, const RecordSends& records);
+  log::TransactionOutcome end(const TransactionScope& scope);
+  log::TransactionOutcome give_up(Status why);
+  Result<kafka_wire::EndTxnResponse> ask_end(Connection& coordinator, bool is_commit,
+                                             MonotonicTime deadline);
+  [[nodiscard]] MonotonicTime deadline() const;
 
   const KafkaLogOptions& options_;
   const Clock& clock_;
-  PartitionReaders& readers_;
+  Cluster& cluster_;
+  const Committed committed_;
   const std::string id_;
-  std::shared_ptr<Handle> handle_;
   bool must_initialize_ = true;
-  // Of the transaction under way.
-  MonotonicTime deadline_;
+  bool is_v2_ = false;
+  log::ProducerIdentity identity_;
+  SequenceTable sequences_;
+  // Of the last transaction.
   std::vector<Offset> base_offsets_;
-  std::vector<std::int32_t> record_counts_;
-  rd_kafka_resp_err_t error_ = RD_KAFKA_RESP_ERR_NO_ERROR;
   Status failure_;
 };
 
