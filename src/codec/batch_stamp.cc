@@ -26,9 +26,9 @@ StampedBatch stamp_producer(std::string_view batch, const ProducerStamp& produce
   out.body = batch.substr(kBatchHeaderBytes);
   auto* const at = out.header.data();
   const int attributes = load_big<std::int16_t>(at + kAttributesAt) & ~kTransactionalBit;
-  store_big(at + kAttributesAt,
-            static_cast<std::int16_t>(attributes |
-                                      (producer.is_transactional ? kTransactionalBit : 0)));
+  store_big(
+      at + kAttributesAt,
+      static_cast<std::int16_t>(attributes | (producer.is_transactional ? kTransactionalBit : 0)));
   store_big(at + kProducerIdAt, producer.id.value);
   store_big(at + kProducerEpochAt, producer.epoch.value);
   store_big(at + kBaseSequenceAt, producer.base_sequence);

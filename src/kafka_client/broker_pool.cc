@@ -30,9 +30,8 @@ Result<std::vector<sys::TcpAddress>> parse_bootstrap_servers(std::string_view te
     const auto colon = one.rfind(':');
     int port = 0;
     const auto* last = one.data() + one.size();
-    const bool is_number =
-        colon != std::string_view::npos &&
-        std::from_chars(one.data() + colon + 1, last, port).ptr == last;
+    const bool is_number = colon != std::string_view::npos &&
+                           std::from_chars(one.data() + colon + 1, last, port).ptr == last;
     if (!is_number || colon == 0 || port < 1 || port > kPortMax) {
       return invalid_error("bootstrap server '" + std::string(one) + "': host:port is wanted");
     }
@@ -53,11 +52,12 @@ Result<Dial> make_dial(const KafkaLogOptions& options, const Clock& clock) {
     });
   }
   MR_ASSIGN_OR_RETURN(const auto context, make_tls_context(options.security));
-  return Dial([&clock, context](const sys::TcpAddress& to, MonotonicTime deadline)
-                  -> Result<std::unique_ptr<sys::ByteStream>> {
-    MR_ASSIGN_OR_RETURN(auto stream, sys::connect_tcp(to, clock, deadline));
-    return start_tls(std::move(stream), *context, to.host, deadline);
-  });
+  return Dial(
+      [&clock, context](const sys::TcpAddress& to,
+                        MonotonicTime deadline) -> Result<std::unique_ptr<sys::ByteStream>> {
+        MR_ASSIGN_OR_RETURN(auto stream, sys::connect_tcp(to, clock, deadline));
+        return start_tls(std::move(stream), *context, to.host, deadline);
+      });
 }
 
 BrokerPool::BrokerPool(const KafkaLogOptions& options, const Clock& clock, Dial dial)

@@ -109,26 +109,6 @@ ClientSettings common_settings(const KafkaLogOptions& options) {
   return out;
 }
 
-// A Fetch request holds all partitions that one broker leads, and waits for data of any; a
-// partition that is newly read must wait for its answer, so the wait is short.
-ClientSettings reader_settings(const KafkaLogOptions& options) {
-  auto out = common_settings(options);
-  out["isolation.level"] = "read_committed";
-  out["auto.offset.reset"] = "error";  // R7
-  out["enable.partition.eof"] = "true";
-  out["enable.auto.commit"] = "false";
-  out["enable.auto.offset.store"] = "false";
-  out["check.crcs"] = "true";
-  out["fetch.wait.max.ms"] = "50";
-  out["fetch.error.backoff.ms"] = "50";
-  out["fetch.message.max.bytes"] = std::to_string(1 << 20);
-  out["fetch.max.bytes"] = std::to_string(kRequestBytesMax);
-  out["queued.min.messages"] = "1000000";  // the bound is in bytes
-  out["queued.max.messages.kbytes"] = std::to_string(kReadAheadKib);
-  out["fetch.queue.backoff.ms"] = "5";
-  return out;
-}
-
 ClientSettings member_settings(const KafkaLogOptions& options, const std::string& group,
                                const std::string& instance_id) {
   auto out = common_settings(options);

@@ -16,13 +16,9 @@ Status check_options(const KafkaLogOptions& options);
 
 // Of the client that administers; what all have.
 ClientSettings common_settings(const KafkaLogOptions& options);
-// Reads committed records of partitions it is told; commits nothing, is in no group.
-ClientSettings reader_settings(const KafkaLogOptions& options);
 ClientSettings member_settings(const KafkaLogOptions& options, const std::string& group,
                                const std::string& instance_id);
 
-// Read ahead of one partition by one reader.
-inline constexpr int kReadAheadKib = 4 << 10;
 // One batch, as large as our own topics take it, and some more.
 inline constexpr int kRequestBytesMax = 32 << 20;
 

@@ -13,13 +13,6 @@ KafkaLogOptions options() {
   return out;
 }
 
-TEST(ClientSettings, a_range_that_is_gone_is_an_error_and_never_skipped) {
-  const auto settings = reader_settings(options());
-  EXPECT_EQ(settings.at("auto.offset.reset"), "error");
-  EXPECT_EQ(settings.at("isolation.level"), "read_committed");
-  EXPECT_FALSE(settings.contains("group.id"));
-}
-
 TEST(ClientSettings, a_member_commits_nothing_by_itself) {
   const auto settings = member_settings(options(), "g", "");
   EXPECT_EQ(settings.at("enable.auto.commit"), "false");
@@ -56,7 +49,6 @@ TEST(ClientSettings, are_all_known_to_the_library) {
       return Handle::open(type, settings, one).status().to_string();
     };
     EXPECT_EQ(open(RD_KAFKA_CONSUMER, common_settings(one)), "ok");
-    EXPECT_EQ(open(RD_KAFKA_CONSUMER, reader_settings(one)), "ok");
     EXPECT_EQ(open(RD_KAFKA_CONSUMER, member_settings(one, "g", "i")), "ok");
   }
   EXPECT_NE(Handle::open(RD_KAFKA_CONSUMER, {{"no.such.property", "1"}}, options())

@@ -54,7 +54,7 @@ class Cluster {
   BrokerPool& pool_;
   const Clock& clock_;
   Mutex mutex_;
-  std::map<std::string, Topic> topics_;                                          // guarded by mutex_
+  std::map<std::string, Topic> topics_;  // guarded by mutex_
   std::map<std::pair<CoordinatorKind, std::string>, std::int32_t> coordinators_;  // guarded by
                                                                                   // mutex_
 };

@@ -20,13 +20,13 @@ Result<std::string> Connection::authenticate(std::string token, MonotonicTime de
   kafka_wire::SaslAuthenticateResponse response;
   MR_RETURN_IF_ERROR(call(request, 2, response, deadline));
   if (response.error_code != kafka_wire::ErrorCode::none) {
-    return keep(invalid_error("the broker refuses the log-in: " +
-                              response.error_message.value_or(
-                                  std::string(kafka_wire::to_string(response.error_code)))));
+    return keep(invalid_error(
+        "the broker refuses the log-in: " +
+        response.error_message.value_or(std::string(kafka_wire::to_string(response.error_code)))));
   }
   if (response.session_lifetime_ms > 0) {
-    expires_at_ = clock_.monotonic_now() +
-                  response.session_lifetime_ms / 100 * kUsedPercent * kNanosPerMilli;
+    expires_at_ =
+        clock_.monotonic_now() + response.session_lifetime_ms / 100 * kUsedPercent * kNanosPerMilli;
   }
   return std::move(response.auth_bytes.bytes);
 }
@@ -60,7 +60,11 @@ Status Connection::log_in(const KafkaSecurity& security, MonotonicTime deadline)
   }
   if (security.sasl_mechanism == "OAUTHBEARER") {  // RFC 7628
     MR_ASSIGN_OR_RETURN(const auto token, security.token());
-    return authenticate("n,,\x01" "auth=Bearer " + token.value + "\x01\x01", deadline)
+    return authenticate(
+               "n,,\x01"
+               "auth=Bearer " +
+                   token.value + "\x01\x01",
+               deadline)
         .take_status();
   }
   return log_in_with_scram(security, deadline);

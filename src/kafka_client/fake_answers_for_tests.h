@@ -47,8 +47,7 @@ inline void answer(FakeCluster& cluster, std::int32_t, const MetadataRequest& in
     topic.name = wanted.name;
     const auto id = cluster.topic_ids.find(*wanted.name);
     if (error != ErrorCode::none || id == cluster.topic_ids.end()) {
-      topic.error_code =
-          error != ErrorCode::none ? error : ErrorCode::unknown_topic_or_partition;
+      topic.error_code = error != ErrorCode::none ? error : ErrorCode::unknown_topic_or_partition;
       continue;
     }
     topic.topic_id = id->second;
@@ -148,11 +147,11 @@ inline void answer(FakeCluster& cluster, std::int32_t node, const TxnOffsetCommi
       const auto result =
           error != ErrorCode::none
               ? error
-              : cluster.state.commit_offset(
-                    in.transactional_id, producer_of(in), in.group_id, in.generation_id,
-                    in.member_id,
-                    {{topic.name, one.partition_index}, Offset(one.committed_offset),
-                     one.committed_metadata.value_or("")});
+              : cluster.state.commit_offset(in.transactional_id, producer_of(in), in.group_id,
+                                            in.generation_id, in.member_id,
+                                            {{topic.name, one.partition_index},
+                                             Offset(one.committed_offset),
+                                             one.committed_metadata.value_or("")});
       to.partitions.push_back({one.partition_index, result});
     }
   }

@@ -27,10 +27,10 @@ namespace millrace::kafka_client {
 struct FakeFate {
   enum class Kind : std::uint8_t {
     answered,
-    refused,      // with `error`, and without effect
-    lost,         // never arrives; the connection ends
-    unanswered,   // arrives; the connection ends
-    late,         // the connection ends, and it arrives before some later request
+    refused,     // with `error`, and without effect
+    lost,        // never arrives; the connection ends
+    unanswered,  // arrives; the connection ends
+    late,        // the connection ends, and it arrives before some later request
   };
   Kind kind = Kind::answered;
   ErrorCode error = ErrorCode::none;
@@ -52,9 +52,9 @@ class FakeCluster {
   std::map<std::string, kafka_wire::Uuid> topic_ids;
   std::map<std::string, std::int32_t> coordinators;  // of groups and ids; 1 unless named
   std::vector<std::pair<std::int32_t, kafka_wire::ApiKey>> requests;
-  std::vector<std::string> late;  // frames that are still to arrive
+  std::vector<std::string> late;          // frames that are still to arrive
   std::size_t fetch_bytes_max = 1 << 20;  // of one partition's answer, a batch at least
-  std::string sasl_password;  // of PLAIN; empty: nobody need log in
+  std::string sasl_password;              // of PLAIN; empty: nobody need log in
 
   Dial dial() {
     return [this](const sys::TcpAddress& to, MonotonicTime) {
@@ -76,8 +76,8 @@ class FakeCluster {
     }
   }
   [[nodiscard]] int count(kafka_wire::ApiKey api) const {
-    return static_cast<int>(
-        std::count_if(requests.begin(), requests.end(), [&](auto& one) { return one.second == api; }));
+    return static_cast<int>(std::count_if(requests.begin(), requests.end(),
+                                          [&](auto& one) { return one.second == api; }));
   }
   // One partition of a Fetch; the records are views into `state`.
   void fetch(std::int32_t node, const TopicPartition& at,
@@ -191,8 +191,8 @@ class FakeCluster {
       append_response(response, parsed->header.api_version, parsed->header.correlation_id, out);
       return out.joined();
     };
-#define MR_FAKE(key, Name)  \
-  case ApiKey::key:         \
+#define MR_FAKE(key, Name) \
+  case ApiKey::key:        \
     return answer.template operator()<Name##Request, Name##Response>();
     switch (static_cast<ApiKey>(parsed->header.api_key)) {
       MR_FAKE(api_versions, ApiVersions)

@@ -173,7 +173,8 @@ class FakeTransactions {
   // The producer's identity afterwards is in the table.
   ErrorCode end(const std::string& id, log::ProducerIdentity producer, bool is_commit) {
     auto& one = transactions[id];
-    const auto done = is_commit ? FakeTransaction::State::committed : FakeTransaction::State::aborted;
+    const auto done =
+        is_commit ? FakeTransaction::State::committed : FakeTransaction::State::aborted;
     const bool is_retry = is_v2 && one.epoch.value == producer.epoch.value + 1;
     if (one.id == producer.id && is_retry && one.state == done) return ErrorCode::none;
     if (one.id != producer.id || one.epoch != producer.epoch) return ErrorCode::producer_fenced;

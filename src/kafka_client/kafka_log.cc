@@ -149,7 +149,7 @@ class KafkaLog final : public log::SharedLog {
   BrokerPool brokers_;
   Cluster cluster_{brokers_, clock_};
   mutable Admin admin_{*handle_, options_};
-  mutable PartitionReaders readers_{options_, clock_, admin_};
+  mutable PartitionReaders readers_{options_, clock_, cluster_};
   LogCommits commits_{options_, clock_, admin_, cluster_, readers_};
   mutable Mutex mutex_;
   std::map<std::pair<std::string, TopicPartition>, Offset> pins_;  // guarded by mutex_

@@ -31,8 +31,8 @@ kafka_wire::TxnOffsetCommitRequest request_of(const TransactionScope& scope,
 }
 
 void add(const log::OffsetCommit& offset, kafka_wire::TxnOffsetCommitRequest& to) {
-  auto topic =
-      std::ranges::find(to.topics, offset.source.topic, &kafka_wire::TxnOffsetCommitRequest::Topic::name);
+  auto topic = std::ranges::find(to.topics, offset.source.topic,
+                                 &kafka_wire::TxnOffsetCommitRequest::Topic::name);
   if (topic == to.topics.end()) {
     to.topics.emplace_back().name = offset.source.topic;
     topic = to.topics.end() - 1;
@@ -81,8 +81,8 @@ Status OffsetSends::enrol() {
     request.group_id = group.request.group_id;
     MR_RETURN_IF_ERROR(ask_coordinator(
         cluster_, clock_,
-        {CoordinatorKind::transaction, scope_.transactional_id, "AddOffsetsToTxn"},
-        scope_.deadline, scope_.had_trouble, [&](Connection& to) -> Result<ErrorCode> {
+        {CoordinatorKind::transaction, scope_.transactional_id, "AddOffsetsToTxn"}, scope_.deadline,
+        scope_.had_trouble, [&](Connection& to) -> Result<ErrorCode> {
           kafka_wire::AddOffsetsToTxnResponse response;
           MR_RETURN_IF_ERROR(to.call(request, kEnrolVersion, response, scope_.deadline));
           return response.error_code;
@@ -135,13 +135,13 @@ Status OffsetSends::finish(Group& group) {
       cluster_.forget_coordinator(CoordinatorKind::group, key);
     }
   }
-  return ask_coordinator(
-      cluster_, clock_, {CoordinatorKind::group, key, "offsets of group " + key}, scope_.deadline,
-      scope_.had_trouble, [&](Connection& to) -> Result<ErrorCode> {
-        MR_ASSIGN_OR_RETURN(const auto one, version(to));
-        MR_RETURN_IF_ERROR(to.send(group.request, one, scope_.deadline));
-        return receive(to);
-      });
+  return ask_coordinator(cluster_, clock_, {CoordinatorKind::group, key, "offsets of group " + key},
+                         scope_.deadline, scope_.had_trouble,
+                         [&](Connection& to) -> Result<ErrorCode> {
+                           MR_ASSIGN_OR_RETURN(const auto one, version(to));
+                           MR_RETURN_IF_ERROR(to.send(group.request, one, scope_.deadline));
+                           return receive(to);
+                         });
 }
 
 Status OffsetSends::finish() {

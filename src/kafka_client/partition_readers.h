@@ -8,22 +8,26 @@
 #include <vector>
 
 #include "base/thread.h"
-#include "kafka_client/admin.h"
+#include "kafka_client/cluster.h"
 #include "kafka_client/cursor.h"
 #include "log/listeners.h"
 
 namespace millrace::kafka_client {
 
-// What makes reading stateless: finds a cursor for every fetch (README.md), and tells listeners
-// what arrives at them. Thread-safe.
-class PartitionReaders final : public ArrivalSink {
+// What makes reading stateless: finds a cursor for every fetch (README.md), reads ahead of them
+// with a thread per broker, and tells listeners what arrives at them. Thread-safe.
+class PartitionReaders {
  public:
   // The references outlive it.
-  PartitionReaders(const KafkaLogOptions& options, const Clock& clock, Admin& admin);
-  ~PartitionReaders() override;
+  PartitionReaders(const KafkaLogOptions& options, const Clock& clock, Cluster& cluster)
+      : options_(options), clock_(clock), cluster_(cluster) {}
+  ~PartitionReaders();
   PartitionReaders(const PartitionReaders&) = delete;
   PartitionReaders& operator=(const PartitionReaders&) = delete;
 
+  // As Log::fetch, of what is committed. Waits request_timeout_ms at most, and only while it does
+  // not know what comes at `from`, or is below an offset up to which everything is known to be
+  // committed; `disconnected` then.
   Result<log::FetchResult> fetch(const TopicPartition& source, Offset from, std::size_t bytes_max);
   // Everything below `end` is committed: a fetch below it waits until it has come. Nothing is left
   // below `start`.
@@ -41,41 +45,70 @@ class PartitionReaders final : public ArrivalSink {
   void notify(const TopicPartition& source) { listeners_.slot(source)->notify(); }
 
  private:
-  struct Slot {
-    std::size_t channel = 0;
-    std::unique_ptr<Cursor> cursor;
-    bool is_busy = false;
-    MonotonicTime used_at;
-  };
+  using Lock = std::unique_lock<Mutex>;
+  static constexpr std::int32_t kNoNode = -1;
+
   struct Partition {
     Offset start;
     Offset known_end;
-    std::vector<std::unique_ptr<Slot>> slots;
+    Offset high_watermark;
+    std::int32_t node = kNoNode;  // who is read from
+    bool is_replica = false;      // which does not lead
+    MonotonicTime replica_until;  // then the leader is asked again
+    kafka_wire::Uuid topic_id;    // as read so far; zero: not known
+    std::int32_t leader_epoch = -1;
+    std::vector<std::shared_ptr<Cursor>> cursors;
   };
+  using Partitions = std::map<TopicPartition, Partition>;
+  // The thread that reads from one broker, again and again.
+  struct Loop {
+    Thread thread;
+    Connection* connection = nullptr;  // while one is open; guarded by mutex_
+  };
+  using Cursors = std::vector<std::shared_ptr<Cursor>>;
 
-  void arrived(const TopicPartition& source) override;
-  void run_news();
+  // --- for callers; with the lock held ---
+  std::shared_ptr<Cursor> take_cursor(Lock& lock, const TopicPartition& source, Offset from);
+  Status wait_for_batches(Lock& lock, const TopicPartition& source,
+                          const std::shared_ptr<Cursor>& cursor);
+  void read_alone(Lock& lock, const TopicPartition& source, const std::shared_ptr<Cursor>& cursor,
+                  int wait_ms, MonotonicTime deadline);
+  void drop(const TopicPartition& source, const Cursor& cursor);
+
+  // --- for both; with the lock held ---
+  // Finds out who is to be read from; without the lock meanwhile.
+  Status locate(Lock& lock, const TopicPartition& source, MonotonicTime deadline);
+  // True if batches came, or something that a reader must hear of.
+  bool take_answer(const TopicPartition& source, Cursor& cursor, FetchAnswer& answer);
+  void lose_node(const TopicPartition& source);
+  [[nodiscard]] FetchAsk ask_of(const TopicPartition& source, const Partition& partition,
+                                const Cursor& cursor) const;
+
+  // --- partition_reader_loops.cc ---
+  void start_loop(std::int32_t node);
+  void run_loop(std::int32_t node, Loop& loop);
+  void read_round(Lock& lock, std::int32_t node, Loop& loop, BrokerPool::Lease& lease);
+  Status open(Lock& lock, std::int32_t node, Loop& loop, BrokerPool::Lease& lease);
+  // `of`: whose asks they are.
+  std::vector<FetchAsk> collect(std::int32_t node, Cursors& of);
+  void take_answers(Lock& lock, const std::vector<FetchAsk>& asks, const Cursors& of,
+                    Result<std::vector<FetchAnswer>> answers);
+  [[nodiscard]] bool is_current(const TopicPartition& source, const Cursor& cursor) const;
+  void locate_lost(Lock& lock);
   void stop_idle();
-  Result<Slot*> take_slot(const TopicPartition& source, Offset from);
-  Result<Slot*> new_slot(Partition& partition, const TopicPartition& source);
-  Result<Handle*> channel(std::size_t index);
 
   const KafkaLogOptions& options_;
   const Clock& clock_;
-  Admin& admin_;
+  Cluster& cluster_;
   log::ListenerTable listeners_;
 
   Mutex mutex_;
-  Condition freed_;
-  // A handle can read a partition once; a second cursor of one needs another handle.
-  std::vector<std::unique_ptr<Handle>> channels_;   // guarded by mutex_
-  std::map<TopicPartition, Partition> partitions_;  // guarded by mutex_
-
-  Mutex news_mutex_;
-  Condition has_news_;
-  std::set<TopicPartition> news_;  // guarded by news_mutex_
-  bool is_stopping_ = false;       // guarded by news_mutex_
-  Thread news_thread_;
+  Condition changed_;      // a cursor got something, or is free
+  Condition wants_more_;   // a loop has something to ask
+  Partitions partitions_;  // guarded by mutex_, as all that follows
+  std::map<std::int32_t, std::unique_ptr<Loop>> loops_;
+  std::uint64_t round_ = 0;
+  bool is_stopping_ = false;
 };
 
 }  // namespace millrace::kafka_client

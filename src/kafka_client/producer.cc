@@ -126,15 +126,13 @@ Status Producer::enrol(const TransactionScope& scope, const RecordSends& records
   request.v3_and_below_producer_id = identity_.id.value;
   request.v3_and_below_producer_epoch = identity_.epoch.value;
   request.v3_and_below_topics = records.partitions();
-  return ask_coordinator(cluster_, clock_,
-                         {CoordinatorKind::transaction, id_, "AddPartitionsToTxn of " + id_},
-                         scope.deadline, scope.had_trouble,
-                         [&](Connection& to) -> Result<ErrorCode> {
-                           kafka_wire::AddPartitionsToTxnResponse response;
-                           MR_RETURN_IF_ERROR(
-                               to.call(request, kEnrolVersion, response, scope.deadline));
-                           return error_of(response);
-                         });
+  return ask_coordinator(
+      cluster_, clock_, {CoordinatorKind::transaction, id_, "AddPartitionsToTxn of " + id_},
+      scope.deadline, scope.had_trouble, [&](Connection& to) -> Result<ErrorCode> {
+        kafka_wire::AddPartitionsToTxnResponse response;
+        MR_RETURN_IF_ERROR(to.call(request, kEnrolVersion, response, scope.deadline));
+        return error_of(response);
+      });
 }
 
 Result<kafka_wire::EndTxnResponse> Producer::ask_end(Connection& coordinator, bool is_commit,
@@ -152,8 +150,8 @@ Result<kafka_wire::EndTxnResponse> Producer::ask_end(Connection& coordinator, bo
 
 // `is_in_doubt`: a request was sent of which it is not known whether it was carried out. With an
 // epoch per transaction a repeat that succeeds says that this transaction was committed, by
-// whichever of the two (KIP-890: the coordinator knows the epoch before the last one again, and only
-// beside a commit). Without, and with any other answer, nothing is known.
+// whichever of the two (KIP-890: the coordinator knows the epoch before the last one again, and
+// only beside a commit). Without, and with any other answer, nothing is known.
 TransactionOutcome Producer::end(const TransactionScope& scope) {
   Backoff backoff(clock_, scope.deadline);
   bool is_in_doubt = false;
@@ -173,7 +171,7 @@ TransactionOutcome Producer::end(const TransactionScope& scope) {
         }
         return TransactionOutcome::committed;
       }
-      failure_ = !answer.is_ok()          ? answer.status()
+      failure_ = !answer.is_ok()            ? answer.status()
                  : error == ErrorCode::none ? disconnected_error("only a repeat was answered")
                                             : status_of(error, "EndTxn of " + id_);
       if (!kafka_wire::is_retriable(error)) break;

@@ -39,8 +39,8 @@ Status RecordSends::add(const log::AppendBatch& batch) {
   TopicPartition at{batch.topic, batch.partition};
   auto& sequence = sequences_[at];
   Item item;
-  item.bytes = codec::stamp_producer(
-      batch.bytes, {scope_.producer.id, scope_.producer.epoch, sequence, true});
+  item.bytes = codec::stamp_producer(batch.bytes,
+                                     {scope_.producer.id, scope_.producer.epoch, sequence, true});
   item.index = batch_count_++;
   item.offset_count = header.last_offset_delta + 1;
   sequence = advanced(sequence, item.offset_count);
@@ -122,9 +122,9 @@ void RecordSends::send(std::int32_t node, ToLeader& to) {
     return;
   }
   to.lease = std::move(lease).value();
-  const auto version = to.lease->version(kafka_wire::ApiKey::produce,
-                                         scope_.is_v2 ? kVersion2 : kVersion1,
-                                         scope_.is_v2 ? kVersion2 : kVersionMin);
+  const auto version =
+      to.lease->version(kafka_wire::ApiKey::produce, scope_.is_v2 ? kVersion2 : kVersion1,
+                        scope_.is_v2 ? kVersion2 : kVersionMin);
   for (const auto& request : to.requests) {
     auto status = version.is_ok()
                       ? to.lease->send(encode(request), version.value(), scope_.deadline)

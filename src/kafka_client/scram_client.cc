@@ -106,8 +106,8 @@ Result<std::string> ScramClient::answer(std::string_view challenge) {
   const auto* end = count_text.data() + count_text.size();
   const bool is_number =
       !count_text.empty() && std::from_chars(count_text.data(), end, iterations).ptr == end;
-  if (!nonce.starts_with(nonce_) || nonce.size() == nonce_.size() || !is_number ||
-      iterations < 1 || iterations > kScramIterationsMax) {
+  if (!nonce.starts_with(nonce_) || nonce.size() == nonce_.size() || !is_number || iterations < 1 ||
+      iterations > kScramIterationsMax) {
     return invalid_error("SCRAM: the broker's challenge is none");
   }
   MR_ASSIGN_OR_RETURN(const auto salt, from_base64(salt_text));

@@ -11,7 +11,8 @@ namespace millrace::kafka_client {
 // binding; names and passwords are sent byte for byte, as Kafka compares them.
 class ScramClient {
  public:
-  // `mechanism`: SCRAM-SHA-256 or SCRAM-SHA-512. The nonce comes from OpenSSL; `nonce` is for tests.
+  // `mechanism`: SCRAM-SHA-256 or SCRAM-SHA-512. The nonce comes from OpenSSL; `nonce` is for
+  // tests.
   static Result<ScramClient> make(std::string_view mechanism, std::string_view user,
                                   std::string password, std::string nonce = {});
 

@@ -7,8 +7,7 @@ namespace {
 
 // RFC 7677, section 3.
 TEST(ScramClient, speaks_as_in_the_rfc) {
-  auto scram =
-      ScramClient::make("SCRAM-SHA-256", "user", "pencil", "rOprNGfwEbeRWgbNEkqO").value();
+  auto scram = ScramClient::make("SCRAM-SHA-256", "user", "pencil", "rOprNGfwEbeRWgbNEkqO").value();
   EXPECT_EQ(scram.first(), "n,,n=user,r=rOprNGfwEbeRWgbNEkqO");
   const auto proof = scram.answer(
       "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,"

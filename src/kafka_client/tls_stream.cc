@@ -70,8 +70,7 @@ class TlsStream final : public sys::ByteStream {
   }
   Result<std::size_t> read_some(char* to, std::size_t bytes_max, MonotonicTime deadline) override {
     const auto wanted = static_cast<int>(std::min<std::size_t>(bytes_max, INT_MAX));
-    MR_ASSIGN_OR_RETURN(const int got,
-                        run([&] { return SSL_read(tls_, to, wanted); }, deadline));
+    MR_ASSIGN_OR_RETURN(const int got, run([&] { return SSL_read(tls_, to, wanted); }, deadline));
     return static_cast<std::size_t>(got);
   }
   // What TLS itself may still have to say (tickets of sessions) is not the broker's.

@@ -140,8 +140,7 @@ Result<std::unique_ptr<ByteStream>> connect_tcp(const TcpAddress& to, const Cloc
   wanted.ai_socktype = SOCK_STREAM;
   wanted.ai_flags = AI_NUMERICSERV;
   addrinfo* raw = nullptr;
-  const int error =
-      ::getaddrinfo(to.host.c_str(), std::to_string(to.port).c_str(), &wanted, &raw);
+  const int error = ::getaddrinfo(to.host.c_str(), std::to_string(to.port).c_str(), &wanted, &raw);
   if (error != 0) {
     return disconnected_error(to.to_string() + ": " + ::gai_strerror(error));
   }

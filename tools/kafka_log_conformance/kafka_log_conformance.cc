@@ -88,8 +88,7 @@ class KafkaHarness final : public LogHarness {
   void advance_ms(std::int64_t ms) override { pause_for(std::chrono::milliseconds(ms)); }
   void run_maintenance() override {}
   [[nodiscard]] LogAbilities abilities() const override {
-    return {.gives_batches_as_appended = false,
-            .has_dense_offsets = false,
+    return {.has_dense_offsets = false,
             .checks_producers = false,
             .tells_durability_apart = false,
             .forgets_empty_groups = false,
