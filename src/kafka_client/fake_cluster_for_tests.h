@@ -6,8 +6,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,6 +48,8 @@ class FakeCluster {
  public:
   using Fate = std::function<FakeFate(std::int32_t node, kafka_wire::ApiKey api)>;
 
+  // Of all that follows, where the client has threads.
+  Mutex mutex;
   FakeTransactions state;
   std::int32_t broker_count = 1;
   Fate fate;
@@ -53,6 +57,7 @@ class FakeCluster {
   std::map<std::string, std::int32_t> coordinators;  // of groups and ids; 1 unless named
   std::vector<std::pair<std::int32_t, kafka_wire::ApiKey>> requests;
   std::vector<std::string> late;          // frames that are still to arrive
+  bool has_records = false;               // the last Fetch was answered with some
   std::size_t fetch_bytes_max = 1 << 20;  // of one partition's answer, a batch at least
   std::string sasl_password;              // of PLAIN; empty: nobody need log in
 
@@ -70,7 +75,7 @@ class FakeCluster {
     return out;
   }
   void add_topic(const std::string& name, std::int32_t partition_count) {
-    topic_ids[name].bytes[0] = static_cast<unsigned char>(topic_ids.size());
+    topic_ids[name].bytes[0] = static_cast<unsigned char>(topic_ids.size() + 1);
     for (std::int32_t i = 0; i < partition_count; ++i) {
       state.partitions[{name, i}].leader = 1 + i % broker_count;
     }
@@ -113,6 +118,7 @@ class FakeCluster {
       }
       bytes += batch.bytes.size();
       to.records.append(batch.bytes);
+      has_records = true;
     }
     // The first batch of each aborted transaction whose marker is not below the offset.
     std::map<std::int64_t, std::int64_t> first;
@@ -149,6 +155,7 @@ class FakeCluster {
       return ok_status();
     }
     Result<std::size_t> read_some(char* to, std::size_t bytes_max, MonotonicTime) override {
+      if (std::exchange(has_waited_, true) == false) pause_for(std::chrono::milliseconds(1));
       if (out_.empty()) return disconnected_error("fake: no answer");
       const auto count = std::min(bytes_max, out_.size());
       std::memcpy(to, out_.data(), count);
@@ -162,17 +169,21 @@ class FakeCluster {
     void take(const std::string& frame) {
       using Kind = FakeFate::Kind;
       const auto api = static_cast<kafka_wire::ApiKey>(load_big<std::int16_t>(frame.data()));
+      const std::lock_guard lock(cluster_.mutex);
       cluster_.requests.emplace_back(node_, api);
       const auto fated = cluster_.fate ? cluster_.fate(node_, api) : FakeFate{};
       if (fated.kind == Kind::late) cluster_.late.push_back(frame);
       is_closed_ = fated.kind != Kind::answered && fated.kind != Kind::refused;
       if (fated.kind == Kind::lost || fated.kind == Kind::late) return;
+      cluster_.has_records = false;
       auto answer = cluster_.handle(node_, frame, fated.error);
+      has_waited_ = api != kafka_wire::ApiKey::fetch || cluster_.has_records;
       if (!is_closed_) out_ += answer;
     }
     FakeCluster& cluster_;
     const std::int32_t node_;
     bool is_closed_ = false;
+    bool has_waited_ = true;  // false: the answer has nothing in it, and took a broker's wait
     std::string in_;
     std::string out_;
   };
