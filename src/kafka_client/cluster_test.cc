@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "kafka_client/fake_answers_for_tests.h"
-#include "sys/real_clock.h"
+#include "kafka_client/virtual_time_for_tests.h"
 
 namespace millrace::kafka_client {
 namespace {
@@ -15,10 +15,10 @@ using Kind = FakeFate::Kind;
 
 class ClusterTest : public testing::Test {
  protected:
-  MonotonicTime soon() { return clock_.monotonic_now() + 200'000'000; }
+  MonotonicTime soon() { return clock_.monotonic_now() + 5'000'000'000; }
 
-  sys::RealClock clock_;
-  KafkaLogOptions options_ = FakeCluster::options(200);
+  VirtualTime clock_;
+  KafkaLogOptions options_ = FakeCluster::options(5'000);
   FakeCluster fake_;
   BrokerPool pool_{options_, clock_, fake_.dial()};
   Cluster cluster_{pool_, clock_};

@@ -66,7 +66,7 @@ class PartitionReadersTest : public testing::Test {
 
   const TopicPartition at_{"t", 0};
   sys::RealClock clock_;
-  const KafkaLogOptions options_ = FakeCluster::options(400);
+  KafkaLogOptions options_ = FakeCluster::options(60'000);
   FakeCluster fake_;
   BrokerPool pool_{options_, clock_, fake_.dial()};
   Cluster cluster_{pool_, clock_};
@@ -112,6 +112,7 @@ TEST_F(PartitionReadersTest, a_fetch_below_what_is_known_to_be_committed_waits_f
   });
   EXPECT_EQ(read(Offset(0)).size(), 2u);
   later.join();
+  options_.request_timeout_ms = 100;
   readers_.note_bounds(at_, Offset(0), Offset(3));
   EXPECT_EQ(code(Offset(2)), StatusCode::disconnected);
 }
@@ -172,6 +173,7 @@ TEST_F(PartitionReadersTest, a_batch_that_is_damaged_is_told_behind_the_good_one
 }
 
 TEST_F(PartitionReadersTest, brokers_that_are_gone_for_good_are_an_error_in_time) {
+  options_.request_timeout_ms = 100;
   fake_.fate = [](std::int32_t, ApiKey) { return FakeFate{Kind::lost}; };
   EXPECT_EQ(code(Offset(0)), StatusCode::disconnected);
 }

@@ -5,8 +5,8 @@
 
 #include "base/random.h"
 #include "kafka_client/fake_answers_for_tests.h"
+#include "kafka_client/virtual_time_for_tests.h"
 #include "log/log_test_support.h"
-#include "sys/real_clock.h"
 
 namespace millrace::kafka_client {
 namespace {
@@ -56,8 +56,8 @@ class ProducerTest : public testing::TestWithParam<bool> {
     };
   }
 
-  sys::RealClock clock_;
-  const KafkaLogOptions options_ = FakeCluster::options(300);
+  VirtualTime clock_;
+  const KafkaLogOptions options_ = FakeCluster::options(5'000);
   FakeCluster fake_;
   BrokerPool pool_{options_, clock_, fake_.dial()};
   Cluster cluster_{pool_, clock_};
@@ -204,7 +204,7 @@ TEST_P(ProducerTest, nobody_who_answers_is_aborted_or_unknown_in_time) {
 // As runtime::SlotCommitter does it (R4), under every fault at random, with requests that arrive
 // after their connection is gone: nothing is lost, nothing is doubled.
 TEST_P(ProducerTest, commits_lose_and_double_nothing_whatever_becomes_of_requests) {
-  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 200; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     Random random(seed);
     for (auto& [where, partition] : fake_.state.partitions) {
