@@ -37,6 +37,12 @@ Status ask_coordinator(Cluster& cluster, const Clock& clock, const CoordinatorTa
                        MonotonicTime deadline, bool& had_trouble,
                        const CoordinatorAttempt& attempt);
 
+// Waits until the markers of the id's last transaction are written, at most until the deadline and
+// no longer than the coordinator answers. A broker that is sent records before would ask the
+// coordinator every 20 ms (add.partitions.to.txn.retry.backoff.ms), which is longer than it takes.
+void await_markers(Cluster& cluster, const Clock& clock, const std::string& transactional_id,
+                   MonotonicTime deadline);
+
 // Whether the error says that the coordinator is elsewhere.
 bool is_other_coordinator(kafka_wire::ErrorCode error);
 

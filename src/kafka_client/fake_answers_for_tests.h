@@ -8,37 +8,37 @@ namespace millrace::kafka_client {
 
 namespace fake {
 
-using namespace kafka_wire;
+namespace wire = kafka_wire;
 
 inline log::ProducerIdentity producer_of(const auto& request) {
   return {ProducerId(request.producer_id), ProducerEpoch(request.producer_epoch)};
 }
 
-inline void answer(FakeCluster& cluster, std::int32_t, const ApiVersionsRequest&,
-                   ApiVersionsResponse& out, ErrorCode) {
-  const auto features = cluster.state.is_v2 ? kAllFeatures : ApiFeature::sasl;
-  out.api_keys = advertised_apis(features);
-  add_features(features, 3, out);
+inline void answer(FakeCluster& cluster, std::int32_t, const wire::ApiVersionsRequest&,
+                   wire::ApiVersionsResponse& out, ErrorCode) {
+  const auto features = cluster.state.is_v2 ? wire::kAllFeatures : wire::ApiFeature::sasl;
+  out.api_keys = wire::advertised_apis(features);
+  wire::add_features(features, 3, out);
 }
 
-inline void answer(FakeCluster& cluster, std::int32_t, const SaslHandshakeRequest& in,
-                   SaslHandshakeResponse& out, ErrorCode) {
+inline void answer(FakeCluster& cluster, std::int32_t, const wire::SaslHandshakeRequest& in,
+                   wire::SaslHandshakeResponse& out, ErrorCode) {
   out.mechanisms = {"PLAIN"};
   if (in.mechanism != "PLAIN" || cluster.sasl_password.empty()) {
     out.error_code = ErrorCode::unsupported_sasl_mechanism;
   }
 }
 
-inline void answer(FakeCluster& cluster, std::int32_t, const SaslAuthenticateRequest& in,
-                   SaslAuthenticateResponse& out, ErrorCode) {
+inline void answer(FakeCluster& cluster, std::int32_t, const wire::SaslAuthenticateRequest& in,
+                   wire::SaslAuthenticateResponse& out, ErrorCode) {
   const auto wanted = std::string("\0ada\0", 5) + cluster.sasl_password;
   if (in.auth_bytes.bytes == wanted) return;
   out.error_code = ErrorCode::sasl_authentication_failed;
   out.error_message = "wrong password";
 }
 
-inline void answer(FakeCluster& cluster, std::int32_t, const MetadataRequest& in,
-                   MetadataResponse& out, ErrorCode error) {
+inline void answer(FakeCluster& cluster, std::int32_t, const wire::MetadataRequest& in,
+                   wire::MetadataResponse& out, ErrorCode error) {
   for (std::int32_t node = 1; node <= cluster.broker_count; ++node) {
     out.brokers.push_back({node, "fake", node, std::nullopt});
   }
@@ -61,8 +61,8 @@ inline void answer(FakeCluster& cluster, std::int32_t, const MetadataRequest& in
   }
 }
 
-inline void answer(FakeCluster& cluster, std::int32_t, const FindCoordinatorRequest& in,
-                   FindCoordinatorResponse& out, ErrorCode error) {
+inline void answer(FakeCluster& cluster, std::int32_t, const wire::FindCoordinatorRequest& in,
+                   wire::FindCoordinatorResponse& out, ErrorCode error) {
   const auto found = cluster.coordinators.find(in.key);
   out.error_code = error;
   out.node_id = found == cluster.coordinators.end() ? 1 : found->second;
@@ -78,8 +78,8 @@ inline ErrorCode check_coordinator(FakeCluster& cluster, std::int32_t node, cons
   return node == right ? ErrorCode::none : ErrorCode::not_coordinator;
 }
 
-inline void answer(FakeCluster& cluster, std::int32_t node, const InitProducerIdRequest& in,
-                   InitProducerIdResponse& out, ErrorCode error) {
+inline void answer(FakeCluster& cluster, std::int32_t node, const wire::InitProducerIdRequest& in,
+                   wire::InitProducerIdResponse& out, ErrorCode error) {
   out.error_code = check_coordinator(cluster, node, *in.transactional_id, error);
   if (out.error_code != ErrorCode::none) return;
   const auto identity = cluster.state.initialize(*in.transactional_id);
@@ -87,8 +87,9 @@ inline void answer(FakeCluster& cluster, std::int32_t node, const InitProducerId
   out.producer_epoch = identity.epoch.value;
 }
 
-inline void answer(FakeCluster& cluster, std::int32_t node, const AddPartitionsToTxnRequest& in,
-                   AddPartitionsToTxnResponse& out, ErrorCode error) {
+inline void answer(FakeCluster& cluster, std::int32_t node,
+                   const wire::AddPartitionsToTxnRequest& in, wire::AddPartitionsToTxnResponse& out,
+                   ErrorCode error) {
   const auto& id = in.v3_and_below_transactional_id;
   const log::ProducerIdentity producer{ProducerId(in.v3_and_below_producer_id),
                                        ProducerEpoch(in.v3_and_below_producer_epoch)};
@@ -105,15 +106,15 @@ inline void answer(FakeCluster& cluster, std::int32_t node, const AddPartitionsT
   }
 }
 
-inline void answer(FakeCluster& cluster, std::int32_t node, const AddOffsetsToTxnRequest& in,
-                   AddOffsetsToTxnResponse& out, ErrorCode error) {
+inline void answer(FakeCluster& cluster, std::int32_t node, const wire::AddOffsetsToTxnRequest& in,
+                   wire::AddOffsetsToTxnResponse& out, ErrorCode error) {
   out.error_code = check_coordinator(cluster, node, in.transactional_id, error);
   if (out.error_code != ErrorCode::none) return;
   out.error_code = cluster.state.enrol(in.transactional_id, producer_of(in));
 }
 
-inline void answer(FakeCluster& cluster, std::int32_t node, const ProduceRequest& in,
-                   ProduceResponse& out, ErrorCode error) {
+inline void answer(FakeCluster& cluster, std::int32_t node, const wire::ProduceRequest& in,
+                   wire::ProduceResponse& out, ErrorCode error) {
   for (const auto& topic : in.topic_data) {
     auto& to = out.responses.emplace_back();
     to.name = topic.name;
@@ -137,8 +138,8 @@ inline void answer(FakeCluster& cluster, std::int32_t node, const ProduceRequest
   }
 }
 
-inline void answer(FakeCluster& cluster, std::int32_t node, const TxnOffsetCommitRequest& in,
-                   TxnOffsetCommitResponse& out, ErrorCode error) {
+inline void answer(FakeCluster& cluster, std::int32_t node, const wire::TxnOffsetCommitRequest& in,
+                   wire::TxnOffsetCommitResponse& out, ErrorCode error) {
   error = check_coordinator(cluster, node, in.group_id, error);
   for (const auto& topic : in.topics) {
     auto& to = out.topics.emplace_back();
@@ -157,8 +158,8 @@ inline void answer(FakeCluster& cluster, std::int32_t node, const TxnOffsetCommi
   }
 }
 
-inline void answer(FakeCluster& cluster, std::int32_t node, const EndTxnRequest& in,
-                   EndTxnResponse& out, ErrorCode error) {
+inline void answer(FakeCluster& cluster, std::int32_t node, const wire::EndTxnRequest& in,
+                   wire::EndTxnResponse& out, ErrorCode error) {
   out.error_code = check_coordinator(cluster, node, in.transactional_id, error);
   if (out.error_code != ErrorCode::none) return;
   out.error_code = cluster.state.end(in.transactional_id, producer_of(in), in.committed);
@@ -167,10 +168,20 @@ inline void answer(FakeCluster& cluster, std::int32_t node, const EndTxnRequest&
   out.producer_epoch = now.epoch.value;
 }
 
+inline void answer(FakeCluster& cluster, std::int32_t, const wire::DescribeTransactionsRequest& in,
+                   wire::DescribeTransactionsResponse& out, ErrorCode error) {
+  auto& one = out.transaction_states.emplace_back();
+  one.error_code = error;
+  one.transactional_id = in.transactional_ids.at(0);
+  const bool is_pending = cluster.pending_markers > 0;
+  one.transaction_state = is_pending ? "PrepareCommit" : "CompleteCommit";
+  if (is_pending) --cluster.pending_markers;
+}
+
 // Whole batches from the one that holds the offset, with the aborted transactions that overlap
 // them, as Kafka's Fetch gives them to readers of committed records.
-inline void answer(FakeCluster& cluster, std::int32_t node, const FetchRequest& in,
-                   FetchResponse& out, ErrorCode error) {
+inline void answer(FakeCluster& cluster, std::int32_t node, const wire::FetchRequest& in,
+                   wire::FetchResponse& out, ErrorCode error) {
   EXPECT_EQ(in.isolation_level, 1);
   for (const auto& topic : in.topics) {
     auto& to = out.responses.emplace_back();

@@ -21,6 +21,7 @@
 #include "kafka_wire/metadata.h"
 #include "kafka_wire/produce.h"
 #include "kafka_wire/sasl.h"
+#include "kafka_wire/transaction_admin.h"
 #include "kafka_wire/transactions.h"
 
 namespace millrace::kafka_client {
@@ -59,7 +60,8 @@ class FakeCluster {
   std::vector<std::string> late;          // frames that are still to arrive
   bool has_records = false;               // the last Fetch was answered with some
   std::size_t fetch_bytes_max = 1 << 20;  // of one partition's answer, a batch at least
-  std::string sasl_password;              // of PLAIN; empty: nobody need log in
+  int pending_markers = 0;    // so many times a coordinator says that markers are missing
+  std::string sasl_password;  // of PLAIN; empty: nobody need log in
 
   Dial dial() {
     return [this](const sys::TcpAddress& to, MonotonicTime) {
@@ -190,21 +192,23 @@ class FakeCluster {
 
   // The answer, as it travels.
   std::string handle(std::int32_t node, const std::string& frame, ErrorCode error) {
-    using namespace kafka_wire;
-    const auto parsed = parse_request(frame);
+    namespace wire = kafka_wire;
+    using wire::ApiKey;
+    const auto parsed = wire::parse_request(frame);
     EXPECT_TRUE(parsed.is_ok() && parsed->has_known_version);
     const auto answer = [&]<class Request, class Response>() {
       Request request;
       Response response;
-      EXPECT_TRUE(decode(parsed->body, parsed->header.api_version, request).is_ok());
+      EXPECT_TRUE(wire::decode(parsed->body, parsed->header.api_version, request).is_ok());
       fill(*this, node, request, response, error);
-      WireBytes out;
-      append_response(response, parsed->header.api_version, parsed->header.correlation_id, out);
+      wire::WireBytes out;
+      wire::append_response(response, parsed->header.api_version, parsed->header.correlation_id,
+                            out);
       return out.joined();
     };
 #define MR_FAKE(key, Name) \
   case ApiKey::key:        \
-    return answer.template operator()<Name##Request, Name##Response>();
+    return answer.template operator()<wire::Name##Request, wire::Name##Response>();
     switch (static_cast<ApiKey>(parsed->header.api_key)) {
       MR_FAKE(api_versions, ApiVersions)
       MR_FAKE(sasl_handshake, SaslHandshake)
@@ -217,6 +221,7 @@ class FakeCluster {
       MR_FAKE(produce, Produce)
       MR_FAKE(txn_offset_commit, TxnOffsetCommit)
       MR_FAKE(end_txn, EndTxn)
+      MR_FAKE(describe_transactions, DescribeTransactions)
       MR_FAKE(fetch, Fetch)
       default:
         ADD_FAILURE() << "no fake of api " << parsed->header.api_key;

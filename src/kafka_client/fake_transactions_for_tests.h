@@ -3,6 +3,8 @@
 // What brokers keep of partitions, transactions and groups, as simply as it can be said. Only for
 // tests.
 
+#include <gtest/gtest.h>
+
 #include <deque>
 #include <map>
 #include <set>

@@ -75,7 +75,7 @@ class PartitionReaders {
                   int wait_ms, MonotonicTime deadline);
   void drop(const TopicPartition& source, const Cursor& cursor);
 
-  // --- for both; with the lock held ---
+  // --- partition_reader_loops.cc: for both; with the lock held ---
   // Finds out who is to be read from; without the lock meanwhile.
   Status locate(Lock& lock, const TopicPartition& source, MonotonicTime deadline);
   // True if batches came, or something that a reader must hear of.
@@ -84,7 +84,7 @@ class PartitionReaders {
   [[nodiscard]] FetchAsk ask_of(const TopicPartition& source, const Partition& partition,
                                 const Cursor& cursor) const;
 
-  // --- partition_reader_loops.cc ---
+  // --- and for the loops ---
   void start_loop(std::int32_t node);
   void run_loop(std::int32_t node, Loop& loop);
   void read_round(Lock& lock, std::int32_t node, Loop& loop, BrokerPool::Lease& lease);

@@ -16,6 +16,8 @@ constexpr std::int64_t kNanosPerMilli = 1'000'000;
 // For an abort, whose answer nothing depends on: InitProducerId aborts as well, and so do the
 // brokers after the transaction's time-out.
 constexpr std::int64_t kAbortNsMax = 500 * kNanosPerMilli;
+// After a commit its markers are on their way, mostly for a few milliseconds.
+constexpr std::int64_t kMarkersNsMax = 50 * kNanosPerMilli;
 constexpr std::int16_t kInitVersion = 5;
 constexpr std::int16_t kEnrolVersion = 3;  // later ones are between brokers
 constexpr std::int16_t kEndVersion2 = 5;
@@ -86,6 +88,9 @@ TransactionOutcome Producer::run(const log::Commit& commit,
     failure_ = initialize();
     if (!failure_.is_ok()) return TransactionOutcome::aborted;
   }
+  if (is_v2_ && clock_.monotonic_now() < markers_until_) {
+    await_markers(cluster_, clock_, id_, markers_until_);
+  }
   bool had_trouble = false;
   const TransactionScope scope{id_, identity_, is_v2_, deadline(), had_trouble};
   RecordSends records(cluster_, clock_, scope, sequences_);
@@ -102,7 +107,10 @@ TransactionOutcome Producer::run(const log::Commit& commit,
   // A repeat that is still on its way would be taken for part of the next transaction if that one
   // had the same epoch.
   if (!is_v2_ && had_trouble) must_initialize_ = true;
-  if (is_v2_) sequences_.clear();
+  if (is_v2_) {
+    sequences_.clear();
+    markers_until_ = clock_.monotonic_now() + kMarkersNsMax;
+  }
   for (const auto& place : records.places()) {
     base_offsets_.push_back(place.base);
     committed_(place.at, place.end);

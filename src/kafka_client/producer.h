@@ -55,6 +55,7 @@ class Producer final : public log::TransactionalProducer {
   bool is_v2_ = false;
   log::ProducerIdentity identity_;
   SequenceTable sequences_;
+  MonotonicTime markers_until_{0};  // until then the last commit's may still be missing
   // Of the last transaction.
   std::vector<Offset> base_offsets_;
   Status failure_;

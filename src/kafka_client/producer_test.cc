@@ -176,6 +176,21 @@ TEST_P(ProducerTest, a_repeat_of_the_end_tells_what_became_of_it_only_with_an_ep
   if (GetParam()) EXPECT_EQ(commit(unit({{1, "y"}})), TransactionOutcome::committed);
 }
 
+TEST_P(ProducerTest, a_transaction_waits_for_the_markers_of_the_one_before_but_not_for_long) {
+  ASSERT_TRUE(producer_.initialize().is_ok());
+  for (const int pending : {0, 7, 1'000'000}) {
+    fake_.pending_markers = pending;
+    EXPECT_EQ(commit(unit({{0, "x"}})), TransactionOutcome::committed);
+  }
+  fake_.fate = [](std::int32_t, ApiKey api) {
+    return api == ApiKey::describe_transactions ? FakeFate{Kind::lost} : FakeFate{};
+  };
+  EXPECT_EQ(commit(unit({{0, "x"}})), TransactionOutcome::committed);
+  const auto asked = fake_.count(ApiKey::describe_transactions);
+  EXPECT_EQ(asked > 8, GetParam());
+  EXPECT_LT(asked, 300);
+}
+
 TEST_P(ProducerTest, an_end_that_is_refused_is_unknown) {
   for (const auto error : {ErrorCode::producer_fenced, ErrorCode::invalid_txn_state,
                            ErrorCode::invalid_producer_epoch}) {
