@@ -75,16 +75,18 @@ class PartitionReaders {
                   int wait_ms, MonotonicTime deadline);
   void drop(const TopicPartition& source, const Cursor& cursor);
 
-  // --- partition_reader_loops.cc: for both; with the lock held ---
+  // --- partition_reader_answers.cc: for both; with the lock held ---
   // Finds out who is to be read from; without the lock meanwhile.
   Status locate(Lock& lock, const TopicPartition& source, MonotonicTime deadline);
+  // Not while its partition was forgotten, or it was replaced, since it was asked for.
+  [[nodiscard]] bool is_current(const TopicPartition& source, const Cursor& cursor) const;
   // True if batches came, or something that a reader must hear of.
   bool take_answer(const TopicPartition& source, Cursor& cursor, FetchAnswer& answer);
   void lose_node(const TopicPartition& source);
   [[nodiscard]] FetchAsk ask_of(const TopicPartition& source, const Partition& partition,
                                 const Cursor& cursor) const;
 
-  // --- and for the loops ---
+  // --- partition_reader_loops.cc ---
   void start_loop(std::int32_t node);
   void run_loop(std::int32_t node, Loop& loop);
   void read_round(Lock& lock, std::int32_t node, Loop& loop, BrokerPool::Lease& lease);
@@ -93,7 +95,6 @@ class PartitionReaders {
   std::vector<FetchAsk> collect(std::int32_t node, Cursors& of);
   void take_answers(Lock& lock, const std::vector<FetchAsk>& asks, const Cursors& of,
                     Result<std::vector<FetchAnswer>> answers);
-  [[nodiscard]] bool is_current(const TopicPartition& source, const Cursor& cursor) const;
   void locate_lost(Lock& lock);
   void stop_idle();
 
