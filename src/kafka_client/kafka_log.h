@@ -29,8 +29,8 @@ struct KafkaSecurity {
   std::string sasl_mechanism;  // PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER
   std::string user;
   std::string password;
-  // For OAUTHBEARER: called on a thread of librdkafka, before a token is first needed and when 80 %
-  // of its time are over.
+  // For OAUTHBEARER: called on threads of librdkafka, before a token is first needed and when 80 %
+  // of its time are over, and on any that opens a connection.
   std::function<Result<KafkaToken>()> token = nullptr;
 };
 
@@ -52,13 +52,13 @@ struct KafkaLogOptions {
   std::function<void(int level, std::string_view line)> on_log_line = nullptr;
 };
 
-// A log of Apache Kafka's brokers, through librdkafka. Returns once a broker has answered, else
-// `disconnected` after request_timeout_ms; `invalid` for options that contradict each other.
-// `clock` outlives it; so do its producers and members, which must go first.
+// A log of Apache Kafka's brokers: transactions and reading through a client of our own, the rest
+// through librdkafka. Returns once a broker has answered, else `disconnected` after
+// request_timeout_ms; `invalid` for options that contradict each other. `clock` outlives it; its
+// producers and members must go first.
 //
 // What differs from an embedded log (README.md has the reasons):
-// - `fetch` gives every record as a batch of its own, and a control batch of one offset for every
-//   offset without a visible record, so that a range is cut the same way whenever it is read.
+// - `fetch` gives batches as the brokers have stored them.
 // - Visibility::appended is Visibility::durable; `uncommitted` is `unsupported`. So are markers,
 //   batches with a producer id, new_producer, producers and aborted_transactions: what a broker
 //   needs, and brokers do here.

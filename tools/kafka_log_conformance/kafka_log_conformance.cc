@@ -1,9 +1,10 @@
 // The log over Apache Kafka's brokers, against brokers that run: what every log must do, and what
 // one must do that several processes share. Deletes every topic and group it finds there.
 //
-//   kafka_log_conformance HOST:PORT PID [--millrace] [GoogleTest's options]
+//   kafka_log_conformance HOST:PORT PID [--millrace] [--ca FILE] [--sasl MECHANISM USER PASSWORD]
+//                         [GoogleTest's options]
 //
-// PID is the broker's process, which a test stops for a while.
+// PID is the broker's process, which a test stops for a while. --ca: over TLS.
 
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -33,6 +34,7 @@ struct Brokers {
   std::string address;
   int pid = 0;
   bool is_millrace = false;  // which has no LogAppendTime and a lower limit of a batch
+  kafka_client::KafkaSecurity security;
 };
 
 // Of the command line; GoogleTest makes harnesses without arguments.
@@ -48,6 +50,7 @@ std::unique_ptr<SharedLog> open(const Clock& clock, const std::string& process,
   options.process = process;
   options.transaction_timeout_ms = transaction_timeout_ms;
   options.is_log_append_time = !brokers().is_millrace;
+  options.security = brokers().security;
   auto opened = kafka_client::open_kafka_log(options, clock);
   EXPECT_TRUE(opened.is_ok()) << opened.status().to_string();
   return std::move(opened).value();
@@ -148,6 +151,7 @@ class KafkaLog : public testing::Test {
 TEST_F(KafkaLog, brokers_that_do_not_verify_transactions_are_warned_of) {
   kafka_client::KafkaLogOptions options;
   options.bootstrap_servers = brokers().address;
+  options.security = brokers().security;
   Mutex mutex;
   std::string said;
   options.on_log_line = [&](int, std::string_view line) {
@@ -172,6 +176,9 @@ TEST_F(KafkaLog, where_nobody_listens_opening_says_so_in_time) {
 
 // Through librdkafka itself, as TransactionalProducer has no transactions that stay open.
 TEST_F(KafkaLog, an_open_transaction_makes_offsets_unstable_until_its_id_is_taken_over) {
+  if (brokers().security.protocol != kafka_client::KafkaSecurity::Protocol::plaintext) {
+    GTEST_SKIP() << "its producer logs in nowhere";
+  }
   auto* conf = rd_kafka_conf_new();
   char why[256];
   rd_kafka_conf_set(conf, "bootstrap.servers", brokers().address.c_str(), why, sizeof why);
@@ -285,6 +292,19 @@ int main(int argc, char** argv) {
   for (int i = 3; i < argc; ++i) {
     if (std::string_view(argv[i]) == "--millrace") {
       millrace::log::brokers().is_millrace = true;
+    }
+    using Protocol = millrace::kafka_client::KafkaSecurity::Protocol;
+    auto& security = millrace::log::brokers().security;
+    if (std::string_view(argv[i]) == "--ca" && i + 1 < argc) {
+      security.ca_path = argv[i + 1];
+      security.protocol = Protocol::ssl;
+    }
+    if (std::string_view(argv[i]) == "--sasl" && i + 3 < argc) {
+      security.sasl_mechanism = argv[i + 1];
+      security.user = argv[i + 2];
+      security.password = argv[i + 3];
+      const bool has_tls = security.protocol == Protocol::ssl;  // --ca comes first
+      security.protocol = has_tls ? Protocol::sasl_ssl : Protocol::sasl_plaintext;
     }
   }
   std::printf("librdkafka %s\n", millrace::kafka_client::librdkafka_version().c_str());
