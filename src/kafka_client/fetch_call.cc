@@ -66,10 +66,12 @@ void take(const FetchResponse::Partition& from, const std::shared_ptr<const std:
 }  // namespace
 
 // As Kafka's own clients do it: an aborted transaction's producer is bad from its first batch to
-// its marker.
+// its marker. Brokers list the transactions in the order in which they ended.
 Status cut_batches(const std::shared_ptr<const std::string>& frame, std::string_view records,
                    std::span<const FetchResponse::AbortedTransaction> aborted, Offset from,
                    std::vector<log::FetchedBatch>& out) {
+  std::vector<FetchResponse::AbortedTransaction> by_start(aborted.begin(), aborted.end());
+  std::ranges::sort(by_start, {}, &FetchResponse::AbortedTransaction::first_offset);
   std::set<std::int64_t> bad;
   std::size_t next_aborted = 0;
   while (const auto bytes = whole_batch_bytes(records)) {
@@ -77,10 +79,10 @@ Status cut_batches(const std::shared_ptr<const std::string>& frame, std::string_
     records.remove_prefix(bytes);
     MR_ASSIGN_OR_RETURN(const auto header, codec::parse_batch_header(batch));
     MR_RETURN_IF_ERROR(codec::verify_batch_crc(batch, header));
-    for (; next_aborted < aborted.size() &&
-           aborted[next_aborted].first_offset <= header.last_offset().value;
+    for (; next_aborted < by_start.size() &&
+           by_start[next_aborted].first_offset <= header.last_offset().value;
          ++next_aborted) {
-      bad.insert(aborted[next_aborted].producer_id);
+      bad.insert(by_start[next_aborted].producer_id);
     }
     auto kind = log::BatchKind::records;
     if (header.is_control) {
