@@ -136,4 +136,19 @@ log::TransactionOutcome ModelProducer::abort(ErrorCode because) {
   return is_of_another_member ? log::TransactionOutcome::fenced : log::TransactionOutcome::aborted;
 }
 
+// The model's coordinators never answer from before, so that nothing has to be written first.
+Result<std::optional<log::GroupOffset>> ModelProducer::decided_offset(
+    const std::string& group, const TopicPartition& source) {
+  if (!process_.may_read(cluster_.group_broker(group))) {
+    return disconnected_error("the coordinator of " + group + " does not answer");
+  }
+  std::optional<CommittedOffset> offset;
+  if (cluster_.fetch_offset(group, source, true, offset) == ErrorCode::unstable_offset_commit) {
+    cluster_.count("unstable offset");
+    return overloaded_error("a transaction carries an offset of " + source.to_string());
+  }
+  if (!offset) return std::optional<log::GroupOffset>();
+  return std::optional(log::GroupOffset{source, Offset(offset->next_offset), offset->metadata});
+}
+
 }  // namespace millrace::kafka_model

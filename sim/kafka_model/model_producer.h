@@ -20,6 +20,8 @@ class ModelProducer final : public log::TransactionalProducer {
   Status initialize() override;
   log::TransactionOutcome commit(const log::Commit& commit,
                                  const log::GroupMembership& membership) override;
+  Result<std::optional<log::GroupOffset>> decided_offset(const std::string& group,
+                                                         const TopicPartition& source) override;
   [[nodiscard]] const std::string& transactional_id() const override { return id_; }
 
  private:

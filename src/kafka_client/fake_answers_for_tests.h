@@ -158,6 +158,28 @@ inline void answer(FakeCluster& cluster, std::int32_t node, const wire::TxnOffse
   }
 }
 
+// A broker that is not the coordinator and does not know it yet answers with what it has.
+inline void answer(FakeCluster& cluster, std::int32_t node, const wire::OffsetFetchRequest& in,
+                   wire::OffsetFetchResponse& out, ErrorCode error) {
+  const auto stale = cluster.stale_groups.find({node, in.group_id});
+  const bool is_stale = stale != cluster.stale_groups.end();
+  out.error_code = is_stale ? error : check_coordinator(cluster, node, in.group_id, error);
+  if (out.error_code != ErrorCode::none) return;
+  EXPECT_TRUE(in.require_stable);
+  const auto& group = is_stale ? stale->second : cluster.state.groups[in.group_id];
+  for (const auto& topic : *in.topics) {
+    auto& to = out.topics.emplace_back();
+    to.name = topic.name;
+    for (const auto index : topic.partition_indexes) {
+      auto& one = to.partitions.emplace_back();
+      one.partition_index = index;
+      const auto found = group.offsets.find({topic.name, index});
+      one.committed_offset = found == group.offsets.end() ? -1 : found->second.next_offset.value;
+      if (found != group.offsets.end()) one.metadata = found->second.metadata;
+    }
+  }
+}
+
 inline void answer(FakeCluster& cluster, std::int32_t node, const wire::EndTxnRequest& in,
                    wire::EndTxnResponse& out, ErrorCode error) {
   out.error_code = check_coordinator(cluster, node, in.transactional_id, error);

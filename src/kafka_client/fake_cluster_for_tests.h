@@ -18,6 +18,7 @@
 #include "kafka_client/fake_transactions_for_tests.h"
 #include "kafka_wire/fetch.h"
 #include "kafka_wire/group_admin.h"
+#include "kafka_wire/group_offsets.h"
 #include "kafka_wire/metadata.h"
 #include "kafka_wire/produce.h"
 #include "kafka_wire/sasl.h"
@@ -52,6 +53,8 @@ class FakeCluster {
   // Of all that follows, where the client has threads.
   Mutex mutex;
   FakeTransactions state;
+  // What a broker that stood still has of a group, and gives to readers.
+  std::map<std::pair<std::int32_t, std::string>, FakeGroup> stale_groups;
   std::int32_t broker_count = 1;
   Fate fate;
   std::map<std::string, kafka_wire::Uuid> topic_ids;
@@ -122,7 +125,8 @@ class FakeCluster {
       to.records.append(batch.bytes);
       has_records = true;
     }
-    // The first batch of each aborted transaction whose marker is not below the offset.
+    // The first batch of each aborted transaction whose marker is not below the offset, in the
+    // order of the markers.
     std::map<std::int64_t, std::int64_t> first;
     for (const auto& batch : partition.batches) {
       const auto id = batch.header.producer_id.value;
@@ -133,7 +137,6 @@ class FakeCluster {
       if (batch.header.base_offset >= at_offset) aborted.push_back({id, begun->second});
       first.erase(begun);
     }
-    std::ranges::sort(aborted, {}, &kafka_wire::FetchResponse::AbortedTransaction::first_offset);
   }
   // What was late arrives now; answers to it reach nobody.
   void deliver_late() {
@@ -220,6 +223,7 @@ class FakeCluster {
       MR_FAKE(add_offsets_to_txn, AddOffsetsToTxn)
       MR_FAKE(produce, Produce)
       MR_FAKE(txn_offset_commit, TxnOffsetCommit)
+      MR_FAKE(offset_fetch, OffsetFetch)
       MR_FAKE(end_txn, EndTxn)
       MR_FAKE(describe_transactions, DescribeTransactions)
       MR_FAKE(fetch, Fetch)

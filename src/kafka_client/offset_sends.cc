@@ -120,6 +120,12 @@ Result<ErrorCode> OffsetSends::receive(Connection& from) {
   return error_of(response);
 }
 
+Result<ErrorCode> OffsetSends::write(const Group& group, Connection& to) {
+  MR_ASSIGN_OR_RETURN(const auto one, version(to));
+  MR_RETURN_IF_ERROR(to.send(group.request, one, scope_.deadline));
+  return receive(to);
+}
+
 Status OffsetSends::finish(Group& group) {
   const auto& key = group.request.group_id;
   if (group.lease) {
@@ -137,11 +143,7 @@ Status OffsetSends::finish(Group& group) {
   }
   return ask_coordinator(cluster_, clock_, {CoordinatorKind::group, key, "offsets of group " + key},
                          scope_.deadline, scope_.had_trouble,
-                         [&](Connection& to) -> Result<ErrorCode> {
-                           MR_ASSIGN_OR_RETURN(const auto one, version(to));
-                           MR_RETURN_IF_ERROR(to.send(group.request, one, scope_.deadline));
-                           return receive(to);
-                         });
+                         [&](Connection& to) { return write(group, to); });
 }
 
 Status OffsetSends::finish() {

@@ -27,6 +27,10 @@ class OffsetSends {
   // refused for the moment. Any error means that the transaction cannot be committed; `fenced` when
   // the epoch or the membership is somebody else's.
   Status finish();
+  // Asks this broker alone, once: what it says. For the offsets of one group.
+  Result<kafka_wire::ErrorCode> write_to(Connection& coordinator) {
+    return write(groups_.front(), coordinator);
+  }
 
  private:
   struct Group {
@@ -35,6 +39,7 @@ class OffsetSends {
   };
   [[nodiscard]] Result<std::int16_t> version(const Connection& connection) const;
   Result<kafka_wire::ErrorCode> receive(Connection& from);
+  Result<kafka_wire::ErrorCode> write(const Group& group, Connection& to);
   Status finish(Group& group);
 
   Cluster& cluster_;

@@ -28,6 +28,8 @@ class Producer final : public log::TransactionalProducer {
   Status initialize() override;
   log::TransactionOutcome commit(const log::Commit& commit,
                                  const log::GroupMembership& membership) override;
+  Result<std::optional<log::GroupOffset>> decided_offset(const std::string& group,
+                                                         const TopicPartition& source) override;
   [[nodiscard]] const std::string& transactional_id() const override { return id_; }
 
   // The same with offsets of any group, whose coordinator is told no member and so checks none.
@@ -38,6 +40,9 @@ class Producer final : public log::TransactionalProducer {
 
  private:
   log::TransactionOutcome run(const log::Commit& commit, const log::GroupMembership* membership);
+  Result<kafka_wire::ErrorCode> write_nothing(const std::string& group,
+                                              const TopicPartition& source, Connection& coordinator,
+                                              MonotonicTime until);
   Status send(const TransactionScope& scope, RecordSends& records, OffsetSends& offsets);
   Status enrol(const TransactionScope& scope, const RecordSends& records);
   log::TransactionOutcome end(const TransactionScope& scope);

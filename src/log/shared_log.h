@@ -49,6 +49,12 @@ class TransactionalProducer {
   // AddPartitionsToTxn, Produce, TxnOffsetCommit, EndTxn). Without offsets no group is asked, and
   // the membership may be empty.
   virtual TransactionOutcome commit(const Commit& commit, const GroupMembership& membership) = 0;
+  // The group's offset as GroupMember::committed_offset gives it, and never from before what was
+  // decided when this call began, to be asked after `unknown` and initialize(): a broker that stood
+  // still may go on taking itself for the coordinator and answer reads with what it knew, but it
+  // cannot write any more. Takes the id over again.
+  virtual Result<std::optional<GroupOffset>> decided_offset(const std::string& group,
+                                                            const TopicPartition& source) = 0;
   [[nodiscard]] virtual const std::string& transactional_id() const = 0;
 };
 

@@ -41,6 +41,10 @@ class ScriptedProducer final : public log::TransactionalProducer {
     EXPECT_TRUE(to_.wait_durable(appended->sequence).is_ok());
     return turn == Turn::committed ? TransactionOutcome::committed : TransactionOutcome::unknown;
   }
+  Result<std::optional<log::GroupOffset>> decided_offset(const std::string&,
+                                                         const TopicPartition&) override {
+    return internal_error("a mirror asks for all offsets of its group at once");
+  }
   [[nodiscard]] const std::string& transactional_id() const override { return id_; }
 
  private:

@@ -396,7 +396,7 @@ SlotCommitter::Fate SlotCommitter::ask(Part& part, log::TransactionOutcome outco
     const std::lock_guard lock(shared_->mutex);
     if (part.port->is_dropped) return Fate::lost;
   }
-  const auto committed = member_.committed_offset(part.port->source);
+  const auto committed = producer_->decided_offset(options_.group, part.port->source);
   if (!committed.is_ok()) {
     fail(committed.status().to_string());
     return Fate::not_known_yet;
