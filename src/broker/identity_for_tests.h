@@ -26,7 +26,7 @@ struct Identity {
 };
 
 // A certificate that signs itself.
-inline Identity make_identity() {
+inline Identity make_identity(const std::string& common_name = "test") {
   EVP_PKEY* const key = EVP_EC_gen("P-256");
   X509* const certificate = X509_new();
   X509_set_version(certificate, 2);
@@ -35,7 +35,8 @@ inline Identity make_identity() {
   X509_gmtime_adj(X509_getm_notAfter(certificate), 3600);
   X509_NAME* const name = X509_get_subject_name(certificate);
   X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
-                             reinterpret_cast<const unsigned char*>("test"), -1, -1, 0);
+                             reinterpret_cast<const unsigned char*>(common_name.c_str()), -1, -1,
+                             0);
   X509_set_issuer_name(certificate, name);
   X509_set_pubkey(certificate, key);
   EXPECT_GT(X509_sign(certificate, key, EVP_sha256()), 0);

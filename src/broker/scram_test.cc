@@ -183,6 +183,19 @@ TEST(Scram, proofs_of_any_shape_are_refused) {
   }
 }
 
+// Before it is compared: the comparison takes as many bytes of a signature as the proof has.
+TEST(Scram, a_proof_of_another_length_is_not_compared) {
+  const auto at = kLast.find(",p=") + 3;
+  const auto proof = codec::base64_decode(kLast.substr(at)).value();
+  for (const auto& wrong : {std::string(), proof.substr(0, 31), proof + '\0', std::string(64, 'p'),
+                            proof + std::string(5'000, 'p')}) {
+    auto server = rfc_server();
+    ASSERT_TRUE(server.take(kFirst).is_ok());
+    const auto taken = server.take(std::string(kLast.substr(0, at)) + codec::base64_encode(wrong));
+    EXPECT_EQ(taken.status().message(), "the client's proof is malformed") << wrong.size();
+  }
+}
+
 TEST(Scram, a_password_is_recognised_by_its_credential) {
   for (const auto hash : kScramHashes) {
     const auto credential = known(hash, "secret", "salt", 4096).credential;

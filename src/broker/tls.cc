@@ -85,8 +85,9 @@ Result<std::shared_ptr<ssl::context>> make_tls_context(const TlsOptions& options
     auto out = std::make_shared<ssl::context>(ssl::context::tls_server);
     SSL_CTX* const context = out->native_handle();
     SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
-    SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET |
-                                     SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_NO_COMPRESSION);
+    // There is no compression unless it is asked for.
+    SSL_CTX_set_options(
+        context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET | SSL_OP_CIPHER_SERVER_PREFERENCE);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_num_tickets(context, 0);
     // Or every idle connection keeps two buffers of 16 KiB.
