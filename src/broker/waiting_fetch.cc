@@ -62,29 +62,34 @@ void WaitingFetch::wait() {
   if (!is_done_) look_again();
 }
 
+// Most commits are heard of twice, placed and durable, and only the second shows anything: the loop
+// is not woken for the first.
 void WaitingFetch::listen() {
   for (std::size_t t = 0; t < request_.topics.size(); ++t) {
     for (const auto& partition : request_.topics[t].partitions) {
       const std::weak_ptr<WaitingFetch> weak = weak_from_this();
       auto& loop = exchange_->loop();
-      listeners_.push_back(
-          services_.log->add_listener({names_[t], partition.partition}, [weak, &loop] {
+      listeners_.push_back(services_.log->add_listener(
+          {names_[t], partition.partition}, [weak, &loop, t, &partition] {
             const auto self = weak.lock();
-            if (self == nullptr || self->is_look_pending_.exchange(true)) return;
+            if (self == nullptr || self->is_look_pending_ || !self->has_news(t, partition)) return;
+            if (self->is_look_pending_.exchange(true)) return;
             loop.post([self] { self->look_again(); });
           }));
     }
   }
 }
 
-// Most commits are heard of twice, placed and durable, and only the second shows anything.
+bool WaitingFetch::has_news(std::size_t topic, const FetchRequest::Partition& partition) const {
+  const auto offsets = services_.log->offsets({names_[topic], partition.partition});
+  if (!offsets.is_ok()) return true;
+  return readable_end(*offsets, is_read_committed(request_)).value > partition.fetch_offset;
+}
+
 bool WaitingFetch::has_news() const {
   for (std::size_t t = 0; t < request_.topics.size(); ++t) {
     for (const auto& partition : request_.topics[t].partitions) {
-      const auto offsets = services_.log->offsets({names_[t], partition.partition});
-      if (!offsets.is_ok()) return true;
-      const Offset end = readable_end(*offsets, is_read_committed(request_));
-      if (end.value > partition.fetch_offset) return true;
+      if (has_news(t, partition)) return true;
     }
   }
   return false;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -14,8 +15,8 @@
 namespace millrace::broker {
 
 // One Fetch request, until it has min_bytes or max_wait is over. On the connection's thread; the
-// log's listeners only ask that thread to look again. Kept alive by its listeners, its timer and
-// its exchange, all of which go with the answer.
+// log's listeners only ask that thread to look again, when there is something. Kept alive by its
+// listeners, its timer and its exchange, all of which go with the answer.
 class WaitingFetch : public std::enable_shared_from_this<WaitingFetch> {
  public:
   WaitingFetch(const Services& services, const Call& call, kafka_wire::FetchRequest request,
@@ -30,12 +31,15 @@ class WaitingFetch : public std::enable_shared_from_this<WaitingFetch> {
   void listen();
   void look_again();
   [[nodiscard]] bool has_news() const;
+  // From any thread.
+  [[nodiscard]] bool has_news(std::size_t topic,
+                              const kafka_wire::FetchRequest::Partition& partition) const;
   void finish(FetchRound round);
 
   const Services& services_;
   std::shared_ptr<Exchange> exchange_;
-  kafka_wire::FetchRequest request_;
-  std::vector<std::string> names_;  // per topic
+  const kafka_wire::FetchRequest request_;
+  const std::vector<std::string> names_;  // per topic
   Responder<kafka_wire::FetchResponse> respond_;
   std::vector<std::uint64_t> listeners_;
   std::unique_ptr<Timer> timer_;
