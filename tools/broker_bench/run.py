@@ -2,11 +2,13 @@
 """Millrace's broker beside Apache Kafka, by Kafka's own tools, in one run on one machine.
 
 run.py MILLRACE [--folder DIR] [--repeats N] [--records N] [--latency-records N]
+       [--only latency]
 
 Each broker in turn, on an empty folder: start, memory at rest; one producer (acks=all) and one
 consumer of records of 140 bytes as fast as they can; the latency from a send to the consumer, one
-record at a time. Kafka runs with its defaults, which leave syncing to the operating system, and
-with log.flush.interval.messages=1, which syncs each batch as millrace always does. Prints medians.
+record at a time, by Kafka's tool and by Latency.java, which is warm before it counts. Kafka runs
+with its defaults, which leave syncing to the operating system, and with
+log.flush.interval.messages=1, which syncs each batch as millrace always does. Prints medians.
 """
 
 import argparse
@@ -37,6 +39,11 @@ FIGURES = {
     "produce_cpu": ("CPU of the broker for it", "s per million records"),
     "consume": ("consumed", "records/s"),
     "consume_cpu": ("CPU of the broker for it", "s per million records"),
+    "warm_p50": ("send to waiting consumer, p50", "us"),
+    "warm_p99": ("send to waiting consumer, p99", "us"),
+    "warm_p999": ("send to waiting consumer, p99.9", "us"),
+    "ack_p50": ("send to acknowledgement, p50", "us"),
+    "ack_p99": ("send to acknowledgement, p99", "us"),
     "p50": ("send to consumer, p50", "ms"),
     "p99": ("send to consumer, p99", "ms"),
     "p999": ("send to consumer, p99.9", "ms"),
@@ -87,6 +94,13 @@ class Bench:
 
     def run(self):
         out = {"idle_mb": process_status(self.pid, "VmRSS")}
+        if self.options.only != "latency":
+            self.measure_rates(out)
+        self.measure_latency(out)
+        out["peak_mb"] = process_status(self.pid, "VmHWM")
+        return out
+
+    def measure_rates(self, out):
         count = self.options.records
         self.make_topic(TOPIC)
         before = cpu_seconds(self.pid)
@@ -104,15 +118,23 @@ class Bench:
         if int(values[4]) < count:
             raise SystemExit(f"only {values[4]} of {count} records came back")
         out["consume"] = float(values[9])  # fetch.nMsg.sec: without the wait for the group
+
+    def measure_latency(self, out):
+        count = self.options.latency_records
         self.make_topic(TOPIC + "-latency")
         said = self.tool(
-            "org.apache.kafka.tools.EndToEndLatency", self.address, TOPIC + "-latency",
-            self.options.latency_records, "all", RECORD_BYTES,
+            "org.apache.kafka.tools.EndToEndLatency", self.address, TOPIC + "-latency", count,
+            "all", RECORD_BYTES,
         )  # fmt: skip
         found = re.search(r"50th = (\d+), 99th = (\d+), 99.9th = (\d+)", said)
         out["p50"], out["p99"], out["p999"] = (int(text) for text in found.groups())
-        out["peak_mb"] = process_status(self.pid, "VmHWM")
-        return out
+        self.make_topic(TOPIC + "-warm")
+        said = self.tool(
+            HERE / "Latency.java", self.address, TOPIC + "-warm", count, count, RECORD_BYTES
+        )
+        found = re.findall(r"p50=(\d+) p99=(\d+) p99.9=(\d+)", said)
+        out["warm_p50"], out["warm_p99"], out["warm_p999"] = (int(text) for text in found[0])
+        out["ack_p50"], out["ack_p99"], _ = (int(text) for text in found[1])
 
 
 def shown(value):
@@ -136,6 +158,7 @@ def main():
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--records", type=int, default=5_000_000)
     parser.add_argument("--latency-records", type=int, default=10_000)
+    parser.add_argument("--only", choices=["latency"], help="without the rates")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # ends what it has started, too
     options.folder = options.folder.resolve()
@@ -154,6 +177,8 @@ def main():
     print(f"\n| median of {options.repeats} | {' | '.join(names)} |")
     print("|---" * (len(names) + 1) + "|")
     for figure, (text, unit) in FIGURES.items():
+        if figure not in found:
+            continue
         medians = [statistics.median(found[figure][name]) for name in names]
         print(f"| {text}, {unit} | {' | '.join(map(shown, medians))} |")
 
