@@ -148,6 +148,28 @@ def test_every_fault_of_a_pipeline_file_is_named_with_its_place(workspace):
     call("pipeline", "check", workspace.folder / "none.yaml", code=USAGE)
 
 
+def test_a_misspelt_column_is_found_and_a_version_in_force_goes_on_without_it(instance, workspace):
+    ticks = workspace.pipeline("ticks")
+    right = ticks.text
+    ticks.change(right.replace("sectors[ticker].sector", "sectors[ticker].sectr"))
+    said = "table 'sectors' has no column 'sectr'; did you mean 'sector'?"
+    line = 1 + ticks.text[: ticks.text.index("].sectr")].count("\n")
+    checked = call_json("pipeline", "check", ticks.path, code=USAGE)
+    (error,) = checked["errors"]
+    assert (error["line"], error["path"]) == (line, "/enrich/fields/sector")
+    assert error["message"] == f"1:17: {said}"
+    assert said in instance(ticks, name="wrong").refuses_to_start()
+
+    ticks.change(right)
+    assert instance(ticks).start().terminate() == 0
+    table = workspace.folder / "tables" / "sectors.csv"
+    table.write_text(table.read_text().replace("ticker,sector", "ticker,branch", 1))
+    assert "no column 'sector'" in call("pipeline", "check", ticks.path, code=USAGE)
+    run = instance(ticks).start()
+    assert "no column 'sector'" in run.stderr()
+    assert run.terminate() == 0
+
+
 def test_explain_says_which_windows_are_repartitioned(workspace):
     ticks = call_json("pipeline", "explain", workspace.pipeline("ticks").path)
     orders = call_json("pipeline", "explain", workspace.pipeline("orders").path)

@@ -5,7 +5,6 @@
 #include <nlohmann/json.hpp>
 
 #include "app/installation.h"
-#include "app/pipeline_files.h"
 #include "base/bytes.h"
 #include "features/rocks_store.h"
 #include "objects/directory_store.h"
@@ -169,6 +168,23 @@ Status Instance::open_kafka() {
   return ok_status();
 }
 
+// A version in force may have met a table that lost a column since it was checked: it goes on, as it
+// would have without a restart.
+Result<pipeline::BuildOutcome> Instance::build_pipeline(const std::string& file,
+                                                        const PipelineFileContext& context) {
+  auto outcome = build_pipeline_file(files_, file, context);
+  if (outcome.pipeline != nullptr) return outcome;
+  auto lenient = context;
+  lenient.are_unknown_members_faults = false;
+  auto accepted = build_pipeline_file(files_, file, lenient);
+  if (accepted.pipeline == nullptr) return outcome;
+  MR_ASSIGN_OR_RETURN(const auto in_force,
+                      runtime::find_registered(log(), accepted.pipeline->name));
+  const bool is_in_force = in_force && in_force->version == accepted.pipeline->version &&
+                           in_force->file == accepted.pipeline->file;
+  return is_in_force ? std::move(accepted) : std::move(outcome);
+}
+
 Status Instance::build_pipelines(std::vector<std::unique_ptr<pipeline::Pipeline>>& pipelines) {
   PipelineFileContext context;
   context.configured = options_.topic_partitions;
@@ -179,7 +195,7 @@ Status Instance::build_pipelines(std::vector<std::unique_ptr<pipeline::Pipeline>
   }
   std::string faults;
   for (const auto& file : options_.pipeline_files) {
-    auto outcome = build_pipeline_file(files_, file, context);
+    MR_ASSIGN_OR_RETURN(auto outcome, build_pipeline(file, context));
     for (const auto& error : outcome.errors) faults += "\n  " + pipeline::to_string(error);
     if (outcome.pipeline == nullptr) continue;
     for (const auto& warning : outcome.pipeline->warnings) logger_.warn(warning);

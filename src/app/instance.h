@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "app/kafka_service.h"
+#include "app/pipeline_files.h"
 #include "app/shared_log.h"
 #include "base/log_line.h"
 #include "base/status.h"
@@ -76,6 +77,8 @@ class Instance {
   [[nodiscard]] log::Log& log();
   [[nodiscard]] std::vector<const pipeline::Pipeline*> plans() const;  // that run
   Status open_kafka();
+  Result<pipeline::BuildOutcome> build_pipeline(const std::string& file,
+                                                const PipelineFileContext& context);
   Status build_pipelines(std::vector<std::unique_ptr<pipeline::Pipeline>>& pipelines);
   Status check_accepted(const std::vector<std::unique_ptr<pipeline::Pipeline>>& pipelines) const;
   Status serve();

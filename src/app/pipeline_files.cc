@@ -54,6 +54,7 @@ pipeline::BuildOutcome build_pipeline_file(const PipelineFile& file,
   options.files = file.named;
   options.hash_secret = context.hash_secret;
   options.lake = context.lake;
+  options.are_unknown_members_faults = context.are_unknown_members_faults;
   options.partition_counts = context.configured;
   if (const auto topic = topic_with_own_count(file.text)) options.partition_counts.erase(*topic);
   for (const auto& [topic, count] : context.existing) options.partition_counts[topic] = count;

@@ -14,6 +14,7 @@ struct PipelineFileContext {
       configured;  // for topics that are to be made; the file's own count wins
   std::uint64_t hash_secret = 0;
   pipeline::LakeDefaults lake;
+  bool are_unknown_members_faults = true;  // as in pipeline::BuildOptions
 };
 
 // A pipeline file and the files it names. Names in the file are looked for beside the file, then in

@@ -3,6 +3,7 @@
 #include "codec/json.h"
 #include "codec/json_schema_node.h"
 #include "codec/json_schema_row.h"
+#include "codec/json_schema_shape.h"
 
 namespace millrace::codec {
 
@@ -30,6 +31,10 @@ bool JsonSchema::validate(const Value& document, std::vector<SchemaViolation>& v
 Result<RowLayout> JsonSchema::row_layout() const {
   MR_RETURN_IF_ERROR(Status(impl_->row.layout_status()));
   return impl_->row.layout();
+}
+
+RowShapes JsonSchema::row_shapes() const {
+  return shapes_of_row(impl_->document.root->resolved());
 }
 
 bool JsonSchema::is_row_checkable() const {

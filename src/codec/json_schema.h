@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "base/status.h"
 #include "model/row.h"
+#include "model/shape.h"
 #include "model/value.h"
 
 namespace millrace::codec {
@@ -51,6 +52,9 @@ class JsonSchema {
   // the text. Types come from `type` and `format` (date-time -> timestamp, decimal -> decimal with
   // "x-precision" and "x-scale", default 38 and 4); several types other than null -> any.
   Result<RowLayout> row_layout() const;
+  // What objects and lists within those fields hold, as far as `properties`, `items` and references
+  // say it without a condition. For a schema with a row_layout().
+  [[nodiscard]] RowShapes row_shapes() const;
 
   // Whether `check_row` sees everything that this schema says. False when a keyword needs the
   // document itself: at the root anything but `type`, `properties` and `required`; on a decimal

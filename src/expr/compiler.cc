@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "base/check.h"
-#include "expr/names.h"
+#include "base/nearest_name.h"
 #include "expr/text.h"
 
 namespace millrace::expr {
@@ -36,6 +36,23 @@ std::optional<std::size_t> position_of(std::span<const std::string> names, std::
   const auto found = std::ranges::find(names, name);
   if (found == names.end()) return std::nullopt;
   return static_cast<std::size_t>(found - names.begin());
+}
+
+const Shape* shape_at(std::span<const Shape* const> shapes, std::size_t i) {
+  return i < shapes.size() ? shapes[i] : nullptr;
+}
+
+// What is right instead: the nearest member, else some of them.
+std::string members_named(const Shape& shape, std::string_view wanted) {
+  constexpr std::size_t kShownMax = 10;
+  NearestName nearest(wanted);
+  for (const auto& member : shape.members) nearest.offer(member.name);
+  if (!nearest.best().empty()) return nearest.suggestion();
+  std::string known;
+  for (std::size_t i = 0; i < shape.members.size() && i < kShownMax; ++i) {
+    known += joined({i == 0 ? "; there are " : ", ", shape.members[i].name});
+  }
+  return shape.members.size() > kShownMax ? known + ", ..." : known;
 }
 
 }  // namespace
@@ -159,7 +176,7 @@ Compiler::Typed Compiler::field_node(const Ast& ast, std::size_t slot) {
   node->reads_inputs = true;
   program_.fields_read.push_back(slot);
   program_.row_size_min = std::max(program_.row_size_min, slot + 1);
-  return {node, type_of(field.type)};
+  return {node, type_of(field.type), false, shape_at(environment_.field_shapes, slot)};
 }
 
 // What `name` means, if it is known: a macro's variable, a field, a variable or a type.
@@ -168,7 +185,7 @@ std::optional<Compiler::Typed> Compiler::resolve(const Ast& ast, std::string_vie
     Node* node = make(run_local, ast, name);
     node->slot = local->slot;
     node->lowest_local = local->slot;
-    return Typed{node, local->type, local->is_lenient};
+    return Typed{node, local->type, local->is_lenient, local->shape};
   }
   if (const auto slot = visible_field(name)) return field_node(ast, *slot);
   if (const auto variable = position_of(environment_.variable_names, name)) {
@@ -222,6 +239,21 @@ Result<Compiler::Typed> Compiler::unknown_name(const Ast& ast) {
   return refuse(ast, joined({"unknown name '", ast.text, "'", nearest.suggestion()}));
 }
 
+Result<const Shape*> Compiler::member_shape(const Ast& at, const Ast& object, const Typed& from,
+                                            std::string_view member) const {
+  if (from.shape == nullptr) return nullptr;
+  if (const auto* found = from.shape->find(member)) return found->shape;
+  if (!from.shape->is_closed) return nullptr;
+  const auto& table = from.shape->table;
+  const auto name = dotted_name(object);
+  const auto owner = !table.empty() ? joined({"table '", table, "' has no column '"})
+                     : name.empty() ? std::string("what the schema says of it has no field '")
+                                    : joined({"'", name, "' has no field '"});
+  MR_RETURN_IF_ERROR(
+      refuse_types(at, {owner, member, "'", members_named(*from.shape, member)}));
+  return nullptr;
+}
+
 Result<Compiler::Typed> Compiler::compile_select(const Ast& ast) {
   if (const auto typed = resolve_dotted(ast)) return *typed;
   MR_ASSIGN_OR_RETURN(const auto from, compile(*ast.children[0]));
@@ -229,8 +261,9 @@ Result<Compiler::Typed> Compiler::compile_select(const Ast& ast) {
     MR_RETURN_IF_ERROR(refuse_types(
         ast, {"a value of type ", type_label(from.type), " has no field '", ast.text, "'"}));
   }
+  MR_ASSIGN_OR_RETURN(const Shape* shape, member_shape(ast, *ast.children[0], from, ast.text));
   Node* node = make(from.is_lenient ? run_lenient_select : run_select, ast, ast.text, {from.node});
-  return Typed{folded(node), Type::dyn, from.is_lenient};
+  return Typed{folded(node), Type::dyn, from.is_lenient, shape};
 }
 
 Result<Compiler::Typed> Compiler::compile_index(const Ast& ast) {
@@ -240,7 +273,7 @@ Result<Compiler::Typed> Compiler::compile_index(const Ast& ast) {
     node->slot = static_cast<std::uint32_t>(*table);
     node->reads_inputs = true;
     program_.table_count = std::max(program_.table_count, *table + 1);
-    return Typed{node, Type::dyn, true};
+    return Typed{node, Type::dyn, true, shape_at(environment_.table_shapes, *table)};
   }
   MR_ASSIGN_OR_RETURN(const auto from, compile(*ast.children[0]));
   MR_ASSIGN_OR_RETURN(const auto key, compile(*ast.children[1]));
@@ -253,6 +286,12 @@ Result<Compiler::Typed> Compiler::compile_index(const Ast& ast) {
     MR_RETURN_IF_ERROR(refuse_types(ast, {"a value of type ", type_label(from.type),
                                           " is not indexed by ", type_label(key.type)}));
   }
+  const Ast& key_ast = *ast.children[1];
+  const bool is_name = key_ast.kind == AstKind::literal && key.type == Type::string;
+  const Shape* shape = from.shape == nullptr ? nullptr : from.shape->element;
+  if (is_name) {
+    MR_ASSIGN_OR_RETURN(shape, member_shape(key_ast, *ast.children[0], from, key_ast.text));
+  }
   Node* node =
       make(from.is_lenient ? run_lenient_index : run_index, ast, "[]", {from.node, key.node});
   const bool is_large_map = from.node->run == run_constant &&
@@ -264,7 +303,7 @@ Result<Compiler::Typed> Compiler::compile_index(const Ast& ast) {
     node->constant = from.node->constant;
     node->run = run_indexed_index;
   }
-  return Typed{folded(node), Type::dyn, from.is_lenient};
+  return Typed{folded(node), Type::dyn, from.is_lenient, shape};
 }
 
 }  // namespace millrace::expr

@@ -30,6 +30,7 @@ class Compiler {
     Node* node = nullptr;
     Type type = Type::dyn;
     bool is_lenient = false;  // a table's row or a part of it: null has any field, null
+    const Shape* shape = nullptr;
   };
   Result<Typed> compile(const Ast& ast);
 
@@ -39,6 +40,7 @@ class Compiler {
     std::uint32_t slot;
     Type type;
     bool is_lenient;
+    const Shape* shape;
   };
 
   // Names and members.
@@ -48,6 +50,9 @@ class Compiler {
   Result<Typed> compile_index(const Ast& ast);
   Result<Typed> compile_container(const Ast& ast);
   Result<Typed> unknown_name(const Ast& ast);
+  // The shape of `from`'s member; refuses one that cannot be there. `at` has the position.
+  Result<const Shape*> member_shape(const Ast& at, const Ast& object, const Typed& from,
+                                    std::string_view member) const;
   Typed field_node(const Ast& ast, std::size_t slot);
   [[nodiscard]] std::optional<std::size_t> visible_field(std::string_view name) const;
   [[nodiscard]] std::optional<std::size_t> table_of(const Ast& ast) const;
@@ -74,7 +79,7 @@ class Compiler {
   Result<Typed> compile_bind(const Ast& ast);
   Result<Typed> compile_macro(const Ast& ast, Macro macro, int variable_count);
   Result<std::string_view> variable_name(const Ast& ast) const;
-  std::uint32_t declare(std::string_view name, Type type, bool is_lenient);
+  std::uint32_t declare(std::string_view name, Type type, bool is_lenient, const Shape* shape);
 
   // An error of names: of the compilation when checked, else of the evaluation.
   Result<Typed> refuse(const Ast& ast, std::string_view message);

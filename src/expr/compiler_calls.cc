@@ -2,8 +2,8 @@
 #include <array>
 
 #include "base/check.h"
+#include "base/nearest_name.h"
 #include "expr/compiler.h"
-#include "expr/names.h"
 #include "expr/pattern.h"
 #include "expr/text.h"
 
@@ -197,13 +197,15 @@ Result<Compiler::Typed> Compiler::compile_has(const Ast& ast) {
     MR_RETURN_IF_ERROR(refuse_types(
         select, {"a value of type ", type_label(from.type), " has no field '", select.text, "'"}));
   }
+  MR_RETURN_IF_ERROR(member_shape(select, *select.children[0], from, select.text).status());
   Node* node = make(from.is_lenient ? run_lenient_has : run_has, select, select.text, {from.node});
   return Typed{folded(node), Type::boolean};
 }
 
-std::uint32_t Compiler::declare(std::string_view name, Type type, bool is_lenient) {
+std::uint32_t Compiler::declare(std::string_view name, Type type, bool is_lenient,
+                                const Shape* shape) {
   const auto slot = static_cast<std::uint32_t>(locals_.size());
-  locals_.push_back({name, slot, type, is_lenient});
+  locals_.push_back({name, slot, type, is_lenient, shape});
   program_.local_count = std::max(program_.local_count, slot + 1);
   return slot;
 }
@@ -219,7 +221,7 @@ Result<std::string_view> Compiler::variable_name(const Ast& ast) const {
 Result<Compiler::Typed> Compiler::compile_bind(const Ast& ast) {
   MR_ASSIGN_OR_RETURN(const auto name, variable_name(*ast.children[1]));
   MR_ASSIGN_OR_RETURN(const auto value, compile(*ast.children[2]));
-  const auto slot = declare(name, value.type, value.is_lenient);
+  const auto slot = declare(name, value.type, value.is_lenient, value.shape);
   const auto body = compile(*ast.children[3]);
   locals_.pop_back();
   if (!body.is_ok()) return body.status();
@@ -229,7 +231,7 @@ Result<Compiler::Typed> Compiler::compile_bind(const Ast& ast) {
   if (body->node->lowest_local < slot) {
     node->lowest_local = std::min(node->lowest_local, body->node->lowest_local);
   }
-  return Typed{folded(node), body->type, body->is_lenient};
+  return Typed{folded(node), body->type, body->is_lenient, body->shape};
 }
 
 Result<Compiler::Typed> Compiler::compile_macro(const Ast& ast, Macro macro, int variable_count) {
@@ -248,7 +250,10 @@ Result<Compiler::Typed> Compiler::compile_macro(const Ast& ast, Macro macro, int
     return error_at(ast.children[2]->position, "the two variables of a macro need two names");
   }
   for (std::size_t i = 0; i < static_cast<std::size_t>(variable_count); ++i) {
-    declare(names[i], Type::dyn, false);
+    // The last variable is the element, where the range is a list for certain.
+    const bool is_element = i + 1 == static_cast<std::size_t>(variable_count);
+    const Shape* shape = is_element && range.shape != nullptr ? range.shape->element : nullptr;
+    declare(names[i], Type::dyn, false, shape);
   }
 
   const std::size_t nodes_before = program_.nodes.size();

@@ -4,7 +4,7 @@
 #include <array>
 #include <cstring>
 
-#include "expr/names.h"
+#include "base/nearest_name.h"
 
 namespace millrace::expr {
 namespace {

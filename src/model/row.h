@@ -15,6 +15,8 @@ namespace millrace {
 enum class FieldType : std::uint8_t { boolean, int64, decimal, string, timestamp, list, map, any };
 
 std::string_view to_string(FieldType type);
+// "an integer", "a string": of a name that to_string gives.
+std::string with_article(std::string_view type_name);
 
 struct Field {
   std::string name;

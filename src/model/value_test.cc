@@ -75,6 +75,8 @@ TEST(RowLayout, finds_fields_by_name) {
   EXPECT_EQ(layout.find("price"), 1u);
   EXPECT_EQ(layout.find("volume"), std::nullopt);
   EXPECT_EQ(to_string(FieldType::map), "object");
+  EXPECT_EQ(with_article("object"), "an object");
+  EXPECT_EQ(with_article("boolean"), "a boolean");
 }
 
 TEST(TopicPartition, orders_by_topic_then_partition_and_prints_both) {

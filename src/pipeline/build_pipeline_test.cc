@@ -87,7 +87,7 @@ TEST(BuildPipeline, types_that_make_no_sense_are_faults) {
   EXPECT_THAT(window("n", "count()"),
               ElementsAre(HasSubstr("windows[0].key: a window's key must be a string")));
   EXPECT_THAT(window("k", "sum(kind)"),
-              ElementsAre(HasSubstr("windows[0].aggregates.a: the argument must be a ")));
+              ElementsAre(HasSubstr("windows[0].aggregates.a: the argument must be an integer or decimal, but `kind` is a string")));
   EXPECT_THAT(window("k", "max(list)"), ElementsAre(HasSubstr("windows[0].aggregates.a: ")));
   EXPECT_THAT(window("k", "sum(x > 1)"), ElementsAre(HasSubstr("windows[0].aggregates.a: ")));
 }
@@ -176,7 +176,7 @@ TEST(BuildPipeline, a_declared_type_must_be_what_the_expression_gives) {
   EXPECT_THAT(faults_behind_head("enrich: { fields: { a: { expr: k, type: string } } }"),
               IsEmpty());
   EXPECT_THAT(faults_behind_head("enrich: { fields: { a: { expr: k, type: integer } } }"),
-              ElementsAre(HasSubstr("a is declared a integer, but `k` is a string")));
+              ElementsAre(HasSubstr("a is declared an integer, but `k` is a string")));
   EXPECT_THAT(faults_behind_head("enrich: { tables: { t: { file: t.csv, key: id } },\n"
                                  "          fields: { a: { expr: \"list[0]\", type: decimal } } }"),
               ElementsAre(HasSubstr("the type of `list[0]` depends on the event, so decimal cannot "

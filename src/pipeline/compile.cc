@@ -1,6 +1,7 @@
 #include "pipeline/compile.h"
 
 #include <algorithm>
+#include <deque>
 #include <initializer_list>
 #include <utility>
 
@@ -50,6 +51,7 @@ class Compiler {
   void compile_source();
   void compile_rules();
   void compile_tables();
+  const Shape* shape_of(const std::string& name, const task::Table& table);
   void compile_fields();
   void compile_windows();
   std::optional<task::Window> compile_window(const WindowSpec& spec);
@@ -65,13 +67,27 @@ class Compiler {
   std::unique_ptr<Pipeline> out_;
   bool has_fault_ = false;
   std::vector<std::string> table_names_;
+  RowShapes row_shapes_;
+  std::deque<Shape> tables_;
+  std::vector<const Shape*> table_shapes_;  // by table
 };
 
 std::optional<expr::Program> Compiler::compile(const ExpressionSpec& expression,
                                                const expr::Environment& environment) {
   auto program = expr::Program::compile(expression.text, environment);
   if (program.is_ok()) return std::move(program).value();
-  fault(expression.path, std::string(program.status().message()));
+  const std::string message(program.status().message());
+  if (!options_.are_unknown_members_faults) {
+    auto unshaped = environment;
+    unshaped.field_shapes.clear();
+    unshaped.table_shapes.clear();
+    program = expr::Program::compile(expression.text, unshaped);
+    if (program.is_ok()) {
+      out_->warnings.push_back("`" + expression.text + "`: " + message);
+      return std::move(program).value();
+    }
+  }
+  fault(expression.path, message);
   return std::nullopt;
 }
 
@@ -86,10 +102,10 @@ std::optional<expr::Program> Compiler::compile_typed(const ExpressionSpec& expre
   std::string wanted;
   for (const auto type : types) {
     if (type == found) return program;
-    wanted += (wanted.empty() ? "" : " or ") + std::string(to_string(type));
+    wanted += wanted.empty() ? with_article(to_string(type)) : " or " + std::string(to_string(type));
   }
-  fault(expression.path, std::string(what) + " must be a " + wanted + ", but `" + expression.text +
-                             "` is a " + std::string(to_string(found)));
+  fault(expression.path, std::string(what) + " must be " + wanted + ", but `" + expression.text +
+                             "` is " + with_article(to_string(found)));
   return std::nullopt;
 }
 
@@ -103,8 +119,8 @@ void Compiler::check_declared_type(const FieldSpec& field, const expr::Program& 
                            field.type + " cannot be promised; leave type out, or convert, as in " +
                            "string(x)");
   }
-  fault(path, field.name + " is declared a " + field.type + ", but `" + field.expression.text +
-                  "` is a " + std::string(to_string(found)));
+  fault(path, field.name + " is declared " + with_article(field.type) + ", but `" +
+                  field.expression.text + "` is " + with_article(to_string(found)));
 }
 
 expr::Environment Compiler::row_environment(std::size_t field_count,
@@ -112,7 +128,9 @@ expr::Environment Compiler::row_environment(std::size_t field_count,
   expr::Environment environment;
   environment.layout = &out_->source.layout;
   environment.field_count = field_count;
+  environment.field_shapes = row_shapes_.fields;
   environment.table_names = table_names_;
+  environment.table_shapes = table_shapes_;
   if (has_processing_time) {
     environment.variable_names.emplace_back(task::kProcessingTimeVariable);
   }
@@ -140,7 +158,7 @@ std::optional<std::size_t> Compiler::schema_field(const std::string& name, const
   }
   const auto found = out_->source.layout.fields[*slot].type;
   if (found != type) {
-    fault(path, name + " must be a " + std::string(to_string(type)) + ", the schema says " +
+    fault(path, name + " must be " + with_article(to_string(type)) + ", the schema says " +
                     std::string(to_string(found)));
     return std::nullopt;
   }
@@ -181,6 +199,7 @@ void Compiler::read_schema() {
   }
   out_->source.layout = std::move(layout).value();
   out_->source.schema_field_count = out_->source.layout.fields.size();
+  row_shapes_ = schema->row_shapes();
   out_->source.schema = std::make_shared<const codec::JsonSchema>(std::move(schema).value());
   if (out_->source.schema_field_count > kFieldsMax) {
     fault(path, "the schema has more than " + std::to_string(kFieldsMax) + " fields");
@@ -227,9 +246,19 @@ void Compiler::compile_rules() {
   }
 }
 
+const Shape* Compiler::shape_of(const std::string& name, const task::Table& table) {
+  if (table.columns().empty()) return nullptr;
+  Shape& shape = tables_.emplace_back();
+  shape.table = name;
+  shape.is_closed = true;
+  for (const auto column : table.columns()) shape.members.push_back({std::string(column)});
+  return &shape;
+}
+
 void Compiler::compile_tables() {
   for (const auto& table : spec_.tables) {
     table_names_.push_back(table.name);
+    table_shapes_.push_back(nullptr);
     const auto content = file_content(table.file, table.path + "/file");
     if (!content) continue;
     const auto parsed = task::Table::parse(table.format, *content, table.key);
@@ -237,6 +266,7 @@ void Compiler::compile_tables() {
       fault(table.path, table.file + ": " + std::string(parsed.status().message()));
       continue;
     }
+    table_shapes_.back() = shape_of(table.name, **parsed);
     out_->tables.push_back({table.name, table.format, table.key, *content});
   }
   out_->source.tables = table_names_;
@@ -465,25 +495,6 @@ std::unique_ptr<Pipeline> Compiler::run() {
 std::unique_ptr<Pipeline> compile_spec(const Spec& spec, const BuildOptions& options,
                                        const ReportFault& report) {
   return Compiler(spec, options, report).run();
-}
-
-std::string journal_topic(const std::string& pipeline, const std::string& stage) {
-  return "millrace." + pipeline + "." + stage + ".journal";
-}
-std::string consumer_group(const std::string& pipeline, const std::string& stage) {
-  return "millrace." + pipeline + "." + stage;
-}
-std::string partials_topic(const std::string& pipeline, const std::string& window) {
-  return "millrace." + pipeline + "." + window + ".partials";
-}
-std::string tables_topic(const std::string& pipeline) {
-  return "millrace." + pipeline + ".tables";
-}
-std::string progress_topic(const std::string& pipeline) {
-  return "millrace." + pipeline + ".progress";
-}
-std::string feature_topic(const std::string& group) {
-  return "millrace.features." + group;
 }
 
 }  // namespace millrace::pipeline

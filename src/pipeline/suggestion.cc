@@ -2,14 +2,14 @@
 
 #include <algorithm>
 
-#include "expr/names.h"
+#include "base/nearest_name.h"
 
 namespace millrace::pipeline {
 
 std::string suggestion(std::string_view name, std::span<const std::string> known) {
   constexpr std::size_t kListedMax = 20;
   if (known.empty()) return {};
-  expr::NearestName nearest(name);
+  NearestName nearest(name);
   for (const std::string& candidate : known) nearest.offer(candidate);
   if (!nearest.best().empty()) return "; did you mean `" + std::string(nearest.best()) + "`?";
   std::string out = "; known are ";

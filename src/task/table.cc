@@ -4,6 +4,8 @@
 #include <optional>
 #include <vector>
 
+#include <boost/unordered/unordered_flat_set.hpp>
+
 #include "base/check.h"
 #include "base/utf8.h"
 #include "codec/json.h"
@@ -114,6 +116,7 @@ Status Table::parse_csv(std::string_view content, const std::string& key) {
     names.push_back(Value::string(arena_.copy(header[i])));
   }
   if (!key_column) return invalid_error("line 1: there is no column " + key);
+  for (const auto& name : names) columns_.push_back(name.as_string());
   std::vector<std::string> fields;
   while (!reader.is_at_end()) {
     MR_RETURN_IF_ERROR(reader.read(fields));
@@ -137,13 +140,16 @@ Status Table::parse_json_rows(std::string_view content, const std::string& key) 
   MR_ASSIGN_OR_RETURN(const Value rows, codec::parse_json(content, arena_));
   if (rows.kind() != ValueKind::list) return invalid_error("the table must be an array of objects");
   std::size_t number = 0;
+  boost::unordered_flat_set<std::string_view> known;
   for (const Value& row : rows.as_list()) {
     ++number;
     const std::string where = "row " + std::to_string(number);
     if (row.kind() != ValueKind::map) return invalid_error(where + " is not an object");
     Value found;
     for (const auto& entry : row.as_map()) {
-      if (entry.key.as_string() == key) found = entry.value;
+      const auto name = entry.key.as_string();
+      if (name == key) found = entry.value;
+      if (known.insert(name).second) columns_.push_back(name);
     }
     if (found.kind() != ValueKind::string) {
       return invalid_error(where + " has no string member " + key);

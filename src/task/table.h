@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <boost/unordered/unordered_flat_map.hpp>
 
@@ -30,6 +31,9 @@ class Table final : public expr::LookupTable {
                                                     const std::string& key);
 
   [[nodiscard]] Value find(const Value& key) const override;
+  // In the order of the file; of a JSON table those that any row has. Empty: nobody knows (a JSON
+  // table without rows).
+  [[nodiscard]] const std::vector<std::string_view>& columns() const { return columns_; }
   [[nodiscard]] std::size_t row_count() const { return rows_.size(); }
 
  private:
@@ -39,6 +43,7 @@ class Table final : public expr::LookupTable {
   Status add(std::string_view key, Value row, std::string_view unit, std::size_t number);
 
   Arena arena_;
+  std::vector<std::string_view> columns_;
   boost::unordered_flat_map<std::string_view, Value> rows_;
 };
 

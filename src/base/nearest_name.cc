@@ -1,11 +1,9 @@
-#include "expr/names.h"
+#include "base/nearest_name.h"
 
 #include <algorithm>
 #include <vector>
 
-#include "expr/text.h"
-
-namespace millrace::expr {
+namespace millrace {
 namespace {
 
 constexpr std::size_t kNameBytesMax = 128;  // longer ones get no suggestions
@@ -44,7 +42,7 @@ void NearestName::offer(std::string_view candidate) {
 }
 
 std::string NearestName::suggestion() const {
-  return best_.empty() ? std::string() : joined({"; did you mean '", best_, "'?"});
+  return best_.empty() ? std::string() : "; did you mean '" + std::string(best_) + "'?";
 }
 
-}  // namespace millrace::expr
+}  // namespace millrace

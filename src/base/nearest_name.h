@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-namespace millrace::expr {
+namespace millrace {
 
 // Picks the candidate with the fewest changed, inserted, removed or swapped characters, if they are
 // few enough (a third of the name) that a typing error is likely.
@@ -25,4 +25,4 @@ class NearestName {
   std::size_t distance_;  // of the best; a better one must be nearer
 };
 
-}  // namespace millrace::expr
+}  // namespace millrace
