@@ -100,6 +100,24 @@ def test_a_reader_waits_for_what_comes(instance, workspace):
     assert run.terminate() == 0
 
 
+def test_a_query_parameter_that_is_not_known_is_named(instance, workspace):
+    run = instance(workspace.pipeline("ticks")).start()
+    http = Http(run)
+    for method, target, said in (
+        ("GET", "topics/input_topic/records?ofset=3", "'ofset'; did you mean 'offset'?"),
+        ("POST", "topics/input_topic/records?partition=0", "'partition'; none is known here"),
+        ("GET", "status?verbose=1", "'verbose'; none is known here"),
+        ("GET", "lake?sinks=events", "'sinks'; did you mean 'sink'?"),
+        ("GET", "trace?ids=1", "'ids'; did you mean 'id'?"),
+    ):
+        body = {"value": 1} if method == "POST" else None
+        status, answer = http.ask(method, f"/api/v1/{target}", body)
+        assert (status, answer["error"]["code"]) == (400, "invalid"), answer
+        assert f"unknown query parameter {said}" in answer["error"]["message"]
+    assert http.read("input_topic")["records"] == []
+    assert run.terminate() == 0
+
+
 def test_the_openapi_document_names_what_the_page_names(instance, workspace):
     run = instance(workspace.pipeline("ticks")).start()
     status, openapi = Http(run).ask("GET", "/api/v1/openapi.json")

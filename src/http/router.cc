@@ -2,17 +2,33 @@
 
 #include <algorithm>
 
+#include "base/nearest_name.h"
 #include "http/error_response.h"
+#include "http/url.h"
 
 namespace millrace::http {
+
+void Router::add_query_names(std::string_view names, Route& route) {
+  route.takes_any_query = names == "*";
+  while (!names.empty() && !route.takes_any_query) {
+    const auto name = names.substr(0, names.find('&'));
+    names.remove_prefix(std::min(names.size(), name.size() + 1));
+    MR_CHECK(!name.empty() && name.find_first_of("*?={}") == std::string_view::npos);
+    route.query.emplace_back(name);
+  }
+}
 
 void Router::add(std::string_view pattern, Handler handler) {
   const std::size_t space = pattern.find(' ');
   MR_CHECK(space != std::string_view::npos && space > 0);
   MR_CHECK(pattern.substr(space + 1).starts_with('/'));
   MR_CHECK(handler != nullptr);
-  Route route{std::string(pattern.substr(0, space)), {}, std::move(handler)};
+  Route route{std::string(pattern.substr(0, space)), {}, {}, false, std::move(handler)};
   std::string_view rest = pattern.substr(space + 2);
+  if (const auto mark = rest.find('?'); mark != std::string_view::npos) {
+    add_query_names(rest.substr(mark + 1), route);
+    rest = rest.substr(0, mark);
+  }
   while (!rest.empty()) {
     std::string_view text = rest.substr(0, rest.find('/'));
     rest.remove_prefix(std::min(rest.size(), text.size() + 1));
@@ -74,10 +90,33 @@ std::string Router::allowed_methods(const Request& request) const {
   return list;
 }
 
+Status Router::check_query(const Route& route, const Query& query) {
+  constexpr std::size_t kShownBytesMax = 64;
+  if (route.takes_any_query) return ok_status();
+  for (const auto& [name, value] : query.pairs()) {
+    if (std::find(route.query.begin(), route.query.end(), name) != route.query.end()) continue;
+    NearestName nearest(name);
+    std::string known;
+    for (const auto& taken : route.query) {
+      nearest.offer(taken);
+      known += (known.empty() ? "" : ", ") + taken;
+    }
+    const auto right = known.empty() ? std::string("; none is known here")
+                       : nearest.best().empty() ? "; there are " + known
+                                                : nearest.suggestion();
+    const auto shown = percent_encode(std::string_view(name).substr(0, kShownBytesMax));
+    return invalid_error("unknown query parameter '" + shown + "'" + right);
+  }
+  return ok_status();
+}
+
 void Router::handle(Request& request, Responder respond) const {
   const Route* route = find(request.method, request);
   if (!route && request.method == "HEAD") route = find("GET", request);
   if (route) {
+    if (auto status = check_query(*route, request.query); !status.is_ok()) {
+      return respond(error_response(status));
+    }
     for (std::size_t i = 0; i < route->segments.size(); ++i) {
       if (!route->segments[i].is_parameter) continue;
       request.parameters.emplace_back(route->segments[i].text, request.segments[i]);

@@ -15,11 +15,14 @@ class Router {
  public:
   // "GET /api/v1/topics/{topic}/batches": a segment in braces matches any non-empty segment, whose
   // decoded text becomes request.parameter("topic"). A literal segment wins over a parameter,
-  // whatever the order of adding. A malformed or repeated pattern is a bug and stops the program.
+  // whatever the order of adding. Behind a "?" stand the names of the query parameters the route
+  // takes, "?partition&offset"; none without it, any with "?*". A malformed or repeated pattern is
+  // a bug and stops the program.
   void add(std::string_view pattern, Handler handler);
 
   // 404 for an unknown path, 405 with Allow for a known path without that method. HEAD falls back
-  // to GET's handler (the server sends no body).
+  // to GET's handler (the server sends no body). 400 for a query parameter that the route does not
+  // take, with the nearest one it does.
   void handle(Request& request, Responder respond) const;
   // The same as a Handler that refers to this router.
   [[nodiscard]] Handler handler() const;
@@ -32,11 +35,15 @@ class Router {
   struct Route {
     std::string method;
     std::vector<Segment> segments;
+    std::vector<std::string> query;  // names, in the pattern's order
+    bool takes_any_query = false;
     Handler handler;
   };
 
   [[nodiscard]] const Route* find(std::string_view method, const Request& request) const;
   [[nodiscard]] std::string allowed_methods(const Request& request) const;
+  static void add_query_names(std::string_view names, Route& route);
+  static Status check_query(const Route& route, const Query& query);
   static bool matches(const Route& route, const Request& request);
 
   std::vector<Route> routes_;  // at every segment literals before parameters

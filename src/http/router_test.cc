@@ -40,14 +40,33 @@ Handler says(std::string text) {
 
 Router example() {
   Router router;
-  router.add("GET /", says("root"));
+  router.add("GET /?*", says("root"));
   router.add("GET /topics/{topic}", says("topic"));
   router.add("GET /topics/special", says("special"));
-  router.add("GET /topics/{topic}/batches", says("fetch"));
+  router.add("GET /topics/{topic}/batches?offset&max_bytes", says("fetch"));
   router.add("POST /topics/{name}/batches", says("append"));
   router.add("GET /{any}/special/{last}", says("any"));
   router.add("DELETE /topics/{topic}", says("delete"));
   return router;
+}
+
+TEST(Router, a_query_parameter_that_the_route_does_not_take_is_400_with_the_nearest_one) {
+  const Router router = example();
+  const auto refused = [&router](const std::string& method, const std::string& target) {
+    const auto answer = ask(router, method, target);
+    EXPECT_EQ(answer.status, 400) << target;
+    return answer.body;
+  };
+  EXPECT_NE(refused("GET", "/topics/t/batches?offset=1&max_byte=2")
+                .find("unknown query parameter 'max_byte'; did you mean 'max_bytes'?"),
+            std::string::npos);
+  EXPECT_NE(refused("HEAD", "/topics/t/batches?colour").find("there are offset, max_bytes"),
+            std::string::npos);
+  EXPECT_NE(refused("POST", "/topics/t/batches?offset=1").find("none is known here"),
+            std::string::npos);
+  EXPECT_NE(refused("GET", "/topics/t/batches?%ff%22=1").find("'%FF%22'"), std::string::npos);
+  EXPECT_EQ(ask(router, "GET", "/topics/t/batches?max_bytes=2&offset=1").status, 200);
+  EXPECT_EQ(ask(router, "GET", "/?v=7&x").body, "root");
 }
 
 TEST(Router, parameters_carry_the_decoded_segment) {

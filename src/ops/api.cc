@@ -118,25 +118,25 @@ http::Handler Api::Impl::handler() {
 }
 
 void Api::Impl::add_pages() {
-  router_.add("GET /healthz", [](http::Request&, const http::Responder& respond) {
+  router_.add("GET /healthz?*", [](http::Request&, const http::Responder& respond) {
     respond({200, "text/plain", {}, "ok\n"});
   });
-  router_.add("GET /readyz", [this](http::Request&, const http::Responder& respond) {
+  router_.add("GET /readyz?*", [this](http::Request&, const http::Responder& respond) {
     if (is_ready_.load()) return respond({200, "text/plain", {}, "ready\n"});
     respond({503, "text/plain", {}, "pipelines are being restored\n"});
   });
-  router_.add("GET /metrics", [this](http::Request&, const http::Responder& respond) {
+  router_.add("GET /metrics?*", [this](http::Request&, const http::Responder& respond) {
     std::string text = metrics_text(context_, is_ready_.load());
     for (const auto* extension : context_.extensions) extension->append_metrics(text);
     respond({200, "text/plain; version=0.0.4; charset=utf-8", {}, std::move(text)});
   });
-  router_.add("GET /", [](http::Request&, const http::Responder& respond) {
+  router_.add("GET /?*", [](http::Request&, const http::Responder& respond) {
     respond({200, "text/html; charset=utf-8", {}, web_file("index.html")});
   });
-  router_.add("GET /app.js", [](http::Request&, const http::Responder& respond) {
+  router_.add("GET /app.js?*", [](http::Request&, const http::Responder& respond) {
     respond({200, "text/javascript; charset=utf-8", {}, web_file("app.js")});
   });
-  router_.add("GET /style.css", [](http::Request&, const http::Responder& respond) {
+  router_.add("GET /style.css?*", [](http::Request&, const http::Responder& respond) {
     respond({200, "text/css; charset=utf-8", {}, web_file("style.css")});
   });
   router_.add("GET /api/v1/openapi.json", [](http::Request&, const http::Responder& respond) {
@@ -216,7 +216,7 @@ void Api::Impl::add_batches() {
           {{"producer_id", producer->id.value}, {"producer_epoch", producer->epoch.value}}));
     });
   });
-  router_.add("GET /api/v1/topics/{topic}/batches",
+  router_.add("GET /api/v1/topics/{topic}/batches?partition&offset&max_bytes&wait_ms",
               [this](http::Request& request, const http::Responder& respond) {
                 get_batches(request, respond);
               });
@@ -336,8 +336,8 @@ void Api::Impl::add_control() {
 void Api::Impl::add_missing() {
   const std::pair<const char*, const char*> missing[] = {
       {"GET /api/v1/audit", "an audit"},
-      {"GET /api/v1/audit/replay", "a replay"},
-      {"GET /api/v1/trace", "a trace"},
+      {"GET /api/v1/audit/replay?*", "a replay"},
+      {"GET /api/v1/trace?*", "a trace"},
       {"GET /api/v1/snapshots", "a named snapshot"},
       {"POST /api/v1/snapshots", "a named snapshot"}};
   for (const auto& [route, what] : missing) {

@@ -38,7 +38,7 @@ void AuditRoutes::add_routes(http::Router& router) {
     });
   });
   router.add(
-      "GET /api/v1/audit/replay",
+      "GET /api/v1/audit/replay?pipeline&stage&partition&range",
       [this](http::Request& request, const http::Responder& respond) { replay(request, respond); });
   router.add("GET /api/v1/audit/progress", [this](http::Request&, const http::Responder& respond) {
     respond(json_response(progress_json(progress_.now())));

@@ -74,7 +74,7 @@ void FeatureRoutes::add_routes(http::Router& router) {
   router.add("GET /api/v1/features",
              [this](http::Request&, const http::Responder& respond) { list(respond); });
   router.add(
-      "GET /api/v1/features/{group}",
+      "GET /api/v1/features/{group}?id",
       [this](http::Request& request, const http::Responder& respond) { get(request, respond); });
 }
 

@@ -54,10 +54,10 @@ void append_family(std::string& text, const std::vector<DeliveryReport>& reports
 }  // namespace
 
 void LakeRoutes::add_routes(http::Router& router) {
-  router.add("GET /api/v1/lake", [this](http::Request& request, const http::Responder& respond) {
+  router.add("GET /api/v1/lake?sink", [this](http::Request& request, const http::Responder& respond) {
     list(request, respond);
   });
-  router.add("GET /api/v1/lake/verify", [this](http::Request& request, http::Responder respond) {
+  router.add("GET /api/v1/lake/verify?sink", [this](http::Request& request, http::Responder respond) {
     jobs_.run([this, &request, respond = std::move(respond)] {
       verify(request, respond);  // the request lives as long as the responder
     });

@@ -110,7 +110,7 @@ void RecordRoutes::add_routes(http::Router& router) {
       "POST /api/v1/topics/{topic}/records",
       [this](http::Request& request, const http::Responder& respond) { post(request, respond); });
   router.add(
-      "GET /api/v1/topics/{topic}/records",
+      "GET /api/v1/topics/{topic}/records?partition&offset&max_records&wait_ms",
       [this](http::Request& request, const http::Responder& respond) { get(request, respond); });
 }
 
