@@ -1,12 +1,17 @@
 """What the scenarios share: a workspace and running instances that are cleared up afterwards."""
 
+import shutil
 import subprocess
+import sys
 
 import pytest
 
 from harness import BINARY, Millrace
 from oracle.__main__ import read_lines
 from workspace import ROOT, Workspace
+
+sys.path.insert(0, str(ROOT / "tools"))
+from apache_kafka import VERSION  # noqa: E402
 
 DATA = ROOT / "data"
 
@@ -20,6 +25,15 @@ def day():
 @pytest.fixture(scope="session")
 def real_orders():
     return read_lines(DATA / "cdnow_orders_1997.jsonl.gz")
+
+
+@pytest.fixture(scope="session")
+def kafka_jars():
+    """Where Apache Kafka lies on this machine; scenarios that need one are skipped without it."""
+    jars = ROOT / "build" / "clients" / f"java-{VERSION}"
+    if shutil.which("java") is None or not (jars / "complete").exists():
+        pytest.skip("Apache Kafka is not there: ./dev conformance kafka_log fetches it")
+    return jars
 
 
 @pytest.fixture

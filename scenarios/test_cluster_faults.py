@@ -3,7 +3,6 @@
 import json
 import os
 import random
-import shutil
 import sys
 from collections import Counter
 
@@ -16,7 +15,6 @@ from workspace import ROOT, with_roll
 
 pytest.importorskip("confluent_kafka")
 sys.path.insert(0, str(ROOT / "tools"))
-from apache_kafka import VERSION  # noqa: E402
 from cluster_faults import Faults, wait_until_all_run  # noqa: E402
 from journals import expect_in_agreement  # noqa: E402
 from kafka_cluster import KafkaCluster  # noqa: E402
@@ -29,11 +27,8 @@ STAGES = {("ticks", "source"), ("orders", "source"), ("orders", "orders_5m")}
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory):
-    jars = ROOT / "build" / "clients" / f"java-{VERSION}"
-    if shutil.which("java") is None or not (jars / "complete").exists():
-        pytest.skip("Apache Kafka is not there: ./dev conformance kafka_log fetches it")
-    with KafkaCluster(jars, tmp_path_factory.mktemp("cluster") / "brokers") as brokers:
+def cluster(kafka_jars, tmp_path_factory):
+    with KafkaCluster(kafka_jars, tmp_path_factory.mktemp("cluster") / "brokers") as brokers:
         yield brokers
 
 

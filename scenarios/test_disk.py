@@ -6,10 +6,10 @@ import os
 import resource
 import signal
 import time
-from pathlib import Path
 
 import pytest
 
+from ballast import Ballast
 from compare import TICKS, expect
 from faults import Faults
 from feeds import Feed
@@ -95,25 +95,6 @@ def test_a_failing_object_store_delays_snapshots_and_nothing_else(
 
 
 # --- a full disk ---
-
-
-class Ballast:
-    """Takes all space that is left, again and again, until it is dropped."""
-
-    def __init__(self, folder: Path):
-        self._folder = folder
-        self._path = folder / "ballast"
-
-    def fill(self) -> None:
-        at = os.statvfs(self._folder)
-        try:
-            with open(self._path, "ab") as file:
-                file.write(bytes(at.f_bavail * at.f_frsize))
-        except OSError:
-            pass  # the instance took the space first: full all the same
-
-    def drop(self) -> None:
-        self._path.unlink()
 
 
 def stalled_instance(small_disk, instance, workspace, write_lines, events=20_000):

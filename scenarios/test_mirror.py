@@ -3,7 +3,6 @@ once, in order, with its key, headers, timestamp and partition."""
 
 import json
 import random
-import shutil
 import subprocess
 import sys
 import threading
@@ -16,7 +15,7 @@ from harness import Failed, let_pass, wait_until
 from workspace import ROOT
 
 sys.path.insert(0, str(ROOT / "tools"))
-from apache_kafka import VERSION, ApacheKafka, free_ports  # noqa: E402
+from apache_kafka import ApacheKafka, free_ports  # noqa: E402
 
 PARTITIONS = 3
 FEED_SECONDS = 9
@@ -28,11 +27,8 @@ KEPT = {"retention.ms": "-1"}
 
 
 @pytest.fixture(scope="module")
-def kafka(tmp_path_factory):
-    jars = ROOT / "build" / "clients" / f"java-{VERSION}"
-    if shutil.which("java") is None or not (jars / "complete").exists():
-        pytest.skip("Apache Kafka is not there: ./dev conformance kafka_log fetches it")
-    with ApacheKafka(jars, tmp_path_factory.mktemp("kafka") / "broker") as broker:
+def kafka(kafka_jars, tmp_path_factory):
+    with ApacheKafka(kafka_jars, tmp_path_factory.mktemp("kafka") / "broker") as broker:
         yield broker
 
 

@@ -1,7 +1,6 @@
 """Processes that share a pipeline on Apache Kafka: one that dies is replaced, results are exact."""
 
 import json
-import shutil
 import sys
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from oracle import perturb
 from workspace import ROOT, with_roll
 
 sys.path.insert(0, str(ROOT / "tools"))
-from apache_kafka import VERSION, ApacheKafka, free_ports  # noqa: E402
+from apache_kafka import ApacheKafka, free_ports  # noqa: E402
 
 ORDER_COUNT = 6_000
 FEED_SECONDS = 12
@@ -22,12 +21,9 @@ TICKERS = ("AMZN", "GE", "KO")
 
 
 @pytest.fixture(scope="module")
-def kafka(tmp_path_factory):
-    jars = ROOT / "build" / "clients" / f"java-{VERSION}"
-    if shutil.which("java") is None or not (jars / "complete").exists():
-        pytest.skip("Apache Kafka is not there: ./dev conformance kafka_log fetches it")
+def kafka(kafka_jars, tmp_path_factory):
     folder = tmp_path_factory.mktemp("kafka")
-    with ApacheKafka(jars, folder / "broker") as broker:
+    with ApacheKafka(kafka_jars, folder / "broker") as broker:
         broker.objects = folder / "objects"  # of all who share its log
         yield broker
 
@@ -48,7 +44,7 @@ def ticks(workspace):
 def worker(instance, tmp_path):
     """worker(name, address, pipelines...) makes one process of those that share the log."""
 
-    def make(name, address, *pipelines, objects=None, **more):
+    def make(name, address, *pipelines, objects=None, env=None, **more):
         folder = tmp_path / f"config-{name}"
         folder.mkdir(exist_ok=True)
         config = {
@@ -60,7 +56,7 @@ def worker(instance, tmp_path):
         }
         path = folder / "project_config.json"
         path.write_text(json.dumps(config))
-        return instance(*pipelines, name=name, extra=("--config", str(path)))
+        return instance(*pipelines, name=name, extra=("--config", str(path)), env=env)
 
     return make
 

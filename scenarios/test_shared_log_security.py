@@ -1,7 +1,6 @@
 """A log on Apache Kafka that wants TLS and a log-in: it works, and what is wrong is told."""
 
 import json
-import shutil
 import sys
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from test_shared_log import orders, worker  # noqa: F401  fixtures
 from workspace import ROOT
 
 sys.path.insert(0, str(ROOT / "tools"))
-from apache_kafka import VERSION, ApacheKafka  # noqa: E402
+from apache_kafka import ApacheKafka  # noqa: E402
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
 
@@ -21,11 +20,8 @@ USER, PASSWORD = "millrace", "wonder-land"
 
 
 @pytest.fixture(scope="module")
-def secured(tmp_path_factory, pki):  # noqa: F811
+def secured(kafka_jars, tmp_path_factory, pki):  # noqa: F811
     """A broker whose listeners are SASL_SSL with SCRAM-SHA-512 and SSL with client certificates."""
-    jars = ROOT / "build" / "clients" / f"java-{VERSION}"
-    if shutil.which("java") is None or not (jars / "complete").exists():
-        pytest.skip("Apache Kafka is not there: ./dev conformance kafka_log fetches it")
     folder = tmp_path_factory.mktemp("secured")
     store = folder / "server.pem"
     store.write_text(Path(pki.server_key).read_text() + Path(pki.server).read_text())
@@ -40,7 +36,7 @@ def secured(tmp_path_factory, pki):  # noqa: F811
         "listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config": login,
     }
     users = ["--add-scram", f"SCRAM-SHA-512=[name={USER},password={PASSWORD}]"]
-    with ApacheKafka(jars, folder / "broker", ("SASL_SSL", "SSL"), users, **settings) as broker:
+    with ApacheKafka(kafka_jars, folder / "broker", ("SASL_SSL", "SSL"), users, **settings) as broker:
         broker.objects = folder / "objects"
         yield broker
 

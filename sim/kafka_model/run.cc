@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/random.h"
+#include "lake/memory_store_for_tests.h"
 #include "sim/kafka_model/check.h"
 #include "sim/kafka_model/lake_check.h"
 #include "sim/kafka_model/sim_process.h"
@@ -298,7 +299,7 @@ class World {
   sim::SimClock clock_;
   std::unique_ptr<pipeline::Pipeline> plan_;
   Cluster cluster_;
-  MemoryObjects objects_;
+  lake::MemoryStore objects_;
   Workload workload_;
   std::vector<Life> lives_;
 };

@@ -8,6 +8,7 @@
 
 #include "base/time_text.h"
 #include "codec/record_batch.h"
+#include "lake/memory_store_for_tests.h"
 #include "sim/kafka_model/check.h"
 #include "sim/kafka_model/sim_process.h"
 #include "sim/scheduler.h"
@@ -119,7 +120,7 @@ class World {
   sim::Scheduler& scheduler_;
   sim::SimClock clock_;
   Cluster cluster_;
-  MemoryObjects objects_;
+  lake::MemoryStore objects_;
 };
 
 void simulate(std::uint64_t seed, const std::function<void(World&)>& body) {

@@ -36,8 +36,8 @@ std::unique_ptr<pipeline::Pipeline> make_plan(std::int32_t partition_count) {
   pipeline::BuildOptions options;
   options.file_name = "p.yaml";
   options.text = kPipeline;
-  const std::string placeholder = "PARTITIONS";
-  options.text.replace(options.text.find(placeholder), placeholder.size(),
+  const std::string count_here = "PARTITIONS";
+  options.text.replace(options.text.find(count_here), count_here.size(),
                        std::to_string(partition_count));
   options.files["s.json"] = kSchema;
   options.default_partition_count = 2;

@@ -45,6 +45,10 @@ Status Delivery::attach() {
   }
   auto status = read_state();
   is_attached_ = status.is_ok();
+  if (claim_ && is_wait(status)) {
+    note_wait(status);
+    return status;
+  }
   return settle(std::move(status));
 }
 
@@ -52,6 +56,16 @@ Status Delivery::attach(DeliveryClaim claim) {
   MR_CHECK(claim.port != nullptr);
   claim_ = std::move(claim);
   return attach();
+}
+
+bool Delivery::is_wait(const Status& status) {
+  return status.code() == StatusCode::overloaded || status.code() == StatusCode::disconnected;
+}
+
+void Delivery::note_wait(const Status& why) {
+  MR_CHECK(!is_attached_);
+  waiting_for_ = why.message();
+  publish();
 }
 
 void Delivery::detach() {
@@ -171,6 +185,7 @@ Status Delivery::flush(const std::function<bool()>& is_cancelled) {
 }
 
 Status Delivery::settle(Status status) {
+  waiting_for_.clear();
   if (status.is_ok()) {
     last_error_.clear();
   } else {
@@ -351,6 +366,7 @@ void Delivery::publish() {
   const std::lock_guard lock(mutex_);
   report_.failures = failures_;
   report_.last_error = last_error_;
+  report_.waiting_for = waiting_for_;
   report_.buffered_bytes = buffered_bytes();
   if (!is_attached_) return;
   report_.delivered_offset = state_.delivered_offset;

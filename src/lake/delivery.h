@@ -65,6 +65,8 @@ struct DeliveryReport {
   std::size_t buffered_bytes = 0;
   std::uint64_t failures = 0;  // since the start; each is followed by another attempt
   std::string last_error;      // empty when the last attempt went well
+  // What the delivery waits for before it can begin; no failure. Empty: for nothing.
+  std::string waiting_for;
 };
 
 // Takes one partition of a topic to files, exactly once (R18). Every range is decided in the
@@ -86,8 +88,14 @@ class Delivery {
   // Reads the journal, or begins it. `invalid`, `corrupt`, `fenced` and `unsupported` need a human;
   // anything else may pass by trying again.
   Status attach();
-  // `overloaded`: the journal does not show yet what the claim's offset stands for.
+  // `overloaded`: the journal does not show yet what the claim's offset stands for. That, and
+  // `disconnected`, are a wait (note_wait) and count as no failure.
   Status attach(DeliveryClaim claim);
+  // Why it is not attached and nothing is wrong; in the report until it is attached, fails, or waits
+  // for something else.
+  void note_wait(const Status& why);
+  // Of a claim or an attach with one: nothing went wrong, something is not there yet.
+  static bool is_wait(const Status& status);
   // Forgets everything, and needs nothing of the source any more.
   void detach();
   [[nodiscard]] bool is_attached() const { return is_attached_; }
@@ -155,6 +163,7 @@ class Delivery {
   MonotonicTime range_begun_;
   std::uint64_t failures_ = 0;
   std::string last_error_;
+  std::string waiting_for_;
   mutable Mutex mutex_;  // guards the report
   DeliveryReport report_;
 };

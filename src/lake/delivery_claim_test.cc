@@ -164,6 +164,66 @@ TEST(DeliveryClaim, an_offset_that_is_not_the_journals_is_refused) {
   EXPECT_EQ(second.delivery->report().delivered_offset, Offset(kEvents));
 }
 
+// The offset of a commit that did not happen, or of a journal that somebody else wrote to.
+TEST(DeliveryClaim, a_journal_that_is_ahead_of_the_offset_is_refused) {
+  World world(FileFormat::json_lines);
+  world.produce(0, kEvents);
+  Process first(world, "g.a.0");
+  ASSERT_TRUE(first.deliver().is_ok());
+  auto behind = *committed(world);
+  const auto sequence = std::stoull(behind.metadata.substr(0, behind.metadata.find('/')));
+  const auto previous = std::to_string(sequence - 1);
+  behind.metadata = previous + "/" + previous + "/g.a.0";
+  Process second(world, "g.b.0");
+  const auto status = second.delivery->attach({second.port, second.name, behind});
+  EXPECT_EQ(status.code(), StatusCode::fenced) << status.to_string();
+}
+
+TEST(DeliveryClaim, an_offset_whose_metadata_is_not_ours_is_refused) {
+  World world(FileFormat::json_lines);
+  world.produce(0, kEvents);
+  Process first(world, "g.a.0");
+  ASSERT_TRUE(first.deliver().is_ok());
+  auto foreign = *committed(world);
+  foreign.metadata = "by hand";
+  Process second(world, "g.b.0");
+  const auto status = second.delivery->attach({second.port, second.name, foreign});
+  EXPECT_FALSE(status.is_ok());
+  EXPECT_FALSE(Delivery::is_wait(status)) << status.to_string();
+}
+
+TEST(DeliveryClaim, a_delivery_begins_where_the_topic_does) {
+  World world(FileFormat::json_lines);
+  world.produce(0, kEvents);
+  const auto batch = world.log.fetch(kSource, Offset(0), 1, log::Visibility::durable);
+  const auto start = batch->batches.front().next_offset;
+  ASSERT_TRUE(world.log.delete_records(kSource, start).is_ok());
+  Process process(world, "g.a.0");
+  ASSERT_TRUE(process.deliver().is_ok());
+  EXPECT_EQ(process.port->offsets().front().next_offset, start);
+  EXPECT_EQ(process.port->offsets().back().next_offset, Offset(kEvents));
+}
+
+TEST(DeliveryClaim, a_wait_is_told_and_is_no_failure) {
+  World world(FileFormat::json_lines);
+  world.produce(0, kEvents);
+  Process first(world, "g.a.0");
+  ASSERT_TRUE(first.deliver().is_ok());
+  auto ahead = *committed(world);
+  ahead.metadata = "1000/1000/g.a.0";
+  Process second(world, "g.b.0");
+  second.delivery->note_wait(overloaded_error("the last owner's transaction has not ended"));
+  EXPECT_EQ(second.delivery->report().waiting_for, "the last owner's transaction has not ended");
+  ASSERT_EQ(second.delivery->attach({second.port, second.name, ahead}).code(),
+            StatusCode::overloaded);
+  const auto waiting = second.delivery->report();
+  EXPECT_NE(waiting.waiting_for.find("not yet entry 1000"), std::string::npos);
+  EXPECT_EQ(waiting.failures, 0u);
+  EXPECT_EQ(waiting.last_error, "");
+  ASSERT_TRUE(second.deliver().is_ok());
+  EXPECT_EQ(second.delivery->report().waiting_for, "");
+}
+
 TEST(DeliveryClaim, what_is_given_up_holds_nothing_back) {
   World world(FileFormat::json_lines);
   world.produce(0, kEvents);

@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/thread.h"
 #include "codec/compression.h"
+#include "log/needed_topic.h"
 
 namespace millrace::lake {
 namespace {
@@ -94,7 +95,10 @@ Status LakeService::add_sink(const pipeline::Pipeline& pipeline, const pipeline:
   MR_RETURN_IF_ERROR(patiently([&]() -> Status {
     MR_ASSIGN_OR_RETURN(const auto source, log_.topic(sink.topic));
     partition_count = source.config.partition_count;
-    return make_journal(options.journal.topic, partition_count);
+    log::TopicConfig journal;
+    journal.partition_count = partition_count;
+    journal.is_internal = true;
+    return log::make_needed_topic(log_, options.journal.topic, journal);
   }));
   SinkOwnership* ownership = nullptr;
   if (options_.sharing) {
@@ -119,24 +123,6 @@ Status LakeService::add_sink(const pipeline::Pipeline& pipeline, const pipeline:
   return ok_status();
 }
 
-Status LakeService::make_journal(const std::string& name, std::int32_t partition_count) {
-  const auto known = log_.topic(name);
-  if (known.is_ok()) {
-    if (known->config.partition_count == partition_count) return ok_status();
-    return invalid_error("topic " + name + " has " + std::to_string(known->config.partition_count) +
-                         " partitions, the topic that is delivered has " +
-                         std::to_string(partition_count));
-  }
-  if (known.status().code() != StatusCode::not_found) return known.status();
-  log::TopicConfig config;
-  config.partition_count = partition_count;
-  config.is_internal = true;
-  auto created = log_.create_topic(name, config);
-  // Another process of a shared log was quicker: it is looked at again.
-  if (created.status().code() == StatusCode::exists) return overloaded_error("made elsewhere");
-  return std::move(created).take_status();
-}
-
 void LakeService::cancel() {
   {
     const std::lock_guard lock(mutex_);
@@ -159,7 +145,7 @@ bool LakeService::is_stopping() const {
 void LakeService::run() {
   while (true) {
     const bool has_more = step_all();
-    if (requests_ && requests_->poll()) (void)flush_all();  // what fails was noted
+    if (requests_ && requests_->poll()) flush_as_asked();
     std::unique_lock lock(mutex_);
     if (!has_more && flushes_requested_ == flushes_served_) {
       changed_.wait_for(lock, std::chrono::milliseconds(options_.poll_interval_ms),
@@ -208,10 +194,9 @@ Result<bool> LakeService::take_up(Slot& slot) {
   if (claim.is_ok() && !*claim) return false;
   auto status = claim.is_ok() ? delivery.attach(std::move(**claim)) : claim.status();
   if (status.is_ok()) return true;
-  const bool is_early =
-      status.code() == StatusCode::overloaded || status.code() == StatusCode::disconnected;
-  if (is_early) return false;
-  return status;
+  if (!Delivery::is_wait(status)) return status;
+  delivery.note_wait(status);
+  return false;
 }
 
 Result<bool> LakeService::step(Slot& slot) {
@@ -318,7 +303,7 @@ std::vector<DeliveryReport> LakeService::report() const {
   std::vector<DeliveryReport> reports;
   for (const auto& slot : slots_) {
     const bool is_ours =
-        slot.ownership == nullptr || slot.ownership->holds(slot.manifest.source.partition);
+        slot.ownership == nullptr || slot.ownership->has(slot.manifest.source.partition);
     if (is_ours) reports.push_back(slot.delivery->report());
   }
   return reports;

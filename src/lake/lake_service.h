@@ -75,7 +75,8 @@ class LakeService {
   [[nodiscard]] Result<std::vector<LakeFile>> list(std::string_view sink = {}) const;
   // Reads every file. Ends early when the service stops.
   [[nodiscard]] std::vector<LakeCheck> verify(std::string_view sink = {}) const;
-  // One per delivery of this process, by sink and partition.
+  // One per delivery of this process, by sink and partition; of a shared log also those that wait
+  // for what their last owner has open.
   [[nodiscard]] std::vector<DeliveryReport> report() const;
 
  private:
@@ -88,7 +89,6 @@ class LakeService {
   };
 
   Status add_sink(const pipeline::Pipeline& pipeline, const pipeline::LakeSink& sink);
-  Status make_journal(const std::string& name, std::int32_t partition_count);
   Status open_sharing();
   Status patiently(const std::function<Status()>& attempt) const;
   void run();
@@ -98,6 +98,7 @@ class LakeService {
   void note_failure(Slot& slot, const Status& status);
   void relieve_memory();
   Status flush_all();
+  void flush_as_asked();
   Status flush_slot(Slot& slot);
   Status flush_here();
   struct FlushTarget {

@@ -73,6 +73,14 @@ std::vector<LakeService::FlushTarget> LakeService::undelivered(
   return left;
 }
 
+// What may pass within the asker's patience is not told.
+void LakeService::flush_as_asked() {
+  const auto status = flush_all();
+  const bool may_pass = Delivery::is_wait(status) || status.code() == StatusCode::cancelled;
+  if (status.is_ok() || may_pass) return;
+  (void)requests_->tell_failure(options_.sharing->process, status);  // the asker asks again
+}
+
 Status LakeService::flush_everywhere() {
   const auto& sharing = *options_.sharing;
   MR_ASSIGN_OR_RETURN(auto left, flush_targets());
@@ -83,9 +91,12 @@ Status LakeService::flush_everywhere() {
     if (!asked || now - *asked > kAskAgainNs) {
       if (requests_->ask(sharing.process).is_ok()) asked = now;
     }
-    MR_RETURN_IF_ERROR(flush_here());
+    MR_RETURN_IF_ERROR(flush_here().with_context("process " + sharing.process));
     left = undelivered(left);
     if (left.empty()) return ok_status();
+    if (const auto failure = requests_->failure_since(begun, sharing.process)) {
+      return io_error(*failure);
+    }
     if (now - begun > sharing.flush_wait_ms_max * kNanosPerMilli) {
       return overloaded_error(
           "lake " + left.front().slot->manifest.sink + ": " +

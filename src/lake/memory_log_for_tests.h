@@ -121,6 +121,7 @@ class MemoryLog final : public log::Log {
       const std::lock_guard lock(mutex_);
       log::FetchResult result;
       result.offsets = offsets_of(source);
+      if (from < result.offsets.start) return out_of_range_error("records were deleted");
       std::size_t bytes = 0;
       for (const auto& batch : batches_.at(source)) {
         if (batch.fetched.next_offset <= from) continue;
@@ -172,8 +173,10 @@ class MemoryLog final : public log::Log {
   }
   Status delete_group(const std::string&) override { return unsupported_error("delete_group"); }
 
-  Status delete_records(const TopicPartition&, Offset) override {
-    return unsupported_error("delete_records");
+  Status delete_records(const TopicPartition& source, Offset before) override {
+    const std::lock_guard lock(mutex_);
+    starts_[source] = before;
+    return ok_status();
   }
   void pin(const std::string& holder, const TopicPartition& source, Offset oldest_needed) override {
     const std::lock_guard lock(mutex_);
@@ -199,6 +202,8 @@ class MemoryLog final : public log::Log {
       if (batch.sequence <= durable_) offsets.high_watermark = batch.fetched.next_offset;
     }
     offsets.last_stable = offsets.high_watermark;
+    const auto start = starts_.find(source);
+    if (start != starts_.end()) offsets.start = start->second;
     return offsets;
   }
 
@@ -207,6 +212,7 @@ class MemoryLog final : public log::Log {
   mutable std::mutex mutex_;
   std::map<std::string, log::TopicInfo> topics_;
   std::map<TopicPartition, std::vector<Batch>> batches_;
+  std::map<TopicPartition, Offset> starts_;  // where records were deleted
   std::vector<std::pair<log::CommitSequence, log::OffsetCommit>> commits_;
   std::map<std::pair<std::string, TopicPartition>, Offset> pins_;
   log::CommitSequence last_{0};

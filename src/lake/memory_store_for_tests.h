@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/thread.h"
 #include "lake/faults_for_tests.h"
 #include "objects/object_store.h"
 
@@ -17,10 +18,15 @@ namespace millrace::lake {
 // An object store in memory whose calls fail as the plan says. Thread-safe.
 class MemoryStore final : public objects::ObjectStore {
  public:
+  // Without a plan nothing fails.
+  MemoryStore() : faults_(nothing_) {}
   explicit MemoryStore(FaultPlan& faults) : faults_(faults) {}
 
   Status put(const std::string& key, std::string_view bytes, bool only_if_absent) override {
-    return with_fault(faults_, [&] { return store(key, std::string(bytes), only_if_absent); });
+    return with_fault(faults_, [&] {
+      const std::lock_guard lock(mutex_);
+      return store(key, std::string(bytes), only_if_absent);
+    });
   }
   Result<std::string> get(const std::string& key) override {
     return with_fault(faults_, [&]() -> Result<std::string> {
@@ -78,16 +84,13 @@ class MemoryStore final : public objects::ObjectStore {
                          bool only_if_absent) override {
     return with_fault(faults_, [&]() -> Status {
       if (before_complete_) before_complete_(key, upload_id);
-      std::string bytes;
-      {
-        const std::lock_guard lock(mutex_);
-        const auto upload = uploads_.find(upload_id);
-        if (upload == uploads_.end()) return not_found_error(upload_id);
-        for (const auto& part : parts) bytes += upload->second.parts.at(part.number);
-      }
-      MR_RETURN_IF_ERROR(store(key, std::move(bytes), only_if_absent));
       const std::lock_guard lock(mutex_);
-      uploads_.erase(upload_id);
+      const auto upload = uploads_.find(upload_id);
+      if (upload == uploads_.end()) return not_found_error(upload_id);
+      std::string bytes;
+      for (const auto& part : parts) bytes += upload->second.parts.at(part.number);
+      MR_RETURN_IF_ERROR(store(key, std::move(bytes), only_if_absent));
+      uploads_.erase(upload);
       return ok_status();
     });
   }
@@ -128,15 +131,16 @@ class MemoryStore final : public objects::ObjectStore {
     std::map<int, std::string> parts;
   };
 
+  // With the lock held.
   Status store(const std::string& key, std::string bytes, bool only_if_absent) {
-    const std::lock_guard lock(mutex_);
     if (only_if_absent && objects_.contains(key)) return exists_error(key);
     objects_[key] = std::move(bytes);
     return ok_status();
   }
 
+  FaultPlan nothing_;
   FaultPlan& faults_;
-  mutable std::mutex mutex_;
+  mutable Mutex mutex_;
   std::map<std::string, std::string> objects_;
   std::map<std::string, Upload> uploads_;
   std::uint64_t upload_count_ = 0;

@@ -44,6 +44,8 @@ class SinkOwnership final : private log::AssignmentHandler {
   // somebody else's. `overloaded` and `disconnected`: it is ours, but what its last owner has open
   // has not ended, or nobody answers: ask again.
   Result<std::optional<DeliveryClaim>> claim(std::int32_t partition);
+  // Whether the group has dealt the partition to this process, claimed or not.
+  [[nodiscard]] bool has(std::int32_t partition) const { return find(partition) != nullptr; }
   // Whether what was claimed last still takes commits.
   [[nodiscard]] bool holds(std::int32_t partition) const;
 

@@ -104,6 +104,9 @@ void LakeRoutes::append_metrics(std::string& text) const {
   append_family(text, reports, "millrace_lake_failures_total", "counter",
                 "Failed attempts; each is followed by another.",
                 [&](const DeliveryReport& report) { return count(report.failures); });
+  append_family(text, reports, "millrace_lake_waiting", "gauge",
+                "1 while a delivery waits for what its partition's last owner has open.",
+                [](const DeliveryReport& report) { return report.waiting_for.empty() ? 0 : 1; });
   append_family(text, reports, "millrace_lake_delivered_offset", "gauge",
                 "First offset that is in no delivered file.",
                 [](const DeliveryReport& report) { return report.delivered_offset.value; });

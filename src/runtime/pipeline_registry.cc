@@ -4,6 +4,7 @@
 
 #include "base/coding.h"
 #include "codec/record_batch.h"
+#include "log/needed_topic.h"
 #include "log/partition_scan.h"
 #include "pipeline/pipeline.h"
 
@@ -42,9 +43,7 @@ Status create_registry(log::Log& log) {
   log::TopicConfig config;
   config.is_compacted = true;
   config.is_internal = true;
-  auto created = log.create_topic(std::string(pipeline::kRegistryTopic), config);
-  if (created.is_ok() || created.status().code() == StatusCode::exists) return ok_status();
-  return std::move(created).take_status();
+  return log::make_needed_topic(log, std::string(pipeline::kRegistryTopic), config);
 }
 
 Result<std::optional<std::string>> find_registry_record(const log::Log& log, std::string_view key) {

@@ -27,6 +27,7 @@ struct RegisteredPipeline {
 // A record of the registry: its key is the pipeline's name.
 Result<RegisteredPipeline> decode_registered(std::string_view name, std::string_view value);
 
+// `overloaded`: again, see make_needed_topic().
 Status create_registry(log::Log& log);
 // Nothing when there is no registry yet.
 Result<std::optional<RegisteredPipeline>> find_registered(const log::Log& log,

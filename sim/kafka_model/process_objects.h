@@ -1,43 +1,16 @@
 #pragma once
 
-#include <cstdint>
-#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "base/thread.h"
 #include "objects/object_store.h"
 #include "sim/kafka_model/process.h"
 
 namespace millrace::kafka_model {
 
-// Objects in memory, shared by all processes.
-class MemoryObjects final : public objects::ObjectStore {
- public:
-  Status put(const std::string& key, std::string_view bytes, bool only_if_absent) override;
-  [[nodiscard]] Result<std::string> get(const std::string& key) override;
-  [[nodiscard]] Result<objects::ObjectInfo> head(const std::string& key) override;
-  Status remove(const std::string& key) override;
-  [[nodiscard]] Result<std::vector<objects::ObjectInfo>> list(const std::string& prefix) override;
-  [[nodiscard]] Result<std::string> start_upload(const std::string& key) override;
-  [[nodiscard]] Result<objects::UploadPart> put_part(const std::string& key,
-                                                     const std::string& upload_id, int number,
-                                                     std::string_view bytes) override;
-  Status complete_upload(const std::string& key, const std::string& upload_id,
-                         const std::vector<objects::UploadPart>& parts,
-                         bool only_if_absent) override;
-  Status abort_upload(const std::string& key, const std::string& upload_id) override;
-
- private:
-  Mutex mutex_;
-  std::map<std::string, std::string> objects_;
-  std::map<std::string, std::map<int, std::string>> uploads_;  // by id
-  std::uint64_t last_upload_ = 0;
-};
-
-// The same as one process sees it: a frozen one halts in front of every request and goes on later,
-// a dead one's fail.
+// A store that all processes share, as one of them sees it: a frozen one halts in front of every
+// request and goes on later, a dead one's fail.
 class ProcessObjects final : public objects::ObjectStore {
  public:
   ProcessObjects(Process& process, objects::ObjectStore& store)
