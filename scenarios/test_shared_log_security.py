@@ -36,7 +36,8 @@ def secured(kafka_jars, tmp_path_factory, pki):  # noqa: F811
         "listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config": login,
     }
     users = ["--add-scram", f"SCRAM-SHA-512=[name={USER},password={PASSWORD}]"]
-    with ApacheKafka(kafka_jars, folder / "broker", ("SASL_SSL", "SSL"), users, **settings) as broker:
+    listeners = ("SASL_SSL", "SSL")
+    with ApacheKafka(kafka_jars, folder / "broker", listeners, users, **settings) as broker:
         broker.objects = folder / "objects"
         yield broker
 

@@ -9,8 +9,8 @@
 #include "lake/lake_service.h"
 #include "pipeline/pipeline.h"
 #include "runtime/shared_runtime.h"
-#include "sim/kafka_model/process_objects.h"
 #include "sim/kafka_model/model_log.h"
+#include "sim/kafka_model/process_objects.h"
 #include "sim/kafka_model/run.h"
 #include "sim/kafka_model/workload.h"
 

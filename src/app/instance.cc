@@ -168,8 +168,8 @@ Status Instance::open_kafka() {
   return ok_status();
 }
 
-// A version in force may have met a table that lost a column since it was checked: it goes on, as it
-// would have without a restart.
+// A version in force may have met a table that lost a column since it was checked: it goes on, as
+// it would have without a restart.
 Result<pipeline::BuildOutcome> Instance::build_pipeline(const std::string& file,
                                                         const PipelineFileContext& context) {
   auto outcome = build_pipeline_file(files_, file, context);

@@ -14,7 +14,8 @@ class ShapeBuilder {
   const Shape* shape_of(const SchemaNode* schema) {
     if (schema == nullptr) return nullptr;
     const SchemaNode& node = schema->resolved();
-    if (node.is_false || (node.properties.empty() && !is_closed(node) && element_of(node) == nullptr)) {
+    if (node.is_false ||
+        (node.properties.empty() && !is_closed(node) && element_of(node) == nullptr)) {
       return nullptr;
     }
     const auto [it, is_new] = known_.emplace(&node, nullptr);

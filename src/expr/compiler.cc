@@ -249,8 +249,7 @@ Result<const Shape*> Compiler::member_shape(const Ast& at, const Ast& object, co
   const auto owner = !table.empty() ? joined({"table '", table, "' has no column '"})
                      : name.empty() ? std::string("what the schema says of it has no field '")
                                     : joined({"'", name, "' has no field '"});
-  MR_RETURN_IF_ERROR(
-      refuse_types(at, {owner, member, "'", members_named(*from.shape, member)}));
+  MR_RETURN_IF_ERROR(refuse_types(at, {owner, member, "'", members_named(*from.shape, member)}));
   return nullptr;
 }
 

@@ -34,9 +34,9 @@ struct Environment {
   std::vector<std::string> table_names;  // table i is `tables[i]` at evaluation
   std::vector<std::string>
       variable_names;  // variable i is `variables[i]` (tests, `consume --filter`)
-  // What is known of field i and of the rows of table i. Null, or a list that ends before: nothing. A
-  // member that cannot be there is an error of the compilation; the program is the same otherwise.
-  // Read during `compile` alone.
+  // What is known of field i and of the rows of table i. Null, or a list that ends before: nothing.
+  // A member that cannot be there is an error of the compilation; the program is the same
+  // otherwise. Read during `compile` alone.
   std::vector<const Shape*> field_shapes;
   std::vector<const Shape*> table_shapes;
   // False: unknown names and types that can never fit are no errors of the compilation but of the

@@ -101,7 +101,7 @@ Status Router::check_query(const Route& route, const Query& query) {
       nearest.offer(taken);
       known += (known.empty() ? "" : ", ") + taken;
     }
-    const auto right = known.empty() ? std::string("; none is known here")
+    const auto right = known.empty()            ? std::string("; none is known here")
                        : nearest.best().empty() ? "; there are " + known
                                                 : nearest.suggestion();
     const auto shown = percent_encode(std::string_view(name).substr(0, kShownBytesMax));

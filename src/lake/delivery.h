@@ -91,8 +91,8 @@ class Delivery {
   // `overloaded`: the journal does not show yet what the claim's offset stands for. That, and
   // `disconnected`, are a wait (note_wait) and count as no failure.
   Status attach(DeliveryClaim claim);
-  // Why it is not attached and nothing is wrong; in the report until it is attached, fails, or waits
-  // for something else.
+  // Why it is not attached and nothing is wrong; in the report until it is attached, fails, or
+  // waits for something else.
   void note_wait(const Status& why);
   // Of a claim or an attach with one: nothing went wrong, something is not there yet.
   static bool is_wait(const Status& status);

@@ -31,8 +31,8 @@ class FlushRequests {
   Status ask(const std::string& process);
   // This process cannot deliver what it was asked for; `why` goes to whoever asked.
   Status tell_failure(const std::string& process, const Status& why);
-  // Any thread. "process b: io: ..." of another process that has said so, if poll() heard it then or
-  // later.
+  // Any thread. "process b: io: ..." of another process that has said so, if poll() heard it then
+  // or later.
   [[nodiscard]] std::optional<std::string> failure_since(MonotonicTime then,
                                                          const std::string& process) const;
 

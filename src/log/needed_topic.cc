@@ -9,9 +9,8 @@ Status make_needed_topic(Log& log, const std::string& name, const TopicConfig& c
   if (known.is_ok()) {
     const auto there = known->config.partition_count;
     if (there == config.partition_count) return ok_status();
-    return invalid_error("topic " + name + " has " + std::to_string(there) +
-                         " partitions, but " + std::to_string(config.partition_count) +
-                         " are needed");
+    return invalid_error("topic " + name + " has " + std::to_string(there) + " partitions, but " +
+                         std::to_string(config.partition_count) + " are needed");
   }
   if (known.status().code() != StatusCode::not_found) return known.status();
   auto created = log.create_topic(name, config);

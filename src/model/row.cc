@@ -26,7 +26,8 @@ std::string_view to_string(FieldType type) {
 
 std::string with_article(std::string_view type_name) {
   constexpr std::string_view kVowels = "aeio";
-  const bool is_vowel = !type_name.empty() && kVowels.find(type_name.front()) != std::string_view::npos;
+  const bool is_vowel =
+      !type_name.empty() && kVowels.find(type_name.front()) != std::string_view::npos;
   return (is_vowel ? "an " : "a ") + std::string(type_name);
 }
 

@@ -15,9 +15,9 @@ struct Shape {
     const Shape* shape = nullptr;
   };
 
-  std::string table;             // whose rows these are; empty: an object of the schema
-  std::vector<Member> members;   // of a map
-  bool is_closed = false;        // a map has no other members
+  std::string table;               // whose rows these are; empty: an object of the schema
+  std::vector<Member> members;     // of a map
+  bool is_closed = false;          // a map has no other members
   const Shape* element = nullptr;  // of what is a list for certain
 
   // Null: there is no such member.

@@ -54,14 +54,15 @@ void append_family(std::string& text, const std::vector<DeliveryReport>& reports
 }  // namespace
 
 void LakeRoutes::add_routes(http::Router& router) {
-  router.add("GET /api/v1/lake?sink", [this](http::Request& request, const http::Responder& respond) {
-    list(request, respond);
-  });
-  router.add("GET /api/v1/lake/verify?sink", [this](http::Request& request, http::Responder respond) {
-    jobs_.run([this, &request, respond = std::move(respond)] {
-      verify(request, respond);  // the request lives as long as the responder
-    });
-  });
+  router.add(
+      "GET /api/v1/lake?sink",
+      [this](http::Request& request, const http::Responder& respond) { list(request, respond); });
+  router.add("GET /api/v1/lake/verify?sink",
+             [this](http::Request& request, http::Responder respond) {
+               jobs_.run([this, &request, respond = std::move(respond)] {
+                 verify(request, respond);  // the request lives as long as the responder
+               });
+             });
 }
 
 void LakeRoutes::list(const http::Request& request, const http::Responder& respond) const {

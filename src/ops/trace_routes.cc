@@ -45,9 +45,9 @@ Result<TraceRequest> trace_request(const http::Query& query) {
 }  // namespace
 
 void TraceRoutes::add_routes(http::Router& router) {
-  router.add("GET /api/v1/trace?id&pipeline&offset&partition&topic&max_scan&since", [this](http::Request& request, const http::Responder& respond) {
-    trace(request, respond);
-  });
+  router.add(
+      "GET /api/v1/trace?id&pipeline&offset&partition&topic&max_scan&since",
+      [this](http::Request& request, const http::Responder& respond) { trace(request, respond); });
   router.add("GET /api/v1/trace/progress", [this](http::Request&, const http::Responder& respond) {
     respond(json_response(progress_json(progress_.now())));
   });

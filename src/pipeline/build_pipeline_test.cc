@@ -87,7 +87,8 @@ TEST(BuildPipeline, types_that_make_no_sense_are_faults) {
   EXPECT_THAT(window("n", "count()"),
               ElementsAre(HasSubstr("windows[0].key: a window's key must be a string")));
   EXPECT_THAT(window("k", "sum(kind)"),
-              ElementsAre(HasSubstr("windows[0].aggregates.a: the argument must be an integer or decimal, but `kind` is a string")));
+              ElementsAre(HasSubstr("windows[0].aggregates.a: the argument must be an integer or "
+                                    "decimal, but `kind` is a string")));
   EXPECT_THAT(window("k", "max(list)"), ElementsAre(HasSubstr("windows[0].aggregates.a: ")));
   EXPECT_THAT(window("k", "sum(x > 1)"), ElementsAre(HasSubstr("windows[0].aggregates.a: ")));
 }

@@ -76,18 +76,16 @@ std::optional<expr::Program> Compiler::compile(const ExpressionSpec& expression,
                                                const expr::Environment& environment) {
   auto program = expr::Program::compile(expression.text, environment);
   if (program.is_ok()) return std::move(program).value();
-  const std::string message(program.status().message());
+  std::string message(program.status().message());
   if (!options_.are_unknown_members_faults) {
     auto unshaped = environment;
     unshaped.field_shapes.clear();
     unshaped.table_shapes.clear();
     program = expr::Program::compile(expression.text, unshaped);
-    if (program.is_ok()) {
-      out_->warnings.push_back("`" + expression.text + "`: " + message);
-      return std::move(program).value();
-    }
+    if (program.is_ok()) out_->warnings.push_back("`" + expression.text + "`: " + message);
+    if (program.is_ok()) return std::move(program).value();
   }
-  fault(expression.path, message);
+  fault(expression.path, std::move(message));
   return std::nullopt;
 }
 
@@ -102,7 +100,8 @@ std::optional<expr::Program> Compiler::compile_typed(const ExpressionSpec& expre
   std::string wanted;
   for (const auto type : types) {
     if (type == found) return program;
-    wanted += wanted.empty() ? with_article(to_string(type)) : " or " + std::string(to_string(type));
+    const std::string name(to_string(type));
+    wanted += wanted.empty() ? with_article(name) : " or " + name;
   }
   fault(expression.path, std::string(what) + " must be " + wanted + ", but `" + expression.text +
                              "` is " + with_article(to_string(found)));

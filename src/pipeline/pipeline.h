@@ -114,9 +114,9 @@ struct BuildOptions {
   std::int32_t default_partition_count = 4;
   std::uint64_t hash_secret = 0;  // of the installation
   LakeDefaults lake;
-  // Whether columns that a table's file does not have, and fields that a closed object of the schema
-  // cannot have, are faults of the expressions that name them; else warnings. They are warnings for a
-  // version that is in force: it goes on with whatever table it is given.
+  // Whether columns that a table's file does not have, and fields that a closed object of the
+  // schema cannot have, are faults of the expressions that name them; else warnings. They are
+  // warnings for a version that is in force: it goes on with whatever table it is given.
   bool are_unknown_members_faults = true;
 };
 

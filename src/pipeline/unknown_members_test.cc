@@ -98,8 +98,9 @@ TEST(UnknownMembers, fields_of_a_closed_object_are_known_however_deep) {
                 ElementsAre(AllOf(HasSubstr("has no field 'nam'"), HasSubstr("'name'?"))))
         << bad;
   }
-  EXPECT_THAT(faults_of_expression("open.inner.nam"),
-              ElementsAre(HasSubstr("1:12: 'open.inner' has no field 'nam'; did you mean 'name'?")));
+  EXPECT_THAT(
+      faults_of_expression("open.inner.nam"),
+      ElementsAre(HasSubstr("1:12: 'open.inner' has no field 'nam'; did you mean 'name'?")));
 }
 
 TEST(UnknownMembers, rules_ids_and_windows_are_looked_at_as_well) {
