@@ -43,7 +43,7 @@ class ScriptedProducer final : public log::TransactionalProducer {
   }
   Result<std::optional<log::GroupOffset>> decided_offset(const std::string&,
                                                          const TopicPartition&) override {
-    return internal_error("a mirror asks for all offsets of its group at once");
+    return unsupported_error("a mirror asks for all offsets of its group at once");
   }
   [[nodiscard]] const std::string& transactional_id() const override { return id_; }
 
