@@ -47,10 +47,10 @@ Result<LoadedConfig> load_config_files(sys::FileSystem& files, const ConfigOptio
   loaded.config.data_folder = from_folder(folder, loaded.config.data_folder);
   for (auto& path : loaded.config.pipelines) path = from_folder(folder, path);
   auto& config = loaded.config;
-  for (auto* path :
-       {&config.tls_certificate_file, &config.tls_key_file, &config.tls_client_ca_file,
-        &config.sasl_users_file, &config.objects_folder, &config.log_ca_file,
-        &config.log_certificate_file, &config.log_key_file, &config.log_password_file}) {
+  for (auto* path : {&config.tls_certificate_file, &config.tls_key_file, &config.tls_client_ca_file,
+                     &config.sasl_users_file, &config.objects_folder, &config.log_ca_file,
+                     &config.log_certificate_file, &config.log_key_file, &config.log_password_file,
+                     &config.log_token_file, &config.log_aws_credentials_file}) {
     if (!path->empty()) *path = from_folder(folder, *path);
   }
   return loaded;

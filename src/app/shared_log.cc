@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "app/kafka_tokens.h"
+
 namespace millrace::app {
 namespace {
 
@@ -26,7 +28,7 @@ std::string upper(std::string text) {
 
 }  // namespace
 
-Result<std::optional<SharedLogOptions>> load_shared_log(sys::FileSystem& files,
+Result<std::optional<SharedLogOptions>> load_shared_log(sys::FileSystem& files, const Clock& clock,
                                                         const pipeline::Config& config) {
   if (config.log_bootstrap_servers.empty()) return std::optional<SharedLogOptions>();
   SharedLogOptions options;
@@ -43,7 +45,10 @@ Result<std::optional<SharedLogOptions>> load_shared_log(sys::FileSystem& files,
   security.ca_path = config.log_ca_file;
   security.certificate_path = config.log_certificate_file;
   security.key_path = config.log_key_file;
-  if (config.log_sasl_mechanism != "none") {
+  if (config.log_sasl_mechanism == "oauthbearer" || config.log_sasl_mechanism == "aws_msk_iam") {
+    security.sasl_mechanism = "OAUTHBEARER";
+    MR_ASSIGN_OR_RETURN(security.token, load_token_source(files, clock, config));
+  } else if (config.log_sasl_mechanism != "none") {
     security.sasl_mechanism = upper(config.log_sasl_mechanism);
   }
   security.user = config.log_user;

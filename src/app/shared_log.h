@@ -20,7 +20,8 @@ struct SharedLogOptions {
   std::string objects_folder;
 };
 // Nothing where the configuration has no log.kafka; `invalid` for a password that cannot be read.
-Result<std::optional<SharedLogOptions>> load_shared_log(sys::FileSystem& files,
+// `files` and `clock` outlive the log: tokens are read and made when they are needed.
+Result<std::optional<SharedLogOptions>> load_shared_log(sys::FileSystem& files, const Clock& clock,
                                                         const pipeline::Config& config);
 
 // What the client says goes to `logger`, which outlives the log.

@@ -43,13 +43,13 @@ bool may_pass(const Status& status) {
          status.code() == StatusCode::overloaded || status.code() == StatusCode::io;
 }
 
-Result<kafka_client::KafkaLogOptions> cluster_options(const MirrorVerbOptions& options) {
+Result<kafka_client::KafkaLogOptions> cluster_options(const MirrorVerbOptions& options,
+                                                      sys::FileSystem& files, const Clock& clock) {
   kafka_client::KafkaLogOptions cluster;
   if (options.brokers.empty() || !options.config_file.empty()) {
-    sys::PosixFileSystem files;
     MR_ASSIGN_OR_RETURN(const auto loaded,
                         load_config_files(files, {options.config_file, options.environment}));
-    MR_ASSIGN_OR_RETURN(auto shared, load_shared_log(files, loaded.config));
+    MR_ASSIGN_OR_RETURN(auto shared, load_shared_log(files, clock, loaded.config));
     if (shared) cluster = std::move(shared->kafka);
   }
   if (!options.brokers.empty()) cluster.bootstrap_servers = options.brokers;
@@ -112,6 +112,7 @@ class MirrorRun {
 
   const MirrorVerbOptions& options_;
   const bool is_watched_;
+  sys::PosixFileSystem files_;
   sys::RealClock clock_;
   std::unique_ptr<log::SharedLog> cluster_;
   std::unique_ptr<log::SharedLog> instance_;
@@ -128,7 +129,7 @@ class MirrorRun {
 
 Status MirrorRun::open() {
   MR_ASSIGN_OR_RETURN(auto instance, instance_options(options_.server));
-  MR_ASSIGN_OR_RETURN(auto cluster, cluster_options(options_));
+  MR_ASSIGN_OR_RETURN(auto cluster, cluster_options(options_, files_, clock_));
   for (auto* side : {&instance, &cluster}) {
     side->client_id = side->process = mirror::group_of(options_.name);
     // Records keep their own times.

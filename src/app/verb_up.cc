@@ -127,7 +127,7 @@ int run_up(const UpOptions& options) {
   auto access = load_kafka_access(files, loaded->config);
   if (!access.is_ok()) return report_wrong_use(access.status());
   instance_options.kafka.access = std::move(access).value();
-  auto shared = load_shared_log(files, loaded->config);
+  auto shared = load_shared_log(files, clock, loaded->config);
   if (!shared.is_ok()) return report_wrong_use(shared.status());
   instance_options.shared = std::move(shared).value();
   instance_options.on_failure = [&](const Status& status) {

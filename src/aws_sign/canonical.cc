@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::string_view kAlgorithm = "AWS4-HMAC-SHA256";
 constexpr std::string_view kTerminator = "aws4_request";
-constexpr std::size_t kDayBytes = 8;   // "20150830"
+constexpr std::size_t kDayBytes = 8;    // "20150830"
 constexpr std::size_t kDateBytes = 16;  // "20150830T123600Z"
 constexpr std::int64_t kMillisPerSecond = 1'000;
 
@@ -147,8 +147,7 @@ Result<Pairs> parse_query(std::string_view text) {
     if (one.empty()) continue;
     const auto equals = std::min(one.find('='), one.size());
     MR_ASSIGN_OR_RETURN(auto name, percent_decode(one.substr(0, equals)));
-    MR_ASSIGN_OR_RETURN(auto value,
-                        percent_decode(one.substr(std::min(equals + 1, one.size()))));
+    MR_ASSIGN_OR_RETURN(auto value, percent_decode(one.substr(std::min(equals + 1, one.size()))));
     out.emplace_back(std::move(name), std::move(value));
   }
   return out;
@@ -231,14 +230,13 @@ std::string credential_scope(const Scope& scope, std::string_view date) {
 
 std::string string_to_sign(std::string_view canonical_request, const Scope& scope,
                            std::string_view date) {
-  return std::string(kAlgorithm) + "\n" + std::string(date) + "\n" +
-         credential_scope(scope, date) + "\n" + sha256_hex(canonical_request);
+  return std::string(kAlgorithm) + "\n" + std::string(date) + "\n" + credential_scope(scope, date) +
+         "\n" + sha256_hex(canonical_request);
 }
 
 std::string signature(std::string_view secret_key, const Scope& scope, std::string_view date,
                       std::string_view string_to_sign) {
-  const auto of_day =
-      hmac_sha256("AWS4" + std::string(secret_key), date.substr(0, kDayBytes));
+  const auto of_day = hmac_sha256("AWS4" + std::string(secret_key), date.substr(0, kDayBytes));
   const auto of_region = hmac_sha256(of_day, scope.region);
   const auto of_service = hmac_sha256(of_region, scope.service);
   return to_hex(hmac_sha256(hmac_sha256(of_service, kTerminator), string_to_sign));

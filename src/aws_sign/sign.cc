@@ -142,8 +142,7 @@ Result<Claim> read_query_claim(const Request& request, std::string_view algorith
   const auto read = std::from_chars(life.data(), end, claim.life_seconds);
   if (read.ec != std::errc() || read.ptr != end || claim.life_seconds < 1 ||
       claim.life_seconds > kPresignedSecondsMax) {
-    return invalid_error("X-Amz-Expires must be from 1 to " +
-                         std::to_string(kPresignedSecondsMax));
+    return invalid_error("X-Amz-Expires must be from 1 to " + std::to_string(kPresignedSecondsMax));
   }
   MR_ASSIGN_OR_RETURN(const auto token, only(query, "X-Amz-Security-Token", false));
   claim.session_token = token.value_or("");
@@ -170,11 +169,11 @@ Pairs sign_headers(const Request& request, const Scope& scope, const Credentials
   auto whole = request;
   whole.headers.insert(whole.headers.end(), added.begin(), added.end());
   const auto names = headers_to_sign(whole.headers);
-  added.emplace_back("authorization",
-                     std::string(kAlgorithm) + " Credential=" + credentials.access_key_id + "/" +
-                         credential_scope(scope, date) + ", SignedHeaders=" + join_names(names) +
-                         ", Signature=" +
-                         sign(whole, names, scope, credentials.secret_access_key, date));
+  added.emplace_back(
+      "authorization",
+      std::string(kAlgorithm) + " Credential=" + credentials.access_key_id + "/" +
+          credential_scope(scope, date) + ", SignedHeaders=" + join_names(names) +
+          ", Signature=" + sign(whole, names, scope, credentials.secret_access_key, date));
   return added;
 }
 

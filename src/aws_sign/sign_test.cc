@@ -67,11 +67,10 @@ TEST(Sign, requests_are_signed_as_by_botocore) {
     SCOPED_TRACE(golden.word("case"));
     const auto kind = golden.word("kind");
     if (kind == "msk") continue;
-    const auto added = kind == "headers"
-                           ? sign_headers(golden.request(), golden.scope(), golden.credentials(),
-                                          golden.time())
-                           : presign_query(golden.request(), golden.scope(), golden.credentials(),
-                                           golden.time(), 900);
+    const auto added = kind == "headers" ? sign_headers(golden.request(), golden.scope(),
+                                                        golden.credentials(), golden.time())
+                                         : presign_query(golden.request(), golden.scope(),
+                                                         golden.credentials(), golden.time(), 900);
     EXPECT_EQ(added, golden.expected);
     ++count;
   }
@@ -196,7 +195,8 @@ TEST(Sign, claims_that_cannot_be_right_say_why) {
   EXPECT_THAT(of_headers(start + "SignedHeaders=host;x-amz-date, Signature=0", "20150831T000000Z"),
               HasSubstr("different days"));
   EXPECT_THAT(of_headers(start + "Signature=0, Signature=1", date), HasSubstr("missing"));
-  EXPECT_THAT(of_headers(start + "Credential=B/20150830/r/s/aws4_request", date), HasSubstr("twice"));
+  EXPECT_THAT(of_headers(start + "Credential=B/20150830/r/s/aws4_request", date),
+              HasSubstr("twice"));
   EXPECT_THAT(of_headers(start, "2015-08-30"), HasSubstr("is no date"));
   EXPECT_THAT(of_headers("AWS4-HMAC-SHA256 Credential=A/B", date), HasSubstr("KEY/YYYYMMDD"));
   Request request;
@@ -216,8 +216,7 @@ TEST(Sign, claims_that_cannot_be_right_say_why) {
 TEST(Sign, queries_are_read_back_as_they_were_written) {
   const Pairs query{{"a b", "c&d=e"}, {"", "x"}, {std::string("\0\xff%", 3), "+"}, {"n", ""}};
   EXPECT_EQ(parse_query(format_query(query)).value(), query);
-  EXPECT_EQ(parse_query("a&b=1&&c=%41").value(),
-            (Pairs{{"a", ""}, {"b", "1"}, {"c", "A"}}));
+  EXPECT_EQ(parse_query("a&b=1&&c=%41").value(), (Pairs{{"a", ""}, {"b", "1"}, {"c", "A"}}));
   for (const auto* wrong : {"a=%", "a=%4", "a=%4g", "%"}) {
     EXPECT_FALSE(parse_query(wrong).is_ok()) << wrong;
   }
@@ -227,8 +226,8 @@ TEST(Sign, brokers_of_msk_name_their_region) {
   EXPECT_EQ(region_of_broker("b-1.demo.ab12.c2.kafka.eu-west-1.amazonaws.com"), "eu-west-1");
   EXPECT_EQ(region_of_broker("boot-ab.c1.kafka-serverless.us-east-2.amazonaws.com"), "us-east-2");
   EXPECT_EQ(region_of_broker("b-1.d.ab.c2.kafka.cn-north-1.amazonaws.com.cn"), "cn-north-1");
-  for (const auto* other : {"localhost", "kafka.example.com", "a.kafka..amazonaws.com",
-                            "a.kafka.x.y.amazonaws.com"}) {
+  for (const auto* other :
+       {"localhost", "kafka.example.com", "a.kafka..amazonaws.com", "a.kafka.x.y.amazonaws.com"}) {
     EXPECT_EQ(region_of_broker(other), "") << other;
   }
 }

@@ -119,6 +119,26 @@ TEST_F(ClusterTest, a_broker_that_asks_for_a_password_gets_the_right_one_only) {
   EXPECT_THAT(pool_.to(2, soon()).status().to_string(), HasSubstr("2"));
 }
 
+TEST_F(ClusterTest, a_broker_that_refuses_a_token_says_why) {
+  fake_.add_topic("t", 1);
+  fake_.sasl_password = "secret";
+  options_.security.sasl_mechanism = "OAUTHBEARER";
+  std::string word = "wrong";
+  options_.security.token = [&]() -> Result<KafkaToken> {
+    if (word.empty()) return invalid_error("there is no token");
+    return KafkaToken{word, "ada", WallTime(0)};
+  };
+  const auto refused = cluster_.leader({"t", 0}, soon()).status();
+  EXPECT_EQ(refused.code(), StatusCode::invalid);
+  EXPECT_THAT(refused.to_string(), HasSubstr("invalid_token"));
+  EXPECT_THAT(refused.to_string(), HasSubstr("the token is another's"));
+  word.clear();
+  EXPECT_THAT(cluster_.leader({"t", 0}, soon()).status().to_string(),
+              HasSubstr("there is no token"));
+  word = "secret";
+  EXPECT_TRUE(cluster_.leader({"t", 0}, soon()).is_ok());
+}
+
 TEST(BootstrapServers, are_hosts_and_ports) {
   const auto parsed = parse_bootstrap_servers("a:1, [::1]:65535 ,b.c:9092,").value();
   ASSERT_EQ(parsed.size(), 3u);

@@ -89,6 +89,7 @@ class Connection {
   Status ask_versions(MonotonicTime deadline);
   Status log_in(const KafkaSecurity& security, MonotonicTime deadline);
   Result<std::string> authenticate(std::string token, MonotonicTime deadline);
+  Status log_in_with_token(const KafkaToken& token, MonotonicTime deadline);
   Status log_in_with_scram(const KafkaSecurity& security, MonotonicTime deadline);
   Status send_frame(kafka_wire::ApiKey api, std::int16_t version, MonotonicTime deadline);
   Result<Body> receive_frame(std::int16_t api_key, MonotonicTime deadline);

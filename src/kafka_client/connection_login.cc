@@ -11,6 +11,7 @@ constexpr std::int16_t kHandshakeVersion = 1;  // tokens travel in SaslAuthentic
 constexpr std::int64_t kNanosPerMilli = 1'000'000;
 // Of a log-in's life, after which the connection is given up (KIP-368 would let it log in again).
 constexpr std::int64_t kUsedPercent = 80;
+constexpr std::size_t kReasonBytesMax = 1'000;
 
 }  // namespace
 
@@ -41,6 +42,20 @@ Status Connection::log_in_with_scram(const KafkaSecurity& security, MonotonicTim
   return keep(scram.check(verdict));
 }
 
+// RFC 7628: a refusal comes as a message with the reason, and ends with one byte from us.
+Status Connection::log_in_with_token(const KafkaToken& token, MonotonicTime deadline) {
+  const auto first =
+      "n,,\x01"
+      "auth=Bearer " +
+      token.value + "\x01\x01";
+  MR_ASSIGN_OR_RETURN(const auto reason, authenticate(first, deadline));
+  if (reason.empty()) return ok_status();
+  const auto ended = authenticate("\x01", deadline);
+  std::string why = "the broker refuses the token: " + reason.substr(0, kReasonBytesMax);
+  if (!ended.is_ok()) why += "; " + std::string(ended.status().message());
+  return keep(invalid_error(std::move(why)));
+}
+
 Status Connection::log_in(const KafkaSecurity& security, MonotonicTime deadline) {
   if (security.sasl_mechanism.empty()) return ok_status();
   kafka_wire::SaslHandshakeRequest request;
@@ -58,14 +73,9 @@ Status Connection::log_in(const KafkaSecurity& security, MonotonicTime deadline)
     token.append(1, '\0').append(security.user).append(1, '\0').append(security.password);
     return authenticate(std::move(token), deadline).take_status();
   }
-  if (security.sasl_mechanism == "OAUTHBEARER") {  // RFC 7628
+  if (security.sasl_mechanism == "OAUTHBEARER") {
     MR_ASSIGN_OR_RETURN(const auto token, security.token());
-    return authenticate(
-               "n,,\x01"
-               "auth=Bearer " +
-                   token.value + "\x01\x01",
-               deadline)
-        .take_status();
+    return log_in_with_token(token, deadline);
   }
   return log_in_with_scram(security, deadline);
 }

@@ -23,8 +23,9 @@ inline void answer(FakeCluster& cluster, std::int32_t, const wire::ApiVersionsRe
 
 inline void answer(FakeCluster& cluster, std::int32_t, const wire::SaslHandshakeRequest& in,
                    wire::SaslHandshakeResponse& out, ErrorCode) {
-  out.mechanisms = {"PLAIN"};
-  if (in.mechanism != "PLAIN" || cluster.sasl_password.empty()) {
+  out.mechanisms = {"PLAIN", "OAUTHBEARER"};
+  const bool is_known = in.mechanism == "PLAIN" || in.mechanism == "OAUTHBEARER";
+  if (!is_known || cluster.sasl_password.empty()) {
     out.error_code = ErrorCode::unsupported_sasl_mechanism;
   }
 }
@@ -32,9 +33,18 @@ inline void answer(FakeCluster& cluster, std::int32_t, const wire::SaslHandshake
 inline void answer(FakeCluster& cluster, std::int32_t, const wire::SaslAuthenticateRequest& in,
                    wire::SaslAuthenticateResponse& out, ErrorCode) {
   const auto wanted = std::string("\0ada\0", 5) + cluster.sasl_password;
-  if (in.auth_bytes.bytes == wanted) return;
+  const auto token =
+      "n,,\x01"
+      "auth=Bearer " +
+      cluster.sasl_password + "\x01\x01";
+  if (in.auth_bytes.bytes == wanted || in.auth_bytes.bytes == token) return;
+  if (in.auth_bytes.bytes.starts_with("n,,")) {  // RFC 7628 3.2.3
+    out.auth_bytes.bytes = R"({"status":"invalid_token"})";
+    return;
+  }
   out.error_code = ErrorCode::sasl_authentication_failed;
-  out.error_message = "wrong password";
+  const bool is_end = in.auth_bytes.bytes == "\x01";
+  out.error_message = is_end ? "the token is another's" : "wrong password";
 }
 
 inline void answer(FakeCluster& cluster, std::int32_t, const wire::MetadataRequest& in,

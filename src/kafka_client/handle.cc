@@ -83,7 +83,7 @@ void Handle::set_callbacks(rd_kafka_conf_t* conf) {
 void Handle::refresh_token(rd_kafka_t* client) {
   const auto token = options_.security.token();
   if (!token.is_ok()) {
-    rd_kafka_oauthbearer_set_token_failure(client, token.status().to_string().c_str());
+    fail_token(client, token.status().to_string());
     return;
   }
   std::array<char, 512> why{};
@@ -91,8 +91,17 @@ void Handle::refresh_token(rd_kafka_t* client) {
       client, token.value().value.c_str(), token.value().expires_at.value,
       token.value().principal.c_str(), nullptr, 0, why.data(), why.size());
   if (set != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    rd_kafka_oauthbearer_set_token_failure(client, why.data());
+    fail_token(client, why.data());
   }
+}
+
+// librdkafka says it to whoever polls, and asks again after ten seconds.
+void Handle::fail_token(rd_kafka_t* client, const std::string& why) {
+  rd_kafka_oauthbearer_set_token_failure(client, why.c_str());
+  const auto line = "no token for the log-in: " + why;
+  note_trouble(line);
+  const std::lock_guard lock(log_mutex_);
+  if (!is_disowned_ && options_.on_log_line) options_.on_log_line(kSyslogWarning, line);
 }
 
 Handle::~Handle() {

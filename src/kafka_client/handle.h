@@ -46,6 +46,7 @@ class Handle {
   void set_callbacks(rd_kafka_conf_t* conf);
   void note_trouble(std::string text);
   void refresh_token(rd_kafka_t* client);
+  void fail_token(rd_kafka_t* client, const std::string& why);
 
   const KafkaLogOptions options_;
   const HandleCallbacks callbacks_;

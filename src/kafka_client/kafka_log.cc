@@ -228,6 +228,7 @@ Result<std::unique_ptr<log::SharedLog>> open_kafka_log(const KafkaLogOptions& op
   MR_RETURN_IF_ERROR(check_library());
   MR_RETURN_IF_ERROR(check_options(options));
   MR_ASSIGN_OR_RETURN(auto dial, make_dial(options, clock));
+  if (options.security.token) MR_RETURN_IF_ERROR(options.security.token().take_status());
   const auto settings = common_settings(options);
   MR_ASSIGN_OR_RETURN(auto handle, Handle::open(RD_KAFKA_CONSUMER, settings, options));
   const struct rd_kafka_metadata* metadata = nullptr;

@@ -79,9 +79,14 @@ struct Config {
   std::string log_ca_file;
   std::string log_certificate_file;
   std::string log_key_file;
-  std::string log_sasl_mechanism = "none";  // none, plain, scram-sha-256 or scram-sha-512
+  // none, plain, scram-sha-256, scram-sha-512, oauthbearer or aws_msk_iam
+  std::string log_sasl_mechanism = "none";
   std::string log_user;
   std::string log_password_file;
+  std::string log_token_file;            // of oauthbearer
+  std::string log_aws_region;            // of aws_msk_iam; empty: of the brokers' names
+  std::string log_aws_credentials_file;  // empty: wherever credentials are found
+  std::string log_aws_profile;
   // Of this process among those that share a log; empty: the host's name and a number kept in the
   // data folder.
   std::string process;

@@ -179,6 +179,42 @@ std::string canonical_word(std::string_view word) {
   return out;
 }
 
+namespace {
+
+using Faults = std::vector<std::pair<std::string, std::string>>;
+
+// Which settings go with which way of logging in.
+void check_log_in(const Config& config, Faults& faults) {
+  const std::string at = "log.kafka.security.";
+  const std::string& mechanism = config.log_sasl_mechanism;
+  const bool is_aws = mechanism == "aws_msk_iam";
+  const bool is_token = mechanism == "oauthbearer";
+  const auto idle = [&](std::initializer_list<const char*> settings, const std::string& of) {
+    for (const auto* setting : settings) {
+      faults.emplace_back(
+          at + setting, "has no effect where sasl_mechanism is " + mechanism + "; it is for " + of);
+    }
+  };
+  if (is_aws || is_token) idle({"user", "password_file"}, "plain and scram-sha-512");
+  if (!is_token) idle({"token_file"}, "oauthbearer");
+  if (!is_aws) idle({"region", "credentials_file", "profile"}, "aws_msk_iam");
+  if (is_aws) {
+    if (config.log_protocol != "sasl_ssl") {
+      faults.emplace_back(at + "protocol",
+                          "must be sasl_ssl for aws_msk_iam: who sees its token "
+                          "can log in with it");
+    }
+  } else if (is_token) {
+    if (config.log_token_file.empty()) {
+      faults.emplace_back(at + "sasl_mechanism", "oauthbearer needs token_file");
+    }
+  } else if (mechanism == "none" || config.log_user.empty() || config.log_password_file.empty()) {
+    faults.emplace_back(at + "protocol", "needs sasl_mechanism, user and password_file");
+  }
+}
+
+}  // namespace
+
 std::vector<std::pair<std::string, std::string>> shared_log_faults(const Config& config) {
   constexpr std::string_view kServers = "log.kafka.bootstrap_servers";
   constexpr std::size_t kProcessBytesMax = 100;
@@ -217,14 +253,14 @@ std::vector<std::pair<std::string, std::string>> shared_log_faults(const Config&
           lacks_key ? "needs its private key: set key_file" : "needs certificate_file");
   }
   if (!has_sasl) {
-    for (const auto* setting : {"sasl_mechanism", "user", "password_file"}) {
+    for (const auto* setting : {"sasl_mechanism", "user", "password_file", "token_file", "region",
+                                "credentials_file", "profile"}) {
       fault("log.kafka.security." + std::string(setting), "has no effect where protocol is " +
                                                               config.log_protocol +
                                                               "; set sasl_ssl or sasl_plaintext");
     }
-  } else if (config.log_sasl_mechanism == "none" || config.log_user.empty() ||
-             config.log_password_file.empty()) {
-    fault("log.kafka.security.protocol", "needs sasl_mechanism, user and password_file");
+  } else {
+    check_log_in(config, faults);
   }
   return faults;
 }

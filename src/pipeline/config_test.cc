@@ -187,6 +187,32 @@ TEST(Config, settings_of_a_shared_log_that_need_others_say_so) {
   EXPECT_THAT(fault_of(R"(, "security": {"user": "u"})"), HasSubstr("sasl_plaintext"));
 }
 
+TEST(Config, each_way_of_logging_in_has_settings_of_its_own) {
+  const auto fault_of = [](const std::string& security) {
+    return faults_of(
+        R"({"objects": {"folder": "o"}, "log": {"kafka": {"bootstrap_servers": "b:1",
+            "security": {"protocol": "sasl_ssl", )" +
+        security + "}}}}");
+  };
+  EXPECT_EQ(fault_of(R"("sasl_mechanism": "OAUTHBEARER", "token_file": "t")"), "none");
+  EXPECT_EQ(fault_of(R"("sasl_mechanism": "AWS_MSK_IAM")"), "none");
+  EXPECT_EQ(fault_of(R"("sasl_mechanism": "AWS_MSK_IAM", "region": "eu-west-1",
+                        "credentials_file": "c", "profile": "p")"),
+            "none");
+  EXPECT_THAT(fault_of(R"("sasl_mechanism": "OAUTHBEARER")"), HasSubstr("needs token_file"));
+  EXPECT_THAT(fault_of(R"("sasl_mechanism": "OAUTHBEARER", "token_file": "t", "user": "u")"),
+              HasSubstr("it is for plain and scram-sha-512"));
+  EXPECT_THAT(fault_of(R"("sasl_mechanism": "AWS_MSK_IAM", "token_file": "t")"),
+              HasSubstr("it is for oauthbearer"));
+  EXPECT_THAT(fault_of(R"("sasl_mechanism": "PLAIN", "user": "u", "password_file": "p",
+                          "region": "r")"),
+              HasSubstr("it is for aws_msk_iam"));
+  EXPECT_THAT(faults_of(R"({"objects": {"folder": "o"}, "log": {"kafka": {
+                  "bootstrap_servers": "b:1", "security": {"protocol": "sasl_plaintext",
+                  "sasl_mechanism": "AWS_MSK_IAM"}}}})"),
+              HasSubstr("must be sasl_ssl for aws_msk_iam"));
+}
+
 TEST(Config, what_a_shared_log_makes_void_is_listed_so) {
   const auto note_of = [](const Config& config, const std::string& key) {
     for (const auto& line : config_report(config)) {
