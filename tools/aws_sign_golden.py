@@ -1,11 +1,12 @@
 """Writes src/aws_sign/testdata/signatures.txt: requests as other implementations sign them.
 
-    python -m venv VENV && VENV/bin/pip install botocore==1.44.5 aws-msk-iam-sasl-signer-python==1.0.2
+    python -m venv VENV
+    VENV/bin/pip install botocore==1.44.5 aws-msk-iam-sasl-signer-python==1.0.2
     VENV/bin/python tools/aws_sign_golden.py
 
 botocore and the signer are Amazon's own (Apache-2.0). A case is a block of lines `WORD VALUE`, or
-`WORD NAME=VALUE` with both percent-encoded; what is expected begins with `>`. The tests need neither
-the packages nor this script.
+`WORD NAME=VALUE` with both percent-encoded; what is expected begins with `>`. The tests need
+neither the packages nor this script.
 """
 
 import datetime
@@ -41,8 +42,8 @@ CASES = [
      "//a/./b/../c%20d//e%2Ff~(x)/", [], [], b"", False),
     ("paths of s3 are not", "s3", "GET", "bucket.s3.eu-west-1.amazonaws.com",
      "//a/./b/../c%20d//e%2Ff~(x)/", [("versionId", "a/b c")], [("Range", "bytes=0-9")], b"", True),
-    ("a body of s3", "s3", "PUT", "bucket.s3.eu-west-1.amazonaws.com:9000", "/k", [("partNumber", "1")],
-     [], bytes(range(256)), False),
+    ("a body of s3", "s3", "PUT", "bucket.s3.eu-west-1.amazonaws.com:9000", "/k",
+     [("partNumber", "1")], [], bytes(range(256)), False),
 ]  # fmt: skip
 TIMES = ["20150830T123600Z", "20240229T235959Z"]
 
