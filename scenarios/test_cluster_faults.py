@@ -88,8 +88,8 @@ def expect_in_order(side, kind):
 def arrived(side, kind, lines):
     """The lines as they are in the topic: each is there, and what the feed's client wrote again.
 
-    librdkafka's idempotent producer takes a new epoch after some answers that do not come, and sends
-    what is open under it; a broker that has it already cannot know it again.
+    librdkafka's idempotent producer takes a new epoch after some answers that do not come, and
+    sends what is open under it; a broker that has it already cannot know it again.
     """
     found = Counter(map(value_bytes, side.consume(kind.source)))
     lost, again = Counter(lines) - found, found - Counter(lines)
