@@ -49,6 +49,9 @@ struct Profile {
     rebalances = random.one_in(2);
     forgets = random.one_in(4);
     drains = random.one_in(2);
+    has_standby = random.one_in(2);
+    // Few enough that there are runs of ids in the store.
+    dedup_open_ids_max = std::array<std::size_t, 3>{8, 50, 1'000}[random.below(3)];
   }
 
   Random random;
@@ -68,6 +71,8 @@ struct Profile {
   bool rebalances = false;
   bool forgets = false;
   bool drains = false;
+  bool has_standby = false;
+  std::size_t dedup_open_ids_max = 1'000;
 };
 
 class World {
@@ -150,6 +155,8 @@ class World {
     options.slots = profile_.slots;
     options.checkpoint_interval_ms = profile_.checkpoint_interval_ms;
     options.is_static_member = profile_.has_static_members;
+    options.has_standby = profile_.has_standby;
+    options.dedup_open_ids_max = profile_.dedup_open_ids_max;
     note("start " + options.name);
     lives_[index].process = std::make_unique<SimProcess>(cluster_, objects_, clock_,
                                                          make_plan(profile_.partitions), options);
@@ -351,6 +358,9 @@ std::vector<std::string> missing_in(const Census& census) {
                            "model: open transaction fenced",
                            "model: member removed",
                            "drain asked for",
+                           "standby: followed",
+                           "standby: handed over",
+                           "standby: thrown away",
                            "fault: request lost",
                            "fault: reply lost",
                            "fault: request delayed",

@@ -30,6 +30,8 @@ SimProcess::SimProcess(Cluster& cluster, objects::ObjectStore& objects, const Cl
   shared.slots = options.slots;
   shared.installation = options.installation;
   shared.checkpoint_interval_ms = options.checkpoint_interval_ms;
+  shared.has_standby = options.has_standby;
+  shared.dedup_open_ids_max = options.dedup_open_ids_max;
   shared.log_wait_ms_max = kWaitMsMax;
   runtime_ = std::make_unique<runtime::SharedRuntime>(log_, objects, clock, std::move(shared));
   starter_ =
@@ -85,6 +87,9 @@ void SimProcess::stop(bool is_orderly, Census& census) {
   for (const auto& stage : pipeline()->report()) {
     const auto& of = stage.counters;
     census["task recovered"] += of.recovered;
+    census["standby: followed"] += of.followers_begun;
+    census["standby: handed over"] += of.takeovers_by_standby;
+    census["standby: thrown away"] += of.followers_thrown_away;
     census["revoked -> committed"] += of.revoked_committed;
     census["revoked -> aborted"] += of.revoked_aborted;
     census["lost"] += of.lost;

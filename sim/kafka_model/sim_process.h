@@ -22,6 +22,8 @@ struct SimProcessOptions {
   std::int64_t checkpoint_interval_ms = 1'000;
   bool is_static_member = true;
   std::uint64_t installation = 1;
+  bool has_standby = false;
+  std::size_t dedup_open_ids_max = task::Dedup::kOpenIdsMax;
 };
 
 // One life of one process: a client of the cluster and the whole pipeline, which comes up on a

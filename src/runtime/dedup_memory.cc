@@ -12,7 +12,7 @@ constexpr std::size_t kGrainShare = 1024;  // of the bound: smaller changes are 
 }  // namespace
 
 DedupMemory::DedupMemory(std::size_t bytes_max, std::function<void(const std::string&)> on_short)
-    : bytes_max_(bytes_max), on_short_(std::move(on_short)), level_(bytes_max) {}
+    : bytes_max_(bytes_max), on_short_(std::move(on_short)), level_(bytes_max), left_(bytes_max) {}
 
 void DedupMemory::expect(std::size_t tasks) {
   const std::lock_guard lock(mutex_);

@@ -97,15 +97,16 @@ void IdStore::Mailbox::put(Event event) {
 
 IdStore::IdStore(const void* owner, objects::ObjectStore& store, SnapshotWriter& writer,
                  const Clock& clock, TaskObjects& objects, std::uint64_t dump_ids_min,
-                 DedupMemory* memory)
+                 DedupMemory* memory, DedupMemory::Kind kind)
     : owner_(owner),
       store_(store),
       writer_(writer),
       clock_(clock),
       objects_(objects),
       dump_ids_min_(dump_ids_min),
+      memory_(memory),
       open_(std::make_shared<OpenObjects>(store)) {
-  if (memory != nullptr) claim_.emplace(*memory);
+  if (memory_ != nullptr) claim_.emplace(*memory_, kind);
 }
 
 std::shared_ptr<task::IdRunReader> IdStore::reader(const task::IdRunName& name) {
@@ -123,6 +124,31 @@ Status IdStore::attach(task::Dedup& dedup, const std::vector<objects::ObjectInfo
   keys_ = find_id_keys(objects_.prefix(), names);
   if (claim_) claim_->apply_to(dedup);
   return attach_ids(store_, keys_, open_, dedup, existing);
+}
+
+Status IdStore::follow(task::Dedup& dedup, const task::Dedup& owner,
+                       std::span<const std::string> names) {
+  auto keys = find_id_keys(objects_.prefix(), names);
+  MR_RETURN_IF_ERROR(dedup.follow_runs(owner));
+  for (const auto& run : dedup.runs()) {
+    const auto key = keys.find(run.name.content);
+    if (key == keys.end()) return corrupt_error("it does not name one of its runs of ids");
+    // The same ids may have been stored again, and the object from before may go.
+    const auto known = keys_.find(run.name.content);
+    if (run.is_attached && known != keys_.end() && known->second == key->second) continue;
+    dedup.attach_run(run.name.content, std::make_shared<StoredRun>(open_, key->second, run.name));
+  }
+  keys_ = std::move(keys);
+  return ok_status();
+}
+
+void IdStore::tidy(task::Dedup& dedup) {
+  if (claim_) claim_->apply_to(dedup);
+  dedup.tidy(kTidiedBlocks);
+}
+
+void IdStore::begin_to_store() {
+  if (memory_ != nullptr) claim_.emplace(*memory_);
 }
 
 bool IdStore::pump(task::Dedup& dedup) {

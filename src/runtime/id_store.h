@@ -35,14 +35,22 @@ class IdStore {
 
   // `owner` identifies the task to the writer. The fingerprints are dumped when a restore would
   // have to read more than `dump_ids_min` ids from runs, and more than an eighth of all. `memory`
-  // bounds them; null: nothing does.
+  // bounds them; null: nothing does. `kind`: a follower is a guest there.
   IdStore(const void* owner, objects::ObjectStore& store, SnapshotWriter& writer,
           const Clock& clock, TaskObjects& objects, std::uint64_t dump_ids_min,
-          DedupMemory* memory = nullptr);
+          DedupMemory* memory = nullptr, DedupMemory::Kind kind = DedupMemory::Kind::task);
 
   // attach_ids() with the keys among `names`, the objects that the snapshot names.
   Status attach(task::Dedup& dedup, const std::vector<objects::ObjectInfo>& existing,
                 std::span<const std::string> names);
+
+  // Of a task that follows another one, which stores the runs: those of the owner's snapshot, which
+  // `owner` was restored from and names `names`, are its own from now on. Reads nothing.
+  Status follow(task::Dedup& dedup, const task::Dedup& owner, std::span<const std::string> names);
+  // The bound of memory; between two batches of a follower, instead of pump().
+  void tidy(task::Dedup& dedup);
+  // It follows nobody any more.
+  void begin_to_store();
 
   // Between two batches: hands over what was sealed, takes what has become of earlier work, starts
   // more. Never waits. True when anything was done.
@@ -120,6 +128,7 @@ class IdStore {
   const Clock& clock_;
   TaskObjects& objects_;
   std::uint64_t dump_ids_min_;
+  DedupMemory* const memory_;
   std::optional<DedupMemory::Claim> claim_;
   std::shared_ptr<OpenObjects> open_;
   std::shared_ptr<Mailbox> mailbox_ = std::make_shared<Mailbox>();

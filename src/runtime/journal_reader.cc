@@ -13,10 +13,10 @@ constexpr int kAttemptsMax = 5;
 
 using TakeEntry = std::function<void(task::JournalEntry&&)>;
 
-// Gives every entry from the start to what is durable now; the end of that.
-Result<Offset> scan_journal(const log::Log& log, const TopicPartition& journal,
-                            const TakeEntry& take) {
-  std::uint64_t previous = 0;
+// Gives every entry from there to what is durable now; the end of that. `previous`: sequence of the
+// one before, 0 when that is not known.
+Result<Offset> scan_journal(const log::Log& log, const TopicPartition& journal, Offset from,
+                            std::uint64_t previous, const TakeEntry& take) {
   const auto take_record = [&](const RecordView& record) -> Status {
     if (!record.value) return corrupt_error("entry without a value");
     MR_ASSIGN_OR_RETURN(auto entry, task::decode_journal_entry(*record.value));
@@ -28,7 +28,7 @@ Result<Offset> scan_journal(const log::Log& log, const TopicPartition& journal,
     take(std::move(entry));
     return ok_status();
   };
-  return log::scan_partition(log, journal, Offset(0), take_record);
+  return log::scan_partition(log, journal, from, take_record);
 }
 
 void note_snapshots(const task::JournalEvent& event, std::vector<task::SnapshotEntry>& snapshots) {
@@ -41,14 +41,23 @@ void note_snapshots(const task::JournalEvent& event, std::vector<task::SnapshotE
   }
 }
 
+void note_entry(task::JournalEntry&& entry, JournalState& state) {
+  state.next_sequence = entry.sequence + 1;
+  if (std::holds_alternative<task::PipelineEntry>(entry.event)) ++state.pipeline_versions;
+  if (std::holds_alternative<task::PositionEntry>(entry.event)) state.last_position = entry;
+  note_snapshots(entry.event, state.snapshots);
+  state.entries.push_back(std::move(entry));
+}
+
 // A running task deletes its journal's beginning when it retires a snapshot, perhaps between two
 // fetches of a reader.
 template <typename State, typename Take>
 Result<State> read_retrying(const log::Log& log, const TopicPartition& journal, Take&& take) {
   for (int attempt = 1;; ++attempt) {
     State state;
-    const auto end = scan_journal(
-        log, journal, [&](task::JournalEntry&& entry) { take(std::move(entry), state); });
+    const auto end =
+        scan_journal(log, journal, Offset(0), 0,
+                     [&](task::JournalEntry&& entry) { take(std::move(entry), state); });
     if (end.is_ok()) {
       state.end = *end;
       return state;
@@ -80,16 +89,18 @@ Result<PositionMetadata> parse_position_metadata(std::string_view text) {
 }
 
 Result<JournalState> read_journal(const log::Log& log, const TopicPartition& journal) {
-  return read_retrying<JournalState>(log, journal,
-                                     [](task::JournalEntry&& entry, JournalState& state) {
-                                       state.next_sequence = entry.sequence + 1;
-                                       if (std::holds_alternative<task::PipelineEntry>(entry.event))
-                                         ++state.pipeline_versions;
-                                       if (std::holds_alternative<task::PositionEntry>(entry.event))
-                                         state.last_position = entry;
-                                       note_snapshots(entry.event, state.snapshots);
-                                       state.entries.push_back(std::move(entry));
-                                     });
+  return read_retrying<JournalState>(log, journal, note_entry);
+}
+
+Result<bool> read_journal_on(const log::Log& log, const TopicPartition& journal,
+                             JournalState& state) {
+  std::vector<task::JournalEntry> news;
+  MR_ASSIGN_OR_RETURN(
+      state.end,
+      scan_journal(log, journal, state.end, state.next_sequence - 1,
+                   [&](task::JournalEntry&& entry) { news.push_back(std::move(entry)); }));
+  for (auto& entry : news) note_entry(std::move(entry), state);
+  return !news.empty();
 }
 
 Result<JournalSummary> summarize_journal(const log::Log& log, const TopicPartition& journal) {

@@ -50,6 +50,8 @@ struct RunnerOptions {
   // Several processes share the log (log/shared_log.h): only what is durable is applied, the group
   // knows the position as well as the journal, and the journal may come later.
   bool is_log_shared = false;
+  // The task is another process' for now: TaskRunner::follow().
+  bool is_follower = false;
 };
 
 // How long a stop, all tasks of a process together, or a start waits for a disk that takes nothing.

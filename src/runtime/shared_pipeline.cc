@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <mutex>
 #include <utility>
 
 #include "base/check.h"
@@ -44,6 +45,7 @@ void SharedPipeline::tick() {
     if (halted()) return;
   }
   exchange();
+  if (options_.has_standby) follow_others();
   auto& source = *stages_.front().tasks;
   post_tables(source);
   move_watermarks(source);
@@ -91,6 +93,33 @@ void SharedPipeline::exchange() {
   }
   const std::lock_guard lock(mutex_);
   (void)progress_.exchange(own);
+}
+
+// Followers are where their partitions are likely to go next, as far as all have told.
+void SharedPipeline::follow_others() {
+  const auto known = places();
+  std::set<std::string> processes;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [process, note] : progress_.standbys()) processes.insert(process);
+  }
+  StandbyNote own{options_.process, {}};
+  for (const auto& stage : stages_) {
+    std::map<std::int32_t, std::string> owners;
+    for (const auto& [place, progress] : known) {
+      if (place.first == stage.plan.name) owners[place.second] = progress.process;
+    }
+    std::set<std::int32_t> wanted;
+    for (const auto& [partition, process] : choose_followers(owners, processes)) {
+      if (process == options_.process) wanted.insert(partition);
+    }
+    stage.tasks->follow(wanted);
+    for (const auto& [partition, follower] : stage.tasks->followers()) {
+      if (follower.has_state) own.followed.emplace(stage.plan.name, partition);
+    }
+  }
+  const std::lock_guard lock(mutex_);
+  (void)progress_.tell(own);  // at worst nothing is expected of us for a while
 }
 
 // R9. With another number of partitions keys would meet another task than the one that has their
@@ -237,6 +266,9 @@ std::vector<SharedPipeline::StageReport> SharedPipeline::report() const {
   std::vector<StageReport> all;
   if (!has_joined_.load()) return all;
   const auto known = places();
+  std::unique_lock lock(mutex_);
+  const auto standbys = progress_.standbys();
+  lock.unlock();
   for (const auto& stage : stages_) {
     auto& report = all.emplace_back();
     report.name = stage.plan.name;
@@ -245,6 +277,12 @@ std::vector<SharedPipeline::StageReport> SharedPipeline::report() const {
     report.tasks = stage.tasks->tasks();
     report.slots = stage.tasks->slots();
     report.counters = stage.tasks->counters();
+    report.followers = stage.tasks->followers();
+    for (const auto& [process, note] : standbys) {
+      for (const auto& [name, partition] : note.followed) {
+        if (name == stage.plan.name) report.followed_by[partition] = process;
+      }
+    }
     for (const auto& [place, progress] : known) {
       if (place.first != stage.plan.name || report.tasks.contains(place.second)) continue;
       report.elsewhere.emplace(place.second, progress);

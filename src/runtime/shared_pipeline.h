@@ -37,6 +37,8 @@ struct SharedPipelineOptions {
   // For the process, with all its pipelines: see DedupMemory.
   std::size_t dedup_memory_bytes_max = kDedupMemoryBytesMax;
   std::function<void(const std::string&)> on_memory_short;
+  // Tasks of other processes are kept ready here, and ours there: see Standby.
+  bool has_standby = false;
   std::int64_t log_wait_ms_max = 60'000;  // start() waits for the log so long
   Notice on_notice;
   std::function<bool()> is_cancelled;  // any thread: whether to give up what takes long
@@ -81,6 +83,8 @@ class SharedPipeline {
     std::int32_t partition_count = 1;
     std::map<std::int32_t, SharedStage::TaskStatus> tasks;  // ours
     std::map<std::int32_t, TaskProgress> elsewhere;         // others', as they last said
+    std::map<std::int32_t, Standby::Follower> followers;        // here, of others' tasks
+    std::map<std::int32_t, std::string> followed_by;            // processes, by what they said
     std::vector<SlotReport> slots;
     StageCounters counters;
   };
@@ -113,6 +117,7 @@ class SharedPipeline {
   void check_partitions();
   void post_tables(SharedStage& source);
   void move_watermarks(SharedStage& source);
+  void follow_others();
   void note_refusals(const Stage& stage);
   [[nodiscard]] Places places() const;
   [[nodiscard]] bool is_all_done(const Places& places) const;

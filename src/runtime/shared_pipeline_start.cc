@@ -158,6 +158,7 @@ void SharedPipeline::join() {
     options.outputs = plan.outputs;
     options.checkpoint_interval_ms = options_.checkpoint_interval_ms;
     options.dedup_open_ids_max = options_.dedup_open_ids_max;
+    options.has_standby = options_.has_standby;
     options.first_events.emplace_back(version_entry(plan_));
     if (stages_.empty()) {
       for (const auto& table : tables_.newest()) options.first_events.emplace_back(table);

@@ -13,6 +13,8 @@ constexpr std::uint8_t kFormatVersion = 1;
 constexpr std::int64_t kRetentionMs = 3'600'000;
 constexpr std::int64_t kToldAgainMs = 20'000;
 constexpr std::string_view kDrainKey = "drain";
+constexpr std::string_view kStandbyKey = "standby";
+constexpr std::int64_t kStandbyAgainMs = 5'000;
 
 std::string encode_drain(EventTime target) {
   std::string value;
@@ -66,6 +68,33 @@ Result<TaskProgress> decode_progress(std::string_view key, std::string_view valu
     return corrupt_error("progress: the key is not STAGE/PARTITION");
   }
   return progress;
+}
+
+std::string encode_standby(const StandbyNote& note) {
+  std::string value;
+  Encoder to(value);
+  to.u8(kFormatVersion);
+  to.bytes(note.process);
+  to.varint(note.followed.size());
+  for (const auto& [stage, partition] : note.followed) {
+    to.bytes(stage);
+    to.zigzag(partition);
+  }
+  return value;
+}
+
+Result<StandbyNote> decode_standby(std::string_view value) {
+  Decoder from(value);
+  if (from.u8() != kFormatVersion) return corrupt_error("progress: unknown format version");
+  StandbyNote note;
+  note.process = from.bytes();
+  const auto count = from.varint();
+  for (std::uint64_t i = 0; i < count && !from.has_failed(); ++i) {
+    std::string stage(from.bytes());
+    note.followed.emplace(std::move(stage), static_cast<std::int32_t>(from.zigzag()));
+  }
+  MR_RETURN_IF_ERROR(from.finish("progress"));
+  return note;
 }
 
 SharedProgress::SharedProgress(log::Log& log, const Clock& clock, std::string topic)
@@ -132,6 +161,16 @@ Status SharedProgress::ask_to_drain(EventTime target) {
   return append(kDrainKey, encode_drain(target));
 }
 
+Status SharedProgress::tell(const StandbyNote& own) {
+  const auto now = clock_.wall_now();
+  const bool is_known = told_standby_ && told_standby_->first == own &&
+                        now - told_standby_->second < kStandbyAgainMs;
+  if (is_known) return ok_status();
+  MR_RETURN_IF_ERROR(append(kStandbyKey, encode_standby(own)));
+  told_standby_ = {own, now};
+  return ok_status();
+}
+
 Status SharedProgress::read_on() {
   const auto each = [this](const RecordView& record) {
     if (record.key && record.value) take(*record.key, *record.value, record.timestamp);
@@ -146,6 +185,13 @@ void SharedProgress::take(std::string_view key, std::string_view value, WallTime
   if (key == kDrainKey) {
     const auto target = decode_drain(value);
     if (target.is_ok()) drain_ = {*target, at};
+    return;
+  }
+  if (key == kStandbyKey) {
+    auto note = decode_standby(value);
+    if (!note.is_ok()) return;
+    auto process = note->process;
+    standbys_.insert_or_assign(std::move(process), std::pair(std::move(*note), at));
     return;
   }
   auto progress = decode_progress(key, value);
@@ -169,6 +215,14 @@ std::map<SharedProgress::Place, TaskProgress> SharedProgress::tasks() const {
 std::optional<EventTime> SharedProgress::asked_to_drain() const {
   if (!drain_ || !is_fresh(drain_->second)) return std::nullopt;
   return drain_->first;
+}
+
+std::map<std::string, StandbyNote> SharedProgress::standbys() const {
+  std::map<std::string, StandbyNote> fresh;
+  for (const auto& [process, said] : standbys_) {
+    if (clock_.wall_now() - said.second < kStandbyFreshMs) fresh.emplace(process, said.first);
+  }
+  return fresh;
 }
 
 }  // namespace millrace::runtime

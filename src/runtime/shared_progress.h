@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -32,6 +33,16 @@ struct TaskProgress {
 void encode_progress(const TaskProgress& progress, std::string& key, std::string& value);
 Result<TaskProgress> decode_progress(std::string_view key, std::string_view value);
 
+// Which tasks of others a process keeps ready.
+struct StandbyNote {
+  std::string process;
+  std::set<std::pair<std::string, std::int32_t>> followed;  // stage, partition
+
+  bool operator==(const StandbyNote&) const = default;
+};
+std::string encode_standby(const StandbyNote& note);
+Result<StandbyNote> decode_standby(std::string_view value);
+
 // What the processes of a shared pipeline tell each other, so that idle partitions and drains can
 // be decided over all of it: records of the internal topic millrace.PIPELINE.progress, kept for an
 // hour (docs/formats/progress.md). Nothing here is a truth: what a decision does to a task is in
@@ -41,6 +52,8 @@ class SharedProgress {
  public:
   // What was said longer ago counts for nothing: nobody may own the task.
   static constexpr std::int64_t kFreshMs = 60'000;
+  // A process that has not said so for so long follows nothing.
+  static constexpr std::int64_t kStandbyFreshMs = 15'000;
 
   // `log` and `clock` outlive it.
   SharedProgress(log::Log& log, const Clock& clock, std::string topic);
@@ -49,6 +62,8 @@ class SharedProgress {
   Status open();
   // Tells the others what has changed of our tasks, or was told long ago; then reads what they say.
   Status exchange(const std::vector<TaskProgress>& own);
+  // Tells the others that this process follows tasks, when that has changed or was told long ago.
+  Status tell(const StandbyNote& own);
   // Asks all owners of source tasks to move their watermarks up to `target`. Holds for a minute.
   Status ask_to_drain(EventTime target);
 
@@ -56,6 +71,8 @@ class SharedProgress {
   using Place = std::pair<std::string, std::int32_t>;  // stage, partition
   [[nodiscard]] std::map<Place, TaskProgress> tasks() const;
   [[nodiscard]] std::optional<EventTime> asked_to_drain() const;
+  // Of every process that follows tasks, which ones, by its name.
+  [[nodiscard]] std::map<std::string, StandbyNote> standbys() const;
 
  private:
   struct Said {
@@ -74,6 +91,8 @@ class SharedProgress {
   std::map<Place, Said> said_;
   std::map<Place, Said> told_;  // by us
   std::optional<std::pair<EventTime, WallTime>> drain_;
+  std::map<std::string, std::pair<StandbyNote, WallTime>> standbys_;
+  std::optional<std::pair<StandbyNote, WallTime>> told_standby_;
 };
 
 }  // namespace millrace::runtime

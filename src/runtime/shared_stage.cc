@@ -44,6 +44,10 @@ SharedStage::SharedStage(log::SharedLog& log, RunnerServices services, SharedSta
   for (auto& slot : slots_) {
     slot->thread = Thread([this, &slot] { run_slot(*slot); });
   }
+  if (options_.has_standby) {
+    standby_ = std::make_unique<Standby>(
+        *services_.clock, [this](std::int32_t partition) { return make_runner(partition, true); });
+  }
   recovery_thread_ = Thread([this] { run_recovery(); });
   member_thread_ = Thread([this] { run_member(); });
 }
@@ -58,6 +62,7 @@ void SharedStage::stop(bool is_orderly) {
     if (std::exchange(is_stopping_, true)) return;
   }
   changed_.notify_all();
+  if (standby_) standby_->stop();
   member_thread_.join();
   OwnedTasks all;
   {
@@ -98,10 +103,14 @@ void SharedStage::assigned(const std::vector<TopicPartition>& partitions) {
   for (const auto& source : partitions) {
     auto& task = tasks_[source];
     MR_CHECK(task == nullptr);
-    auto& slot = *slots_[static_cast<std::size_t>(source.partition) % slots_.size()];
-    task = std::make_shared<OwnedTask>(source, slot, services_.clock->monotonic_now());
+    task = std::make_shared<OwnedTask>(source, slot_of(source.partition),
+                                       services_.clock->monotonic_now());
   }
   changed_.notify_all();
+}
+
+SharedStage::Slot& SharedStage::slot_of(std::int32_t partition) const {
+  return *slots_[static_cast<std::size_t>(partition) % slots_.size()];
 }
 
 SharedStage::OwnedTasks SharedStage::owned(const std::vector<TopicPartition>& partitions) const {
@@ -270,9 +279,35 @@ bool SharedStage::post(std::int32_t partition, const task::JournalEvent& event) 
   return true;
 }
 
+// A follower of a task that has come to us stays until its recovery has asked for it.
+void SharedStage::follow(const std::set<std::int32_t>& partitions) {
+  if (!standby_) return;
+  auto wanted = partitions;
+  std::set<std::int32_t> ended;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [source, task] : tasks_) {
+      const bool may_ask =
+          task->state == TaskState::recovering || task->state == TaskState::refused;
+      wanted.erase(source.partition);
+      if (!may_ask) ended.insert(source.partition);
+    }
+  }
+  standby_->follow(wanted, ended);
+}
+
+std::map<std::int32_t, Standby::Follower> SharedStage::followers() const {
+  return standby_ ? standby_->followers() : std::map<std::int32_t, Standby::Follower>();
+}
+
 StageCounters SharedStage::counters() const {
   const std::lock_guard lock(mutex_);
   auto counters = counters_;
+  if (standby_) {
+    const auto of = standby_->counters();
+    counters.followers_begun = of.begun;
+    counters.followers_thrown_away += of.thrown_away;
+  }
   for (const auto& slot : slots_) {
     const auto of = slot->committer.report().counters;
     counters.slots.transactions += of.transactions;

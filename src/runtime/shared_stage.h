@@ -14,6 +14,7 @@
 #include "base/thread.h"
 #include "log/shared_log.h"
 #include "runtime/slot_committer.h"
+#include "runtime/standby.h"
 #include "runtime/task_runner.h"
 
 namespace millrace::runtime {
@@ -33,6 +34,7 @@ struct SharedStageOptions {
   std::int64_t checkpoint_interval_ms = 10'000;
   std::size_t dedup_open_ids_max = task::Dedup::kOpenIdsMax;  // see task::Dedup
   std::vector<task::JournalEvent> first_events;
+  bool has_standby = false;  // follows tasks of others, see follow()
   // How long `revoked` may take; well below the session time-out.
   std::int64_t release_ms_max = 3'000;
   // How long an open transaction of whoever had a partition before is waited for until its id is
@@ -52,6 +54,9 @@ struct StageCounters {
   std::uint64_t offsets_restored = 0;  // missing ones, from the journal
   std::uint64_t refused = 0;           // journal and group's offset differ
   std::uint64_t restarts = 0;          // of tasks that were dropped and are still ours
+  std::uint64_t takeovers_by_standby = 0;   // of `recovered`: from a follower, nothing was restored
+  std::uint64_t followers_begun = 0;        // that came to have a state
+  std::uint64_t followers_thrown_away = 0;  // for an error, or with a state that was in doubt
   SlotCounters slots;
 };
 
@@ -99,6 +104,9 @@ class SharedStage final : private log::AssignmentHandler {
   // Any thread: a decision from outside for a partition's task; false if it does not run here. It
   // dies with the task.
   bool post(std::int32_t partition, const task::JournalEvent& event);
+  // Any thread: the tasks to be kept ready here as long as others own them; see Standby.
+  void follow(const std::set<std::int32_t>& partitions);
+  [[nodiscard]] std::map<std::int32_t, Standby::Follower> followers() const;
 
  private:
   struct Slot;
@@ -123,7 +131,11 @@ class SharedStage final : private log::AssignmentHandler {
                            bool& has_fenced);
   Status fence(OwnedTask& task, const std::string& owner, bool& has_fenced);
   [[nodiscard]] std::string journalled_owner(const OwnedTask& task) const;
-  [[nodiscard]] std::unique_ptr<TaskRunner> make_runner(const OwnedTask& task) const;
+  // From the follower, or a new one; `overloaded` while the follower is at work.
+  Status find_runner(OwnedTask& task);
+  [[nodiscard]] std::unique_ptr<TaskRunner> make_runner(std::int32_t partition,
+                                                        bool is_follower) const;
+  [[nodiscard]] Slot& slot_of(std::int32_t partition) const;
 
   log::SharedLog& log_;
   RunnerServices services_;
@@ -139,6 +151,7 @@ class SharedStage final : private log::AssignmentHandler {
   bool has_stopped_ = false;
   Thread member_thread_;
   Thread recovery_thread_;
+  std::unique_ptr<Standby> standby_;  // null: without
 };
 
 }  // namespace millrace::runtime

@@ -34,7 +34,8 @@ struct SharedStage::OwnedTask {
   TaskState state = TaskState::recovering;
   std::string why;
   std::shared_ptr<SlotCommitter::Port> port;
-  // Of the recovery's thread while recovering, of the slot's while running or releasing.
+  bool has_asked_standby = false;  // of the recovery's thread
+  // Of the recovery's thread while recovering (a follower perhaps, between two attempts), of the slot's while running or releasing.
   std::unique_ptr<TaskRunner> runner;
   MonotonicTime due;  // of the next attempt to recover
   MonotonicTime assigned_at;

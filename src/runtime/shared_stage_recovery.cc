@@ -17,6 +17,8 @@ constexpr std::int64_t kNanosPerMilli = 1'000'000;
 constexpr std::chrono::milliseconds kIdleInterval{20};
 constexpr std::int64_t kAttemptPauseMs = 20;
 constexpr std::int64_t kRefusedPauseMs = 1'000;
+// A follower that works longer than that at one piece is not waited for.
+constexpr std::int64_t kFollowerWaitMs = 10'000;
 
 }  // namespace
 
@@ -44,7 +46,9 @@ void SharedStage::recover_when_due(OwnedTask& task) {
   if (!status.is_ok() && task.port) task.port->drop();
   std::unique_ptr<TaskRunner> failed;
   const std::lock_guard lock(mutex_);
-  if (!status.is_ok() || task.state == TaskState::dropped) failed = std::move(task.runner);
+  // Nothing of a follower was touched as long as it is one.
+  const bool is_spent = !status.is_ok() && task.runner && !task.runner->is_following();
+  if (is_spent || task.state == TaskState::dropped) failed = std::move(task.runner);
   if (task.state == TaskState::dropped) return;
   const auto now = services_.clock->monotonic_now();
   if (status.is_ok()) {
@@ -52,6 +56,7 @@ void SharedStage::recover_when_due(OwnedTask& task) {
     task.why.clear();
     task.recovered_at = now;
     ++counters_.recovered;
+    counters_.takeovers_by_standby += task.runner->has_taken_over() ? 1 : 0;
     changed_.notify_all();
     return;
   }
@@ -87,15 +92,20 @@ Status SharedStage::try_recover(OwnedTask& task) {
   bool has_fenced = false;
   MR_RETURN_IF_ERROR(settle_last_owner(task, *committed, has_fenced));
   if (has_fenced) return overloaded_error("what its last owner had open was ended; asking again");
+  MR_RETURN_IF_ERROR(find_runner(task));
   auto port = task.slot->committer.open_port(task.source, *committed);
   {
     const std::lock_guard lock(mutex_);
     task.port = port;
     if (task.state == TaskState::dropped) port->drop();
   }
-  task.runner = make_runner(task);
+  task.runner->commit_through(*port);
+  const bool was_following = task.runner->is_following();
   auto status = task.runner->recover(options_.first_events, *committed);
   const std::lock_guard lock(mutex_);
+  const bool is_in_doubt =
+      was_following && !task.runner->is_following() && !task.runner->has_taken_over();
+  counters_.followers_thrown_away += is_in_doubt ? 1 : 0;
   if (status.code() == StatusCode::overloaded) ++counters_.journal_waits;
   if (status.is_ok() && !*committed) ++counters_.offsets_restored;
   if (status.code() == StatusCode::fenced && port->is_dropped()) {
@@ -138,25 +148,39 @@ std::string SharedStage::journalled_owner(const OwnedTask& task) const {
   return std::get<task::PositionEntry>(journal->last_position->event).owner;
 }
 
-std::unique_ptr<TaskRunner> SharedStage::make_runner(const OwnedTask& task) const {
+Status SharedStage::find_runner(OwnedTask& task) {
+  if (task.runner) return ok_status();  // a follower, of the attempt before
+  if (standby_ && !task.has_asked_standby) {
+    auto taken = standby_->take(task.source.partition);
+    const auto now = services_.clock->monotonic_now();
+    const bool may_wait = now - task.assigned_at < kFollowerWaitMs * kNanosPerMilli;
+    if (taken.is_busy && may_wait) return overloaded_error("its follower is at work");
+    task.has_asked_standby = true;
+    task.runner = std::move(taken.runner);
+  }
+  if (!task.runner) task.runner = make_runner(task.source.partition, false);
+  return ok_status();
+}
+
+std::unique_ptr<TaskRunner> SharedStage::make_runner(std::int32_t partition,
+                                                     bool is_follower) const {
   auto services = services_;
   services.log = &log_;
-  services.commits = task.port.get();
   RunnerOptions options;
   options.pipeline = options_.pipeline;
   options.stage = options_.stage;
-  options.source = task.source;
+  options.source = {options_.source_topic, partition};
   options.source_partition_count = options_.source_partition_count;
-  options.journal = {options_.journal_topic, task.source.partition};
+  options.journal = {options_.journal_topic, partition};
   options.group = options_.group;
-  options.owner = task.slot->committer.transactional_id();
+  options.owner = slot_of(partition).committer.transactional_id();
   options.outputs = options_.outputs;
   options.checkpoint_interval_ms = options_.checkpoint_interval_ms;
   options.dedup_open_ids_max = options_.dedup_open_ids_max;
   options.is_log_shared = true;
-  return std::make_unique<TaskRunner>(
-      services, std::move(options),
-      [this, partition = task.source.partition] { return make_task_(partition); });
+  options.is_follower = is_follower;
+  return std::make_unique<TaskRunner>(services, std::move(options),
+                                      [this, partition] { return make_task_(partition); });
 }
 
 }  // namespace millrace::runtime

@@ -39,6 +39,11 @@ void TaskObjects::keep_unread(const std::string& snapshot, std::uint64_t journal
   unread_[snapshot] = journal_sequence;
 }
 
+void TaskObjects::forget_all_but(const std::set<std::string>& snapshots) {
+  std::erase_if(kept_, [&](const auto& kept) { return !snapshots.contains(kept.first); });
+  std::erase_if(unread_, [&](const auto& unread) { return !snapshots.contains(unread.first); });
+}
+
 void TaskObjects::release(const std::string& snapshot) {
   kept_.erase(snapshot);
   unread_.erase(snapshot);

@@ -39,6 +39,10 @@ class TaskObjects {
   // A journalled snapshot of that journal sequence that cannot be read now, so that nobody knows
   // what it names: while it is kept, what may be older stays.
   void keep_unread(const std::string& snapshot, std::uint64_t journal_sequence);
+  // Whether keep() or keep_unread() was told of the snapshot.
+  [[nodiscard]] bool is_kept(const std::string& snapshot) const { return kept_.contains(snapshot); }
+  // Of a follower: the owner has retired all others, and removes their objects.
+  void forget_all_but(const std::set<std::string>& snapshots);
   // The snapshot's retirement is durable: its object is removed (R6).
   void release(const std::string& snapshot);
   // Removes what is known and not needed any more.

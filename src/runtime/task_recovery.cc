@@ -56,14 +56,15 @@ Status TaskRunner::recover(const std::vector<task::JournalEvent>& first_events,
                            const std::optional<log::GroupOffset>& by_group) {
   MR_ASSIGN_OR_RETURN(const auto journal, open_journal());
   if (options_.is_log_shared) MR_RETURN_IF_ERROR(check_shared_offset(journal, by_group));
+  if (is_following_) end_following(journal);
   if (!journal.last_position) return start_new(first_events);
   const auto& position = std::get<task::PositionEntry>(journal.last_position->event);
   commit_sequence_ = position.commit_sequence;
   const auto committed = journal.last_position->at;
   if (!options_.is_log_shared) MR_RETURN_IF_ERROR(check_group_offset(committed));
   kept_snapshots_ = journal.snapshots;
-  std::uint64_t applied_sequence = 0;
-  MR_RETURN_IF_ERROR(restore_snapshot(journal, committed, applied_sequence));
+  std::uint64_t applied_sequence = applied_sequence_;
+  if (!has_taken_over_) MR_RETURN_IF_ERROR(restore_snapshot(journal, committed, applied_sequence));
   // Before the replay: what that makes is named by nothing yet.
   sweep_objects(journal);
   pin();
@@ -189,12 +190,12 @@ Result<TaskRunner::Listing> TaskRunner::attach_ids(const Snapshot& snapshot) {
   return Listing(std::move(existing));
 }
 
-// What the kept snapshots name is only in their objects; that of the restored one is known. Where
+// What the kept snapshots name is only in their objects; of some it is known by now. Where
 // one of them is there and cannot be read, all stays that it may name: the next start tries again,
 // and a damaged one may be repaired.
 void TaskRunner::sweep_objects(const JournalState& journal) {
   for (const auto& entry : journal.snapshots) {
-    if (entry.object_key == restored_key_) continue;
+    if (objects_.is_kept(entry.object_key)) continue;
     const auto snapshot = get_snapshot(*services_.objects, entry);
     const auto code = snapshot.status().code();
     if (snapshot.is_ok()) {
@@ -257,57 +258,84 @@ Status TaskRunner::apply_journal_entry(const task::JournalEntry& entry) {
   return task_->apply_event(entry.event, entry.wall_time, outputs_);
 }
 
+// What is due at the position, of whole commits.
+Status TaskRunner::apply_due(const JournalState& journal) {
+  const auto& entries = journal.entries;
+  if (entries.empty() || !journal.last_position) return ok_status();
+  const auto first = entries.front().sequence;
+  auto i = static_cast<std::size_t>(applied_sequence_ < first ? 0 : applied_sequence_ + 1 - first);
+  for (; i < entries.size() && entries[i].at <= position(); ++i) {
+    if (entries[i].sequence > journal.last_position->sequence) break;
+    MR_RETURN_IF_ERROR(apply_journal_entry(entries[i]));
+    applied_sequence_ = entries[i].sequence;
+  }
+  // Live, decisions are applied between batches only, and commits end with a batch.
+  const bool is_inside = i < entries.size() && next_batch_ < batches_.size() &&
+                         entries[i].at > position() &&
+                         entries[i].at < batches_[next_batch_].next_offset;
+  if (!is_inside) return ok_status();
+  return corrupt_error("journal entry " + std::to_string(entries[i].sequence) +
+                       " stands inside a batch");
+}
+
+Status TaskRunner::apply_replayed(const JournalState& journal, const log::FetchedBatch& batch) {
+  const auto from = position();
+  if (batch.kind == log::BatchKind::records) {
+    MR_RETURN_IF_ERROR(task_->apply(batch.bytes.view(), batch.append_time, outputs_));
+  } else {
+    task_->skip_to(batch.next_offset);
+  }
+  MR_ASSIGN_OR_RETURN(const auto header, codec::parse_batch_header(batch.bytes.view()));
+  last_batch_offset_ = header.base_offset;
+  last_batch_crc_ = header.crc;
+  replayed_records_ += static_cast<std::uint64_t>(batch.next_offset - from);
+  ++next_batch_;
+  return apply_due(journal);
+}
+
+// Applies what is due, and input of one fetch. False when there was none to apply: everything below
+// `committed` is applied, or the log does not show it.
+Result<bool> TaskRunner::replay_piece(const JournalState& journal, Offset committed) {
+  if (next_batch_ == batches_.size() && position() < committed) {
+    auto fetched =
+        services_.log->fetch(options_.source, position(), kFetchBytes, log::Visibility::durable);
+    if (!fetched.is_ok()) {
+      return std::move(fetched).take_status().with_context("replay of " +
+                                                           options_.source.to_string() + " from " +
+                                                           std::to_string(position().value));
+    }
+    batches_ = std::move(fetched->batches);
+    next_batch_ = 0;
+  }
+  failure_ = apply_due(journal);
+  bool has_applied = false;
+  while (failure_.is_ok() && next_batch_ < batches_.size() && position() < committed) {
+    failure_ = apply_replayed(journal, batches_[next_batch_]);
+    has_applied = true;
+  }
+  if (!failure_.is_ok()) return failure_;
+  return has_applied;
+}
+
 Status TaskRunner::replay(const JournalState& journal, std::uint64_t applied_sequence,
                           Offset committed) {
   outputs_.set_suppressed(true);
-  auto entry = journal.entries.begin();
-  while (entry != journal.entries.end() && entry->sequence <= applied_sequence) ++entry;
-  const auto apply_due = [&](Offset now) -> Status {
-    for (; entry != journal.entries.end() && entry->at <= now; ++entry) {
-      MR_RETURN_IF_ERROR(apply_journal_entry(*entry));
-    }
-    return ok_status();
-  };
-  Offset next = position();
-  MR_RETURN_IF_ERROR(apply_due(next));
-  while (next < committed) {
-    auto fetched =
-        services_.log->fetch(options_.source, next, kFetchBytes, log::Visibility::durable);
-    if (!fetched.is_ok()) {
-      return std::move(fetched).take_status().with_context(
-          "replay of " + options_.source.to_string() + " from " + std::to_string(next.value));
-    }
+  applied_sequence_ = applied_sequence;
+  for (bool has_applied = true; has_applied;) {
+    MR_ASSIGN_OR_RETURN(has_applied, replay_piece(journal, committed));
     MR_RETURN_IF_ERROR(store_ids_of_replay());
-    if (fetched->batches.empty()) {
-      return corrupt_error("replay of " + options_.source.to_string() + " ends at " +
-                           std::to_string(next.value) + ", but " + std::to_string(committed.value) +
-                           " is committed");
-    }
-    for (const auto& batch : fetched->batches) {
-      if (next >= committed) break;
-      // Live, decisions are applied between batches only, and commits end with a batch.
-      if (entry != journal.entries.end() && entry->at < batch.next_offset && entry->at > next) {
-        return corrupt_error("journal entry " + std::to_string(entry->sequence) +
-                             " stands inside a batch");
-      }
-      if (batch.kind == log::BatchKind::records) {
-        MR_RETURN_IF_ERROR(task_->apply(batch.bytes.view(), batch.append_time, outputs_));
-      } else {
-        task_->skip_to(batch.next_offset);
-      }
-      MR_ASSIGN_OR_RETURN(const auto header, codec::parse_batch_header(batch.bytes.view()));
-      last_batch_offset_ = header.base_offset;
-      last_batch_crc_ = header.crc;
-      replayed_records_ += static_cast<std::uint64_t>(batch.next_offset - next);
-      next = position();
-      MR_RETURN_IF_ERROR(apply_due(next));
-    }
   }
   outputs_.set_suppressed(false);
-  if (next != committed) {
-    return corrupt_error("replay of " + options_.source.to_string() + " stands at " +
-                         std::to_string(next.value) + " instead of " +
-                         std::to_string(committed.value));
+  batches_.clear();
+  next_batch_ = 0;
+  const auto where = "replay of " + options_.source.to_string();
+  if (position() < committed) {
+    return corrupt_error(where + " ends at " + std::to_string(position().value) + ", but " +
+                         std::to_string(committed.value) + " is committed");
+  }
+  if (position() > committed) {
+    return corrupt_error(where + " stands at " + std::to_string(position().value) +
+                         " instead of " + std::to_string(committed.value));
   }
   MR_CHECK(outputs_.empty());
   return ok_status();

@@ -50,7 +50,8 @@ TaskRunner::TaskRunner(RunnerServices services, RunnerOptions options, TaskMaker
       objects_(*services_.snapshots,
                task_prefix(options_.pipeline, options_.stage, options_.source.partition),
                life_number(options_, services_)),
-      outputs_(options_.outputs) {
+      outputs_(options_.outputs),
+      is_following_(options_.is_follower) {
   MR_CHECK(services_.log != nullptr && services_.objects != nullptr);
   if (services_.commits == nullptr) services_.commits = services_.log;
   start_fresh();
@@ -60,10 +61,17 @@ void TaskRunner::start_fresh() {
   ids_.reset();
   task_ = make_task_();
   event_count_ = 0;
+  applied_sequence_ = 0;
+  batches_.clear();
+  next_batch_ = 0;
   if (task_->dedup() == nullptr) return;
-  task_->dedup()->set_open_ids_max(options_.dedup_open_ids_max);
-  ids_ = std::make_unique<IdStore>(this, *services_.objects, *services_.snapshots, *services_.clock,
-                                   objects_, options_.dedup_dump_ids_min, services_.dedup_memory);
+  // The owner seals what a follower has, too.
+  task_->dedup()->set_open_ids_max(is_following_ ? task::OpenIds::kIdsMax
+                                                 : options_.dedup_open_ids_max);
+  ids_ = std::make_unique<IdStore>(
+      this, *services_.objects, *services_.snapshots, *services_.clock, objects_,
+      options_.dedup_dump_ids_min, services_.dedup_memory,
+      is_following_ ? DedupMemory::Kind::guest : DedupMemory::Kind::task);
 }
 
 TaskRunner::~TaskRunner() {

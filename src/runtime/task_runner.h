@@ -50,6 +50,29 @@ class TaskRunner {
   Status recover(const std::vector<task::JournalEvent>& first_events,
                  const std::optional<log::GroupOffset>& by_group = std::nullopt);
 
+  // Of a runner with RunnerOptions::is_follower, before recover(): brings the state on towards what
+  // the task's owner has committed, never beyond (R8): restores once, then applies input and journal
+  // as a recovery does, outputs suppressed. One bounded piece of work; true when it did anything.
+  // Neither commits nor stores anything: deduplication goes over to the owner's runs with every
+  // snapshot that the owner journals. After an error the next call goes on, unless is_of_no_use().
+  //
+  // recover() then ends the following, and has only what came since to apply. It keeps a state that
+  // it can tell to be of the journal's history, at or below the agreed commit; else it restores as
+  // ever. While it is `overloaded`, and is_following() still, it may be called again.
+  Result<bool> follow();
+  [[nodiscard]] bool is_following() const { return is_following_; }
+  [[nodiscard]] bool is_of_no_use() const { return !failure_.is_ok(); }
+  // Whether recover() went on from there.
+  [[nodiscard]] bool has_taken_over() const { return has_taken_over_; }
+  // Of a follower: next input offset, and the owner's as last seen.
+  struct Followed {
+    Offset position;
+    Offset committed;
+  };
+  [[nodiscard]] Followed followed() const;
+  // Where its commits go from now on.
+  void commit_through(log::CommitPort& commits) { services_.commits = &commits; }
+
   // Instead of recover(), to go over to another version of the pipeline, together with all its
   // other tasks in one commit. prepare_switch() restores what the new plan can use of the state and
   // leaves no trace; it takes the state of a clean stop only, since replaying the earlier version's
@@ -144,7 +167,15 @@ class TaskRunner {
   void sweep_objects(const JournalState& journal);
   Status store_ids_of_replay();
   Status replay(const JournalState& journal, std::uint64_t applied_sequence, Offset committed);
+  Result<bool> replay_piece(const JournalState& journal, Offset committed);
+  Status apply_replayed(const JournalState& journal, const log::FetchedBatch& batch);
+  Status apply_due(const JournalState& journal);
   Status apply_journal_entry(const task::JournalEntry& entry);
+  Result<bool> begin_to_follow();
+  Status learn_snapshots();
+  Status go_over_to(const Snapshot& snapshot);
+  [[nodiscard]] bool may_keep(const JournalState& journal) const;
+  void end_following(const JournalState& journal);
 
   // Next input offset; a new task on a topic whose start is gone begins above 0.
   [[nodiscard]] Offset position() const { return std::max(task_->next_offset(), start_offset_); }
@@ -192,8 +223,17 @@ class TaskRunner {
   codec::RecordBatchBuilder journal_batch_;
   std::uint64_t source_incarnation_ = 0;
 
+  // Of a replay, and of a follower all the time.
+  std::uint64_t applied_sequence_ = 0;  // of the last journal entry whose effect is in the state
+  std::vector<log::FetchedBatch> batches_;  // read, and applied up to next_batch_
+  std::size_t next_batch_ = 0;
+  bool is_following_ = false;
+  bool has_taken_over_ = false;
+  std::optional<JournalState> followed_;  // entries from the first that is not applied
+  std::uint64_t followed_incarnation_ = 0;  // of the source
+
   bool has_recovered_ = false;
-  Status failure_;  // of a step
+  Status failure_;  // of a step, or of applying input again
   bool is_releasing_ = false;
   bool has_release_commit_ = false;
   bool must_claim_ = false;  // a commit is due though there may be nothing new

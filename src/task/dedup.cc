@@ -11,8 +11,6 @@ namespace millrace::task {
 namespace {
 
 constexpr std::int64_t kBucketsPerTtl = 24;
-// Before the first watermark ids are filed here; it is older than every real bucket.
-constexpr std::int64_t kBeforeWatermark = std::numeric_limits<std::int64_t>::min();
 constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
 constexpr std::size_t kPrefetchedIds = 16;  // ahead of the one that is inserted
 

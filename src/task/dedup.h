@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -109,6 +110,12 @@ class Dedup {
   bool replace_runs(std::span<const IdRunName> inputs, const IdRunName& merged,
                     std::shared_ptr<IdRunReader> reader);
 
+  // Of a task that follows another one: `owner` is what that one's snapshot restored, of a place that
+  // this one has passed. What the owner had in runs then is in the same ones here, which need a
+  // reader where they are new, and no longer among the open ids. Of an owner that had no watermark
+  // then nothing is taken. An error: the two are not of one history, and this one of no more use.
+  Status follow_runs(const Dedup& owner);
+
   // A dump of the fingerprints in parts, named by the runtime, saves a restore the reading of the
   // runs it covers: those that were there at begin_dump().
   struct DumpPart {
@@ -141,6 +148,9 @@ class Dedup {
   void finish_fingerprints();
 
  private:
+  // Before the first watermark ids are filed here; it is older than every real bucket.
+  static constexpr std::int64_t kBeforeWatermark = std::numeric_limits<std::int64_t>::min();
+
   struct Run {
     IdRunName name;
     std::shared_ptr<IdRunReader> reader;  // null only right after a restore
@@ -168,6 +178,8 @@ class Dedup {
   Result<bool> is_in_runs(const Hash128& id, FingerprintIndex::Found found);
   void fit_fingerprints();
   [[nodiscard]] Run* find_run(const Hash128& content);
+  static Status check_follows(const Bucket& bucket, const Bucket& owners);
+  void take_runs(Bucket& bucket, const Bucket& owners);
   void set_live_tags();
   void mark(const Bucket& bucket, std::span<const Hash128> ids);
   void insert_marked();

@@ -156,6 +156,81 @@ Status Dedup::restore_bucket(Decoder& from) {
   return ok_status();
 }
 
+// Ids are filed in one order, and the owner's are the first ones of every bucket.
+Status Dedup::check_follows(const Bucket& bucket, const Bucket& owners) {
+  const bool is_later = bucket.id_count >= owners.id_count &&
+                        bucket.id_count - owners.id_count + owners.open_count <= bucket.open_count;
+  if (is_later) return ok_status();
+  return corrupt_error("the owner's snapshot has ids that its follower does not have");
+}
+
+void Dedup::take_runs(Bucket& bucket, const Bucket& owners) {
+  std::vector<Run> runs;
+  for (const auto& theirs : owners.runs) {
+    const auto known = std::ranges::find_if(
+        bucket.runs, [&](const Run& run) { return run.name == theirs.name && run.is_attached; });
+    auto& run = runs.emplace_back(known != bucket.runs.end() ? std::move(*known) : theirs);
+    run.is_covered = theirs.is_covered;
+  }
+  for (const auto& run : bucket.runs) unattached_count_ -= run.is_attached ? 0 : 1;
+  for (const auto& run : runs) unattached_count_ += run.is_attached ? 0 : 1;
+  bucket.runs = std::move(runs);
+}
+
+Status Dedup::follow_runs(const Dedup& owner) {
+  MR_CHECK(!is_dumping());
+  auto theirs = owner.buckets_.begin();
+  if (theirs != owner.buckets_.end() && theirs->number == kBeforeWatermark) return ok_status();
+  // Those have expired here.
+  while (theirs != owner.buckets_.end() &&
+         (buckets_.empty() || theirs->number < buckets_.front().number)) {
+    ++theirs;
+  }
+  const auto ids = open_.live();
+  auto unmarked = has_fingerprints_ ? without_fingerprint_ : open_.size();
+  unmarked -= std::min(unmarked, open_.expired_count());
+  std::vector<Hash128> kept;
+  std::size_t kept_unmarked = 0;
+  std::size_t begin = 0;
+  bool has_same_tags = true;
+  for (auto& bucket : buckets_) {
+    auto stays = bucket.open_count;
+    if (theirs != owner.buckets_.end() && theirs->number == bucket.number) {
+      MR_RETURN_IF_ERROR(check_follows(bucket, *theirs));
+      stays = static_cast<std::size_t>(bucket.id_count - theirs->id_count) + theirs->open_count;
+      has_same_tags &= theirs->tag == bucket.tag;
+      take_runs(bucket, *theirs++);
+    } else if (!bucket.runs.empty()) {
+      return corrupt_error("the owner's snapshot does not have ids that its follower has");
+    }
+    const auto own = ids.subspan(begin, bucket.open_count);
+    const auto bare = std::min(own.size(), unmarked - std::min(unmarked, begin));
+    const auto leaving = own.size() - stays;
+    if (leaving > 0) mark(bucket, own.first(std::min(leaving, bare)));
+    kept_unmarked += bare - std::min(leaving, bare);
+    kept.insert(kept.end(), own.end() - static_cast<std::ptrdiff_t>(stays), own.end());
+    has_fingerprints_ |= !bucket.runs.empty();
+    begin += own.size();
+    bucket.open_count = stays;
+  }
+  if (theirs != owner.buckets_.end()) {
+    return corrupt_error("the owner's snapshot has newer ids than its follower");
+  }
+  open_.clear();
+  for (const auto& id : kept) open_.add(id, open_.find(id));
+  without_fingerprint_ = kept_unmarked;
+  sealed_.clear();
+  ++runs_version_;
+  // Entries of a dump bear the owner's tags.
+  dump_parts_ = has_same_tags ? owner.dump_parts_ : std::vector<DumpPart>();
+  dump_blocks_ = has_same_tags ? owner.dump_blocks_ : 0;
+  if (has_same_tags) return ok_status();
+  for (auto& bucket : buckets_) {
+    for (auto& run : bucket.runs) run.is_covered = false;
+  }
+  return ok_status();
+}
+
 // An entry of a dump of another bucket than covered ones is that of an open id, which is in a run
 // that is read, or of a bucket that expired and had this tag before.
 void Dedup::begin_fingerprints(bool has_dump) {
