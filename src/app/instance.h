@@ -40,6 +40,7 @@ struct InstanceOptions {
   std::int64_t checkpoint_interval_ms = 10'000;
   std::int64_t dedup_open_ids_max = 131'072;
   std::int64_t dedup_memory_bytes_max = std::int64_t{1} << 30;
+  bool has_standby = false;  // of a shared log: each task is followed by another process
   // Of topics that are made for the pipelines.
   std::int64_t retention_ms = -1;
   std::map<std::string, std::int32_t> topic_partitions;

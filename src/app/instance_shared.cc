@@ -47,6 +47,7 @@ Status Instance::start_shared() {
   options.retention_ms = options_.retention_ms;
   options.dedup_open_ids_max = static_cast<std::size_t>(options_.dedup_open_ids_max);
   options.dedup_memory_bytes_max = static_cast<std::size_t>(options_.dedup_memory_bytes_max);
+  options.has_standby = options_.has_standby;
   options.on_memory_short = [this](const std::string& text) { logger_.warn(text); };
   options.on_notice = [this](const std::string& text) { logger_.info(text); };
   shared_runtime_ =

@@ -39,6 +39,10 @@ void print_pipeline(const Json& pipeline) {
         stage.value("tasks", Json::array()));
     if (stage.contains("ownership"))
       print_table({"partition", "process", "state", "why"}, stage["ownership"]);
+    if (!stage.value("followers", Json::array()).empty()) {
+      std::printf("followed here:\n");
+      print_table({"partition", "state", "position", "lag", "last_error"}, stage["followers"]);
+    }
     for (const auto& task : stage.value("tasks", Json::array())) {
       const auto windows = task.value("open_windows", Json::array());
       for (const auto& window : windows) {

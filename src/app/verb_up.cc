@@ -81,6 +81,7 @@ InstanceOptions instance_options_from(const UpOptions& up, const pipeline::Confi
   options.checkpoint_interval_ms = config.checkpoint_interval_ms;
   options.dedup_open_ids_max = config.dedup_open_ids_max;
   options.dedup_memory_bytes_max = config.dedup_memory_mb << 20;
+  options.has_standby = config.standby > 0;
   options.retention_ms = config.retention_days * kMsPerDay;
   for (const auto& topic : config.topics) options.topic_partitions[topic.name] = topic.partitions;
   options.lake.roll_bytes = config.buffer_size_mb << 20;

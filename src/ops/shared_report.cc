@@ -56,6 +56,29 @@ Json ownership_json(const runtime::SharedPipeline::StageReport& stage, const std
       one["process"] = told->second.process;
       one["state"] = "elsewhere";
     }
+    if (const auto known = stage.followed_by.find(p); known != stage.followed_by.end()) {
+      one["followed_by"] = known->second;
+    }
+    all.push_back(std::move(one));
+  }
+  return all;
+}
+
+Json followers_json(const runtime::SharedPipeline::StageReport& stage) {
+  Json all = Json::array();
+  for (const auto& [partition, follower] : stage.followers) {
+    const auto& at = follower.at;
+    Json one = {{"partition", partition},
+                {"state", follower.has_state ? "following" : "starting"},
+                {"position", nullptr},
+                {"committed", nullptr},
+                {"lag", nullptr}};
+    if (follower.has_state) {
+      one["position"] = at.position.value;
+      one["committed"] = at.committed.value;
+      one["lag"] = at.committed - at.position;
+    }
+    if (!follower.last_error.empty()) one["last_error"] = follower.last_error;
     all.push_back(std::move(one));
   }
   return all;
@@ -83,6 +106,9 @@ Json slots_json(const runtime::SharedPipeline::StageReport& stage) {
             {"outlived_generations", all.outlived_generations}}},
           {"ownership_changes",
            {{"recovered", tasks.recovered},
+            {"takeovers_by_standby", tasks.takeovers_by_standby},
+            {"followers_begun", tasks.followers_begun},
+            {"followers_thrown_away", tasks.followers_thrown_away},
             {"released", tasks.revoked_committed},
             {"not_released_in_time", tasks.revoked_aborted},
             {"lost", tasks.lost},

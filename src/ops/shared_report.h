@@ -10,6 +10,8 @@ namespace millrace::ops {
 // process has which partition, as far as is known, and how transactions go.
 nlohmann::ordered_json ownership_json(const runtime::SharedPipeline::StageReport& stage,
                                       const std::string& process);
+// The tasks of others that are kept ready here.
+nlohmann::ordered_json followers_json(const runtime::SharedPipeline::StageReport& stage);
 nlohmann::ordered_json slots_json(const runtime::SharedPipeline::StageReport& stage);
 
 }  // namespace millrace::ops

@@ -207,6 +207,7 @@ Json pipeline_json(const log::Log& log, const runtime::SharedPipeline& pipeline,
                       {"topic", stage.source_topic},
                       {"tasks", tasks},
                       {"ownership", ownership_json(stage, process)},
+                      {"followers", followers_json(stage)},
                       {"commits", slots_json(stage)}});
   }
   auto report = pipeline_json(pipeline.plan(), std::move(stages), all);

@@ -161,6 +161,7 @@ constexpr auto kBindings = std::to_array<Binding>({
     integer_binding<&Config::checkpoint_interval_ms>("processor.checkpoint_interval_ms"),
     integer_binding<&Config::dedup_open_ids_max>("processor.dedup_open_ids_max"),
     integer_binding<&Config::dedup_memory_mb>("processor.dedup_memory_mb"),
+    integer_binding<&Config::standby>("processor.standby"),
     text_binding<&Config::artifact_bucket_name>("processor.artifact_bucket_name"),
     integer_binding<&Config::broker_count>("kafka.broker_count"),
     integer_binding<&Config::retention_days>("kafka.retention_days"),

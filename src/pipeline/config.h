@@ -45,6 +45,7 @@ struct Config {
   std::int64_t checkpoint_interval_ms = 10'000;
   std::int64_t dedup_open_ids_max = 131'072;  // of a task; more are sealed into a run
   std::int64_t dedup_memory_mb = 1024;        // of all tasks' fingerprints; beyond it, slower
+  std::int32_t standby = 0;  // on a shared log: followers of each task in other processes
   std::string artifact_bucket_name = "millrace-artifacts";
 
   std::int32_t broker_count = 1;

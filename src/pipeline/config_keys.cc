@@ -78,6 +78,7 @@ constexpr ConfigKey kKeys[] = {
     kCheckpoint,
     {"processor.dedup_open_ids_max", Kind::integer, 1024, 1'000'000},
     {"processor.dedup_memory_mb", Kind::integer, 1, 1'048'576},
+    {"processor.standby", Kind::integer, 0, 1},
     kBucket,
     alias("flink.parallelism", kParallelism),
     alias("flink.checkpoint_interval_ms", kCheckpoint),
