@@ -40,6 +40,7 @@ constexpr const char* kSchema = R"({"type": "object", "required": ["t", "k", "ki
 struct PlanOptions {
   std::string text = kText;
   std::string table = "k,name\na,Anna\n";
+  bool has_standby = false;
 };
 
 std::unique_ptr<pipeline::Pipeline> plan_of(const PlanOptions& options = {}) {
@@ -63,6 +64,7 @@ class World {
                                     std::uint64_t installation = 1) {
     SimProcessOptions options;
     options.name = name;
+    options.has_standby = plan.has_standby;
     options.installation = installation;
     return std::make_unique<SimProcess>(cluster_, objects_, clock_, plan_of(plan), options);
   }
@@ -109,10 +111,11 @@ class World {
     }
     return count;
   }
-  void stop(std::unique_ptr<SimProcess>& process) {
+  Census stop(std::unique_ptr<SimProcess>& process, bool is_orderly = true) {
     Census census;
-    process->stop(true, census);
+    process->stop(is_orderly, census);
     process.reset();
+    return census;
   }
   Cluster& cluster() { return cluster_; }
 
@@ -304,6 +307,39 @@ TEST(SharedPipeline, a_drain_asked_for_anywhere_fires_the_windows_of_all_process
     EXPECT_THAT(world.values("by_kind_out").front(), HasSubstr("\"n\":2"));
     for (auto* process : {&a, &b, &c}) world.stop(*process);
   });
+}
+
+// Both stages have two partitions; whoever is left goes on with those of the other, from followers.
+TEST(SharedPipeline, of_two_that_follow_each_other_one_takes_over_without_a_restore) {
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+    simulate(seed, [seed](World& world) {
+      PlanOptions plan;
+      plan.has_standby = true;
+      auto a = world.start("a", plan);
+      auto b = world.start("b", plan);
+      ASSERT_TRUE(world.wait_for([&] { return has_owners(world); }));
+      EventTime now(1'000'000'000'000'000);
+      const auto append = [&] {
+        now = now + 1'000'000;
+        world.append(0, "a", now);
+        world.append(1, "b", now);
+      };
+      int rounds = 0;
+      ASSERT_TRUE(world.wait_for([&] {
+        append();
+        return ++rounds > 150;  // fifteen seconds
+      }));
+      (void)world.stop(a, false);
+      rounds = 0;  // the session ends after six seconds
+      ASSERT_TRUE(world.wait_for([&] {
+        append();
+        return ++rounds > 150;
+      }));
+      const auto census = world.stop(b);
+      EXPECT_GE(census.at("standby: handed over"), 1U) << seed;
+      EXPECT_EQ(census.at("standby: thrown away"), 0U) << seed;
+    });
+  }
 }
 
 }  // namespace

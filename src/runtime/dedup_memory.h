@@ -27,7 +27,8 @@ class DedupMemory {
   // what it needs, so that those restored first never have more than all are to have together.
   void expect(std::size_t tasks);
 
-  // A guest, such as a replay or a follower, has only what all tasks leave, and takes nothing from them.
+  // A guest, such as a replay or a follower, has only what all tasks leave, and takes nothing from
+  // them.
   enum class Kind : std::uint8_t { task, guest };
 
   // One task's part; the memory outlives it.
@@ -61,7 +62,7 @@ class DedupMemory {
   Mutex mutex_;  // guards what follows
   std::vector<Claim*> claims_;
   std::size_t expected_ = 0;
-  std::size_t level_;     // what a claim gets that wants as much or more
+  std::size_t level_;  // what a claim gets that wants as much or more
   std::size_t left_;   // beyond all wishes
   bool has_told_ = false;
 };

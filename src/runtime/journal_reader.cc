@@ -55,9 +55,9 @@ template <typename State, typename Take>
 Result<State> read_retrying(const log::Log& log, const TopicPartition& journal, Take&& take) {
   for (int attempt = 1;; ++attempt) {
     State state;
-    const auto end =
-        scan_journal(log, journal, Offset(0), 0,
-                     [&](task::JournalEntry&& entry) { take(std::move(entry), state); });
+    const auto end = scan_journal(log, journal, Offset(0), 0, [&](task::JournalEntry&& entry) {
+      take(std::move(entry), state);
+    });
     if (end.is_ok()) {
       state.end = *end;
       return state;
@@ -95,10 +95,10 @@ Result<JournalState> read_journal(const log::Log& log, const TopicPartition& jou
 Result<bool> read_journal_on(const log::Log& log, const TopicPartition& journal,
                              JournalState& state) {
   std::vector<task::JournalEntry> news;
-  MR_ASSIGN_OR_RETURN(
-      state.end,
-      scan_journal(log, journal, state.end, state.next_sequence - 1,
-                   [&](task::JournalEntry&& entry) { news.push_back(std::move(entry)); }));
+  MR_ASSIGN_OR_RETURN(state.end, scan_journal(log, journal, state.end, state.next_sequence - 1,
+                                              [&](task::JournalEntry&& entry) {
+                                                news.push_back(std::move(entry));
+                                              }));
   for (auto& entry : news) note_entry(std::move(entry), state);
   return !news.empty();
 }

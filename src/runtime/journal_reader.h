@@ -47,9 +47,9 @@ Result<PositionMetadata> parse_position_metadata(std::string_view text);
 // their sequence.
 Result<JournalState> read_journal(const log::Log& log, const TopicPartition& journal);
 
-// What the journal got since `state` was read, or read on; true when there was anything. The entries
-// of `state` may have been taken away, and only the newest ones be there. `corrupt` when there is a
-// gap, as when the beginning was cut meanwhile beyond what was read.
+// What the journal got since `state` was read, or read on; true when there was anything. The
+// entries of `state` may have been taken away, and only the newest ones be there. `corrupt` when
+// there is a gap, as when the beginning was cut meanwhile beyond what was read.
 Result<bool> read_journal_on(const log::Log& log, const TopicPartition& journal,
                              JournalState& state);
 

@@ -83,8 +83,8 @@ class SharedPipeline {
     std::int32_t partition_count = 1;
     std::map<std::int32_t, SharedStage::TaskStatus> tasks;  // ours
     std::map<std::int32_t, TaskProgress> elsewhere;         // others', as they last said
-    std::map<std::int32_t, Standby::Follower> followers;        // here, of others' tasks
-    std::map<std::int32_t, std::string> followed_by;            // processes, by what they said
+    std::map<std::int32_t, Standby::Follower> followers;    // here, of others' tasks
+    std::map<std::int32_t, std::string> followed_by;        // processes, by what they said
     std::vector<SlotReport> slots;
     StageCounters counters;
   };

@@ -163,8 +163,8 @@ Status SharedProgress::ask_to_drain(EventTime target) {
 
 Status SharedProgress::tell(const StandbyNote& own) {
   const auto now = clock_.wall_now();
-  const bool is_known = told_standby_ && told_standby_->first == own &&
-                        now - told_standby_->second < kStandbyAgainMs;
+  const bool is_known =
+      told_standby_ && told_standby_->first == own && now - told_standby_->second < kStandbyAgainMs;
   if (is_known) return ok_status();
   MR_RETURN_IF_ERROR(append(kStandbyKey, encode_standby(own)));
   told_standby_ = {own, now};

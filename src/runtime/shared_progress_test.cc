@@ -54,6 +54,29 @@ TEST(SharedProgressFormat, the_bytes_are_those_of_the_format) {
   EXPECT_EQ(*decoded, progress);
 }
 
+TEST(SharedProgressFormat, the_bytes_of_a_note_on_followers_are_those_of_the_format) {
+  const StandbyNote note{"w1", {{"source", 3}}};
+  const std::string expected("\x01\x02w1\x01\x06source\x06", 13);
+  EXPECT_EQ(encode_standby(note), expected);
+  const auto decoded = decode_standby(expected);
+  ASSERT_TRUE(decoded.is_ok()) << decoded.status().to_string();
+  EXPECT_EQ(*decoded, note);
+  for (std::size_t length = 0; length < expected.size(); ++length) {
+    EXPECT_FALSE(decode_standby(expected.substr(0, length)).is_ok()) << length;
+  }
+}
+
+TEST_F(SharedProgressTest, who_follows_says_so_and_is_forgotten_when_it_is_silent) {
+  open();
+  const StandbyNote note{"w1", {{"source", 3}}};
+  ASSERT_TRUE(here_.tell(note).is_ok());
+  ASSERT_TRUE(there_.exchange({}).is_ok());
+  ASSERT_THAT(there_.standbys(), SizeIs(1));
+  EXPECT_EQ(there_.standbys().at("w1"), note);
+  clock_.advance_ms(SharedProgress::kStandbyFreshMs);
+  EXPECT_THAT(there_.standbys(), SizeIs(0));
+}
+
 TEST(SharedProgressFormat, what_is_cut_or_names_another_place_is_refused) {
   std::string key;
   std::string value;

@@ -51,9 +51,9 @@ struct StageCounters {
   std::uint64_t unstable_waits = 0;
   std::uint64_t journal_waits = 0;
   std::uint64_t owners_fenced = 0;
-  std::uint64_t offsets_restored = 0;  // missing ones, from the journal
-  std::uint64_t refused = 0;           // journal and group's offset differ
-  std::uint64_t restarts = 0;          // of tasks that were dropped and are still ours
+  std::uint64_t offsets_restored = 0;       // missing ones, from the journal
+  std::uint64_t refused = 0;                // journal and group's offset differ
+  std::uint64_t restarts = 0;               // of tasks that were dropped and are still ours
   std::uint64_t takeovers_by_standby = 0;   // of `recovered`: from a follower, nothing was restored
   std::uint64_t followers_begun = 0;        // that came to have a state
   std::uint64_t followers_thrown_away = 0;  // for an error, or with a state that was in doubt

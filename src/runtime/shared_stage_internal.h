@@ -35,7 +35,8 @@ struct SharedStage::OwnedTask {
   std::string why;
   std::shared_ptr<SlotCommitter::Port> port;
   bool has_asked_standby = false;  // of the recovery's thread
-  // Of the recovery's thread while recovering (a follower perhaps, between two attempts), of the slot's while running or releasing.
+  // Of the recovery's thread while recovering (a follower perhaps, between two attempts), of the
+  // slot's while running or releasing.
   std::unique_ptr<TaskRunner> runner;
   MonotonicTime due;  // of the next attempt to recover
   MonotonicTime assigned_at;

@@ -106,8 +106,8 @@ void Standby::run() {
       if (next == entries_.end() || it->second.due < next->second.due) next = it;
     }
     if (next == entries_.end() || next->second.due > now) {
-      const auto pause = next == entries_.end() ? kAgainMs * kNanosPerMilli
-                                                : next->second.due - now;
+      const auto pause =
+          next == entries_.end() ? kAgainMs * kNanosPerMilli : next->second.due - now;
       changed_.wait_for(lock, std::chrono::nanoseconds(pause));
       continue;
     }

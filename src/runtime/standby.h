@@ -16,15 +16,15 @@
 namespace millrace::runtime {
 
 // Who keeps which partition's task ready: what a cooperative sticky assignor would do if the owner
-// died, so far as one can know. Its partitions, in order, go to whoever has fewest; of equals to the
-// first by name. Every process computes the same from the same news. `owners`: by partition, of one
-// stage; `processes`: those that would take a follower.
+// died, so far as one can know. Its partitions, in order, go to whoever has fewest; of equals to
+// the first by name. Every process computes the same from the same news. `owners`: by partition, of
+// one stage; `processes`: those that would take a follower.
 std::map<std::int32_t, std::string> choose_followers(
     const std::map<std::int32_t, std::string>& owners, const std::set<std::string>& processes);
 
 // The followers of one stage in this process: tasks that others own, kept at what is committed
-// (TaskRunner::follow), ready to be taken over. They share nothing with running tasks. One thread of
-// its own steps them in turn; all methods are for any thread.
+// (TaskRunner::follow), ready to be taken over. They share nothing with running tasks. One thread
+// of its own steps them in turn; all methods are for any thread.
 class Standby {
  public:
   // Beyond it partitions are without a follower here. A follower has the memory of a task: windows,

@@ -6,8 +6,8 @@
 #include "runtime/id_store.h"
 #include "runtime/task_runner.h"
 
-// How a task runner follows the task's owner in another process (R8), and how its state becomes that
-// of the next owner. What it applies, it applies as a recovery does (task_recovery.cc).
+// How a task runner follows the task's owner in another process (R8), and how its state becomes
+// that of the next owner. What it applies, it applies as a recovery does (task_recovery.cc).
 
 namespace millrace::runtime {
 

@@ -300,9 +300,8 @@ Result<bool> TaskRunner::replay_piece(const JournalState& journal, Offset commit
     auto fetched =
         services_.log->fetch(options_.source, position(), kFetchBytes, log::Visibility::durable);
     if (!fetched.is_ok()) {
-      return std::move(fetched).take_status().with_context("replay of " +
-                                                           options_.source.to_string() + " from " +
-                                                           std::to_string(position().value));
+      return std::move(fetched).take_status().with_context(
+          "replay of " + options_.source.to_string() + " from " + std::to_string(position().value));
     }
     batches_ = std::move(fetched->batches);
     next_batch_ = 0;
@@ -334,8 +333,8 @@ Status TaskRunner::replay(const JournalState& journal, std::uint64_t applied_seq
                          std::to_string(committed.value) + " is committed");
   }
   if (position() > committed) {
-    return corrupt_error(where + " stands at " + std::to_string(position().value) +
-                         " instead of " + std::to_string(committed.value));
+    return corrupt_error(where + " stands at " + std::to_string(position().value) + " instead of " +
+                         std::to_string(committed.value));
   }
   MR_CHECK(outputs_.empty());
   return ok_status();

@@ -68,10 +68,10 @@ void TaskRunner::start_fresh() {
   // The owner seals what a follower has, too.
   task_->dedup()->set_open_ids_max(is_following_ ? task::OpenIds::kIdsMax
                                                  : options_.dedup_open_ids_max);
-  ids_ = std::make_unique<IdStore>(
-      this, *services_.objects, *services_.snapshots, *services_.clock, objects_,
-      options_.dedup_dump_ids_min, services_.dedup_memory,
-      is_following_ ? DedupMemory::Kind::guest : DedupMemory::Kind::task);
+  ids_ =
+      std::make_unique<IdStore>(this, *services_.objects, *services_.snapshots, *services_.clock,
+                                objects_, options_.dedup_dump_ids_min, services_.dedup_memory,
+                                is_following_ ? DedupMemory::Kind::guest : DedupMemory::Kind::task);
 }
 
 TaskRunner::~TaskRunner() {

@@ -51,10 +51,11 @@ class TaskRunner {
                  const std::optional<log::GroupOffset>& by_group = std::nullopt);
 
   // Of a runner with RunnerOptions::is_follower, before recover(): brings the state on towards what
-  // the task's owner has committed, never beyond (R8): restores once, then applies input and journal
-  // as a recovery does, outputs suppressed. One bounded piece of work; true when it did anything.
-  // Neither commits nor stores anything: deduplication goes over to the owner's runs with every
-  // snapshot that the owner journals. After an error the next call goes on, unless is_of_no_use().
+  // the task's owner has committed, never beyond (R8): restores once, then applies input and
+  // journal as a recovery does, outputs suppressed. One bounded piece of work; true when it did
+  // anything. Neither commits nor stores anything: deduplication goes over to the owner's runs with
+  // every snapshot that the owner journals. After an error the next call goes on, unless
+  // is_of_no_use().
   //
   // recover() then ends the following, and has only what came since to apply. It keeps a state that
   // it can tell to be of the journal's history, at or below the agreed commit; else it restores as
@@ -229,7 +230,7 @@ class TaskRunner {
   std::size_t next_batch_ = 0;
   bool is_following_ = false;
   bool has_taken_over_ = false;
-  std::optional<JournalState> followed_;  // entries from the first that is not applied
+  std::optional<JournalState> followed_;    // entries from the first that is not applied
   std::uint64_t followed_incarnation_ = 0;  // of the source
 
   bool has_recovered_ = false;

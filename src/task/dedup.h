@@ -110,10 +110,11 @@ class Dedup {
   bool replace_runs(std::span<const IdRunName> inputs, const IdRunName& merged,
                     std::shared_ptr<IdRunReader> reader);
 
-  // Of a task that follows another one: `owner` is what that one's snapshot restored, of a place that
-  // this one has passed. What the owner had in runs then is in the same ones here, which need a
-  // reader where they are new, and no longer among the open ids. Of an owner that had no watermark
-  // then nothing is taken. An error: the two are not of one history, and this one of no more use.
+  // Of a task that follows another one: `owner` is what that one's snapshot restored, of a place
+  // that this one has passed. What the owner had in runs then is in the same ones here, which need
+  // a reader where they are new, and no longer among the open ids. Of an owner that had no
+  // watermark then nothing is taken. An error: the two are not of one history, and this one of no
+  // more use.
   Status follow_runs(const Dedup& owner);
 
   // A dump of the fingerprints in parts, named by the runtime, saves a restore the reading of the

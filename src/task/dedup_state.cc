@@ -169,7 +169,7 @@ void Dedup::take_runs(Bucket& bucket, const Bucket& owners) {
   for (const auto& theirs : owners.runs) {
     const auto known = std::ranges::find_if(
         bucket.runs, [&](const Run& run) { return run.name == theirs.name && run.is_attached; });
-    auto& run = runs.emplace_back(known != bucket.runs.end() ? std::move(*known) : theirs);
+    auto& run = runs.emplace_back(known != bucket.runs.end() ? *known : theirs);
     run.is_covered = theirs.is_covered;
   }
   for (const auto& run : bucket.runs) unattached_count_ -= run.is_attached ? 0 : 1;
