@@ -61,7 +61,9 @@ def follows(run, partitions):
 @pytest.mark.parametrize(
     ("standby", "checkpoint_ms"), [(0, NEVER_MS), (1, NEVER_MS), (1, 1_000)]
 )
-def test_a_follower_takes_over(kafka, worker, workspace, ticks, tmp_path, standby, checkpoint_ms):  # noqa: F811
+def test_a_follower_takes_over(
+    kafka, worker, workspace, ticks, tmp_path, standby, checkpoint_ms  # noqa: F811
+):
     more = {
         "objects": tmp_path / "objects",
         "processor": {

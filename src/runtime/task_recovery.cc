@@ -17,6 +17,23 @@ constexpr int kAttemptsToStore = 600;
 
 }  // namespace
 
+void TaskRunner::start_fresh() {
+  ids_.reset();
+  task_ = make_task_();
+  event_count_ = 0;
+  applied_sequence_ = 0;
+  batches_.clear();
+  next_batch_ = 0;
+  if (task_->dedup() == nullptr) return;
+  const auto kind = is_following_ ? DedupMemory::Kind::guest : DedupMemory::Kind::task;
+  // What a follower has, too, its owner seals.
+  task_->dedup()->set_open_ids_max(is_following_ ? task::OpenIds::kIdsMax
+                                                 : options_.dedup_open_ids_max);
+  ids_ = std::make_unique<IdStore>(this, *services_.objects, *services_.snapshots, *services_.clock,
+                                   objects_, options_.dedup_dump_ids_min, services_.dedup_memory,
+                                   kind);
+}
+
 Result<JournalState> TaskRunner::open_journal() {
   MR_ASSIGN_OR_RETURN(const auto topic, services_.log->topic(options_.source.topic));
   source_incarnation_ = topic.incarnation;

@@ -57,23 +57,6 @@ TaskRunner::TaskRunner(RunnerServices services, RunnerOptions options, TaskMaker
   start_fresh();
 }
 
-void TaskRunner::start_fresh() {
-  ids_.reset();
-  task_ = make_task_();
-  event_count_ = 0;
-  applied_sequence_ = 0;
-  batches_.clear();
-  next_batch_ = 0;
-  if (task_->dedup() == nullptr) return;
-  // The owner seals what a follower has, too.
-  task_->dedup()->set_open_ids_max(is_following_ ? task::OpenIds::kIdsMax
-                                                 : options_.dedup_open_ids_max);
-  ids_ =
-      std::make_unique<IdStore>(this, *services_.objects, *services_.snapshots, *services_.clock,
-                                objects_, options_.dedup_dump_ids_min, services_.dedup_memory,
-                                is_following_ ? DedupMemory::Kind::guest : DedupMemory::Kind::task);
-}
-
 TaskRunner::~TaskRunner() {
   services_.snapshots->forget(this);
 }

@@ -50,28 +50,21 @@ class TaskRunner {
   Status recover(const std::vector<task::JournalEvent>& first_events,
                  const std::optional<log::GroupOffset>& by_group = std::nullopt);
 
-  // Of a runner with RunnerOptions::is_follower, before recover(): brings the state on towards what
-  // the task's owner has committed, never beyond (R8): restores once, then applies input and
-  // journal as a recovery does, outputs suppressed. One bounded piece of work; true when it did
-  // anything. Neither commits nor stores anything: deduplication goes over to the owner's runs with
-  // every snapshot that the owner journals. After an error the next call goes on, unless
-  // is_of_no_use().
-  //
-  // recover() then ends the following, and has only what came since to apply. It keeps a state that
-  // it can tell to be of the journal's history, at or below the agreed commit; else it restores as
-  // ever. While it is `overloaded`, and is_following() still, it may be called again.
+  // Of a runner with RunnerOptions::is_follower, before recover(): brings the state towards what
+  // the owner has committed, never beyond (R8), as a recovery does and piece by piece; true when it
+  // did anything. Commits and stores nothing: deduplication goes over to the runs of the owner's
+  // snapshots. After an error the next call goes on, unless is_of_no_use(). recover() then ends it
+  // and applies what came since, or restores as ever if the state is in doubt; it may be called
+  // again while is_following() still.
   Result<bool> follow();
   [[nodiscard]] bool is_following() const { return is_following_; }
   [[nodiscard]] bool is_of_no_use() const { return !failure_.is_ok(); }
-  // Whether recover() went on from there.
-  [[nodiscard]] bool has_taken_over() const { return has_taken_over_; }
-  // Of a follower: next input offset, and the owner's as last seen.
+  [[nodiscard]] bool has_taken_over() const { return has_taken_over_; }  // and kept the state
   struct Followed {
-    Offset position;
-    Offset committed;
+    Offset position;   // next input offset
+    Offset committed;  // the owner's, as last seen
   };
   [[nodiscard]] Followed followed() const;
-  // Where its commits go from now on.
   void commit_through(log::CommitPort& commits) { services_.commits = &commits; }
 
   // Instead of recover(), to go over to another version of the pipeline, together with all its
