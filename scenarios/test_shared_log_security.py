@@ -1,6 +1,7 @@
 """A log on Apache Kafka that wants TLS and a log-in: it works, and what is wrong is told."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
