@@ -45,7 +45,12 @@ void run(std::string_view text, bool is_checked) {
   const OneRow table;
   const std::vector<const LookupTable*> tables = {&table};
   const std::vector<Value> variables = {Value::float64(0.1)};
-  const Environment environment{&layout, layout.fields.size() - 1, {"table"}, {"v"}, is_checked};
+  Environment environment;
+  environment.layout = &layout;
+  environment.field_count = layout.fields.size() - 1;
+  environment.table_names = {"table"};
+  environment.variable_names = {"v"};
+  environment.is_checked = is_checked;
 
   const auto program = Program::compile(text, environment);
   if (!program.is_ok()) {
