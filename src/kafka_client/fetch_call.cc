@@ -19,6 +19,8 @@ constexpr std::int8_t kReadCommitted = 1;
 // Of a batch: the position of its length, and what that does not count.
 constexpr std::size_t kLengthAt = 8;
 constexpr std::size_t kLengthCountsFrom = 12;
+// Batches that are smaller than this part of an answer do not keep all of it in memory.
+constexpr std::size_t kSharedPartMin = 4;
 
 // How much of `bytes` the first batch is; 0: it is not all there.
 std::size_t whole_batch_bytes(std::string_view bytes) {
@@ -59,7 +61,13 @@ void take(const FetchResponse::Partition& from, const std::shared_ptr<const std:
   if (to.error != kafka_wire::ErrorCode::none) return;
   std::span<const FetchResponse::AbortedTransaction> aborted;
   if (from.aborted_transactions) aborted = *from.aborted_transactions;
-  to.damage = cut_batches(frame, from.records.view(), aborted, ask.from, to.batches);
+  auto holder = frame;
+  auto records = from.records.view();
+  if (records.size() * kSharedPartMin < frame->size()) {
+    holder = std::make_shared<const std::string>(records);
+    records = *holder;
+  }
+  to.damage = cut_batches(holder, records, aborted, ask.from, to.batches);
   if (!to.batches.empty()) to.next = to.batches.back().next_offset;
 }
 

@@ -39,12 +39,12 @@ struct FetchLimits {
 };
 
 // Reads committed records of several partitions from one broker; an answer per ask. An error: the
-// connection failed. The batches share the answer's bytes.
+// connection failed. The batches of an ask share bytes, at most four times as many as came for it.
 Result<std::vector<FetchAnswer>> fetch_batches(Connection& from, std::span<const FetchAsk> asks,
                                                const FetchLimits& limits, MonotonicTime deadline);
 
-// Cuts what a broker sent into its batches: those that end behind `from`, with what `aborted` (by
-// first offset) says of them. Bytes at the end that are no whole batch are left alone. `corrupt`
+// Cuts what a broker sent into its batches: those that end behind `from`, with what `aborted` (in
+// any order) says of them. Bytes at the end that are no whole batch are left alone. `corrupt`
 // when a checksum is wrong, with the batches before it in `out`.
 Status cut_batches(const std::shared_ptr<const std::string>& frame, std::string_view records,
                    std::span<const kafka_wire::FetchResponse::AbortedTransaction> aborted,

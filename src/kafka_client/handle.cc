@@ -15,10 +15,9 @@ Handle& handle_of(void* opaque) {
   return *static_cast<Handle*>(opaque);
 }
 
-// Properties that librdkafka did not have in version 2.0; it works without, less well.
+// A property that librdkafka did not have in version 2.0; it works without, less well.
 bool is_optional(const std::string& name) {
-  return name == "fetch.queue.backoff.ms" || name == "retry.backoff.max.ms" ||
-         name == "metadata.recovery.strategy";
+  return name == "metadata.recovery.strategy";
 }
 
 }  // namespace

@@ -118,6 +118,30 @@ TEST_F(PartitionReadersTest, a_transaction_that_ends_before_one_that_began_earli
   EXPECT_THAT(kinds(read(Offset(0))), ElementsAre(x, x, c, r, c, c));
 }
 
+// A reader that stands still would otherwise hold answers that were full of other partitions.
+TEST_F(PartitionReadersTest, a_small_part_of_an_answer_does_not_keep_all_of_it) {
+  append({std::string(100'000, 'x')});
+  append({"small"}, 1);
+  partition(1).leader = partition(0).leader;
+  const auto deadline = clock_.monotonic_now() + 5'000'000'000;
+  auto lease = cluster_.brokers().to(cluster_.leader(at_, deadline)->node, deadline);
+  ASSERT_TRUE(lease.is_ok()) << lease.status().to_string();
+  auto& connection = *lease.value();
+  const auto id = cluster_.leader(at_, deadline)->topic_id;
+  const std::vector<FetchAsk> asks = {{at_, Offset(0), id, -1, 1 << 20},
+                                      {{"t", 1}, Offset(0), id, -1, 1 << 20}};
+  auto answers = fetch_batches(connection, asks, {0, 8 << 20, ""}, deadline);
+  ASSERT_TRUE(answers.is_ok()) << answers.status().to_string();
+  ASSERT_EQ((*answers)[0].batches.size(), 1u);
+  ASSERT_EQ((*answers)[1].batches.size(), 1u);
+  const auto with_both = connection.frame().use_count();
+  (*answers)[1].batches.clear();
+  EXPECT_EQ(connection.frame().use_count(), with_both);
+  EXPECT_EQ((*answers)[0].batches[0].bytes.view(), partition(0).batches[0].bytes);
+  (*answers)[0].batches.clear();
+  EXPECT_EQ(connection.frame().use_count(), with_both - 1);
+}
+
 TEST_F(PartitionReadersTest, a_fetch_below_what_is_known_to_be_committed_waits_for_it) {
   readers_.note_bounds(at_, Offset(0), Offset(2));
   Thread later([&] {

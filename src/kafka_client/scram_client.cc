@@ -7,6 +7,8 @@
 #include <array>
 #include <charconv>
 
+#include "codec/json.h"
+
 namespace millrace::kafka_client {
 namespace {
 
@@ -14,27 +16,6 @@ constexpr std::size_t kNonceBytes = 18;
 
 const unsigned char* bytes_of(std::string_view text) {
   return reinterpret_cast<const unsigned char*>(text.data());
-}
-
-std::string to_base64(std::string_view bytes) {
-  std::string out((bytes.size() + 2) / 3 * 4 + 1, '\0');
-  const int used = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()), bytes_of(bytes),
-                                   static_cast<int>(bytes.size()));
-  out.resize(static_cast<std::size_t>(used));
-  return out;
-}
-
-Result<std::string> from_base64(std::string_view text) {
-  std::string out(text.size() / 4 * 3, '\0');
-  const int used = text.empty() || text.size() % 4 != 0
-                       ? -1
-                       : EVP_DecodeBlock(reinterpret_cast<unsigned char*>(out.data()),
-                                         bytes_of(text), static_cast<int>(text.size()));
-  if (used < 0) return invalid_error("SCRAM: a salt that is not base 64");
-  std::size_t padding = 0;
-  while (padding < 2 && text[text.size() - 1 - padding] == '=') ++padding;
-  out.resize(static_cast<std::size_t>(used) - padding);
-  return out;
 }
 
 const EVP_MD* hash_of(bool is_sha_512) {
@@ -91,7 +72,8 @@ Result<ScramClient> ScramClient::make(std::string_view mechanism, std::string_vi
   if (out.nonce_.empty()) {
     std::array<unsigned char, kNonceBytes> random{};
     if (RAND_bytes(random.data(), random.size()) != 1) return io_error("OpenSSL has no randomness");
-    out.nonce_ = to_base64({reinterpret_cast<const char*>(random.data()), random.size()});
+    out.nonce_ =
+        codec::base64_encode({reinterpret_cast<const char*>(random.data()), random.size()});
   }
   out.first_bare_ = "n=" + escaped(user) + ",r=" + out.nonce_;
   return out;
@@ -110,7 +92,8 @@ Result<std::string> ScramClient::answer(std::string_view challenge) {
       iterations > kScramIterationsMax) {
     return invalid_error("SCRAM: the broker's challenge is none");
   }
-  MR_ASSIGN_OR_RETURN(const auto salt, from_base64(salt_text));
+  MR_ASSIGN_OR_RETURN(const auto salt, codec::base64_decode(salt_text));
+  if (salt.empty()) return invalid_error("SCRAM: the broker's challenge has no salt");
   std::string salted(static_cast<std::size_t>(EVP_MD_get_size(hash_of(is_sha_512_))), '\0');
   if (PKCS5_PBKDF2_HMAC(password_.data(), static_cast<int>(password_.size()), bytes_of(salt),
                         static_cast<int>(salt.size()), iterations, hash_of(is_sha_512_),
@@ -126,8 +109,8 @@ Result<std::string> ScramClient::answer(std::string_view challenge) {
     proof[i] = static_cast<char>(proof[i] ^ signature[i]);
   }
   server_signature_ =
-      to_base64(hmac(is_sha_512_, hmac(is_sha_512_, salted, "Server Key"), message));
-  return without_proof + ",p=" + to_base64(proof);
+      codec::base64_encode(hmac(is_sha_512_, hmac(is_sha_512_, salted, "Server Key"), message));
+  return without_proof + ",p=" + codec::base64_encode(proof);
 }
 
 Status ScramClient::check(std::string_view verdict) const {

@@ -148,6 +148,37 @@ TEST_P(SharedLogConformance, a_transaction_shows_its_records_and_its_offsets) {
   }
 }
 
+// decided_offset() may use the id's transactions: what is committed stays as it is, for everybody.
+TEST_P(SharedLogConformance, a_decided_offset_is_the_committed_one_and_changes_nothing) {
+  auto a = join(log());
+  ASSERT_TRUE(poll_until({a.get()}, [&] { return owns_all(*a); }));
+  auto slot = producer(log(), "slot");
+  const auto decided = [&](std::int32_t partition) {
+    Result<std::optional<GroupOffset>> found = std::optional<GroupOffset>();
+    EXPECT_TRUE(comes_true([&] {
+      found = slot->decided_offset("g", {"in", partition});
+      return found.is_ok();
+    })) << found.status().to_string();
+    return found.is_ok() ? found.value() : std::nullopt;
+  };
+  EXPECT_EQ(decided(0), std::nullopt);
+  EXPECT_EQ(committed(*a->member), std::nullopt);
+  for (int i = 1; i <= 2; ++i) {
+    const auto text = std::to_string(i);
+    ASSERT_EQ(slot->commit(commit_with(text.c_str(), i, "m" + text), a->member->membership()),
+              TransactionOutcome::committed);
+    const auto found = decided(0);
+    ASSERT_TRUE(found.has_value());
+    EXPECT_EQ(found->source, (TopicPartition{"in", 0}));
+    EXPECT_EQ(found->next_offset, Offset(i));
+    EXPECT_EQ(found->metadata, "m" + text);
+    EXPECT_EQ(committed(*a->member)->next_offset, Offset(i));
+    EXPECT_EQ(decided(1), std::nullopt);
+  }
+  EXPECT_TRUE(comes_true([&] { return values(other(), 0).size() == 2; }));
+  EXPECT_THAT(values(other(), 0), ElementsAre("1", "2"));
+}
+
 TEST_P(SharedLogConformance, a_producer_whose_id_was_taken_over_is_fenced) {
   auto a = join(log());
   ASSERT_TRUE(poll_until({a.get()}, [&] { return owns_all(*a); }));

@@ -30,7 +30,8 @@ Result<bool> TaskRunner::follow() {
     failure_ = corrupt_error("its owner's commit ends inside a batch");
     return failure_;
   }
-  if (applied_sequence_ == followed_->last_position->sequence) failure_ = learn_snapshots();
+  const bool is_there = applied_sequence_ == followed_->last_position->sequence;
+  if (is_there && (has_news || has_applied)) failure_ = learn_snapshots();
   if (ids_ != nullptr) {
     ids_->tidy(*task_->dedup());
     if (failure_.is_ok() && task_->dedup()->unattached_runs() > 0) {
@@ -55,7 +56,7 @@ Result<bool> TaskRunner::begin_to_follow() {
 }
 
 // What the owner's snapshots name is in their objects alone: who takes over must know it, to remove
-// nothing of it, and reads nothing then. One that cannot be read is asked for again, or is gone.
+// nothing of it, and reads nothing then. One that cannot be read is asked for again with the owner's next commit, or is gone.
 Status TaskRunner::learn_snapshots() {
   std::set<std::string> kept;
   for (const auto& entry : followed_->snapshots) {
