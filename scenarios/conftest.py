@@ -1,5 +1,6 @@
 """What the scenarios share: a workspace and running instances that are cleared up afterwards."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -8,10 +9,11 @@ import pytest
 
 from harness import BINARY, Millrace
 from oracle.__main__ import read_lines
-from workspace import ROOT, Workspace
+from pki import make_pki
+from workspace import ROOT, Workspace, with_roll
 
 sys.path.insert(0, str(ROOT / "tools"))
-from apache_kafka import VERSION  # noqa: E402
+from apache_kafka import VERSION, ApacheKafka  # noqa: E402
 
 DATA = ROOT / "data"
 
@@ -86,3 +88,50 @@ def small_disk(tmp_path):
         pytest.skip(f"mounting a tmpfs is not permitted: {done.stderr.strip()}")
     yield folder
     subprocess.run(["umount", "-l", str(folder)], check=False)
+
+
+@pytest.fixture(scope="session")
+def pki(tmp_path_factory):
+    """Certificates: see make_pki."""
+    return make_pki(tmp_path_factory.mktemp("pki"))
+
+
+@pytest.fixture(scope="module")
+def kafka(kafka_jars, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("kafka")
+    with ApacheKafka(kafka_jars, folder / "broker") as broker:
+        broker.objects = folder / "objects"  # of all who share its log
+        yield broker
+
+
+@pytest.fixture
+def orders(workspace):
+    file = workspace.pipeline("orders")
+    file.change(with_roll(file.text, "256KiB", "1s"))
+    return file
+
+
+@pytest.fixture
+def ticks(workspace):
+    return workspace.pipeline("ticks")
+
+
+@pytest.fixture
+def worker(instance, tmp_path):
+    """worker(name, address, pipelines...) makes one process of those that share the log."""
+
+    def make(name, address, *pipelines, objects=None, env=None, **more):
+        folder = tmp_path / f"config-{name}"
+        folder.mkdir(exist_ok=True)
+        config = {
+            "process": name,
+            "objects": {"folder": str(objects or tmp_path / "objects")},
+            "log": {"kafka": {"bootstrap_servers": address}},
+            "flink": {"checkpoint_interval_ms": 1000},
+            **more,
+        }
+        path = folder / "project_config.json"
+        path.write_text(json.dumps(config))
+        return instance(*pipelines, name=name, extra=("--config", str(path)), env=env)
+
+    return make

@@ -3,17 +3,13 @@
 import subprocess
 from types import SimpleNamespace
 
-import pytest
-
 
 def openssl(*arguments):
     subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
 
 
-@pytest.fixture(scope="session")
-def pki(tmp_path_factory):
+def make_pki(folder):
     """An authority, the server's certificate and a client's; another authority's client, too."""
-    folder = tmp_path_factory.mktemp("pki")
     names = SimpleNamespace(folder=folder)
 
     def authority(name):

@@ -12,7 +12,6 @@ from types import SimpleNamespace
 
 import pytest
 from harness import let_pass, wait_until
-from pki import openssl, pki  # noqa: F401  pki: a fixture
 
 confluent = pytest.importorskip("confluent_kafka")
 admin_api = pytest.importorskip("confluent_kafka.admin")

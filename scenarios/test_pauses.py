@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from compare import TICKS, expect
+from compare import expect
 from feeds import Feed
 from harness import let_pass, wait_until
 

@@ -4,72 +4,20 @@ import json
 import sys
 from pathlib import Path
 
-import pytest
 from compare import ORDERS, TICKS, expect, expect_exact, final_windows
 from final_state import expect_lake
 from harness import background_result, wait_until
 from oracle import perturb
-from workspace import ROOT, with_roll
+from shared_log import owned
+from workspace import ROOT
 
 sys.path.insert(0, str(ROOT / "tools"))
-from apache_kafka import ApacheKafka, free_ports  # noqa: E402
+from apache_kafka import free_ports  # noqa: E402
 
 ORDER_COUNT = 6_000
 FEED_SECONDS = 12
 TICK_COUNT = 2_000
 TICKERS = ("AMZN", "GE", "KO")
-
-
-@pytest.fixture(scope="module")
-def kafka(kafka_jars, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("kafka")
-    with ApacheKafka(kafka_jars, folder / "broker") as broker:
-        broker.objects = folder / "objects"  # of all who share its log
-        yield broker
-
-
-@pytest.fixture
-def orders(workspace):
-    file = workspace.pipeline("orders")
-    file.change(with_roll(file.text, "256KiB", "1s"))
-    return file
-
-
-@pytest.fixture
-def ticks(workspace):
-    return workspace.pipeline("ticks")
-
-
-@pytest.fixture
-def worker(instance, tmp_path):
-    """worker(name, address, pipelines...) makes one process of those that share the log."""
-
-    def make(name, address, *pipelines, objects=None, env=None, **more):
-        folder = tmp_path / f"config-{name}"
-        folder.mkdir(exist_ok=True)
-        config = {
-            "process": name,
-            "objects": {"folder": str(objects or tmp_path / "objects")},
-            "log": {"kafka": {"bootstrap_servers": address}},
-            "flink": {"checkpoint_interval_ms": 1000},
-            **more,
-        }
-        path = folder / "project_config.json"
-        path.write_text(json.dumps(config))
-        return instance(*pipelines, name=name, extra=("--config", str(path)), env=env)
-
-    return make
-
-
-def owned(run, stage="source"):
-    """The partitions whose tasks run in this process."""
-    (pipeline,) = run.status()["pipelines"]
-    (found,) = [one for one in pipeline["stages"] if one["stage"] == stage]
-    mine = run.status()["process"]
-    return [
-        one["partition"] for one in found["ownership"]
-        if one["process"] == mine and one["state"] == "running"
-    ]  # fmt: skip
 
 
 def test_one_of_two_is_killed_and_the_other_takes_over(

@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 from compare import ORDERS, expect, expect_exact
 from oracle import perturb
-from pki import pki  # noqa: F401  a fixture
-from test_shared_log import orders, worker  # noqa: F401  fixtures
 from workspace import ROOT
 
 sys.path.insert(0, str(ROOT / "tools"))
@@ -21,7 +19,7 @@ USER, PASSWORD = "millrace", "wonder-land"
 
 
 @pytest.fixture(scope="module")
-def secured(kafka_jars, tmp_path_factory, pki):  # noqa: F811
+def secured(kafka_jars, tmp_path_factory, pki):
     """A broker whose listeners are SASL_SSL with SCRAM-SHA-512 and SSL with client certificates."""
     folder = tmp_path_factory.mktemp("secured")
     store = folder / "server.pem"
@@ -44,7 +42,7 @@ def secured(kafka_jars, tmp_path_factory, pki):  # noqa: F811
 
 
 @pytest.fixture
-def secure_worker(worker, secured, orders, tmp_path):  # noqa: F811
+def secure_worker(worker, secured, orders, tmp_path):
     """secure_worker(name, listener, security...): a process whose log needs these settings."""
 
     def make(name, listener, **security):
@@ -54,7 +52,7 @@ def secure_worker(worker, secured, orders, tmp_path):  # noqa: F811
     return make
 
 
-def scram(pki, tmp_path, word=PASSWORD, **other):  # noqa: F811
+def scram(pki, tmp_path, word=PASSWORD, **other):
     file = tmp_path / "password"
     file.write_text(word + "\n")
     return {
@@ -63,7 +61,7 @@ def scram(pki, tmp_path, word=PASSWORD, **other):  # noqa: F811
     }  # fmt: skip
 
 
-def test_over_tls_with_a_login(secure_worker, pki, tmp_path, orders, write_lines):  # noqa: F811
+def test_over_tls_with_a_login(secure_worker, pki, tmp_path, orders, write_lines):
     lines = perturb.mixed_orders()
     with secure_worker("a", "SASL_SSL", **scram(pki, tmp_path)) as run:
         run.produce(ORDERS.source, write_lines("orders.jsonl", lines), orders.key)
@@ -71,7 +69,7 @@ def test_over_tls_with_a_login(secure_worker, pki, tmp_path, orders, write_lines
         expect_exact(run, ORDERS, orders, lines)
 
 
-def test_over_tls_with_a_client_certificate(secure_worker, pki):  # noqa: F811
+def test_over_tls_with_a_client_certificate(secure_worker, pki):
     security = {
         "protocol": "ssl", "ca_file": str(pki.ca),
         "certificate_file": str(pki.client), "key_file": str(pki.client_key),
@@ -92,7 +90,7 @@ def test_over_tls_with_a_client_certificate(secure_worker, pki):  # noqa: F811
         ("SSL", {"protocol": "ssl"}, "certificate"),
     ],
 )
-def test_what_is_wrong_is_told(secure_worker, pki, tmp_path, listener, wrong, told):  # noqa: F811
+def test_what_is_wrong_is_told(secure_worker, pki, tmp_path, listener, wrong, told):
     wrong = dict(wrong)
     if wrong.get("ca_file") == "another":
         wrong["ca_file"] = str(pki.folder / "others.pem")

@@ -12,12 +12,10 @@ import pytest
 from compare import expect
 from feeds import Feed
 from harness import wait_until
-from pki import pki  # noqa: F401  a fixture
-from test_shared_log import ticks, worker  # noqa: F401  fixtures
 from workspace import ROOT
 
 sys.path.insert(0, str(ROOT / "tools"))
-from apache_kafka import VERSION, ApacheKafka  # noqa: E402
+from apache_kafka import ApacheKafka  # noqa: E402
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
 
@@ -28,11 +26,8 @@ FEED_EVENTS = 4_000
 
 
 @pytest.fixture(scope="module")
-def asking(tmp_path_factory, pki):  # noqa: F811
+def asking(kafka_jars, tmp_path_factory, pki):
     """A broker that believes unsigned JWTs until they expire."""
-    jars = ROOT / "build" / "clients" / f"java-{VERSION}"
-    if shutil.which("java") is None or not (jars / "complete").exists():
-        pytest.skip("Apache Kafka is not there: ./dev conformance kafka_log fetches it")
     folder = tmp_path_factory.mktemp("asking")
     store = folder / "server.pem"
     store.write_text(Path(pki.server_key).read_text() + Path(pki.server).read_text())
@@ -44,13 +39,13 @@ def asking(tmp_path_factory, pki):  # noqa: F811
         "listener.name.sasl_ssl.oauthbearer.sasl.jaas.config": login,
         "listener.name.sasl_ssl.oauthbearer.connections.max.reauth.ms": REAUTH_MS,
     }
-    with ApacheKafka(jars, folder / "broker", ("SASL_SSL",), **settings) as broker:
+    with ApacheKafka(kafka_jars, folder / "broker", ("SASL_SSL",), **settings) as broker:
         broker.objects = folder / "objects"
         yield broker
 
 
 @pytest.fixture
-def token_worker(worker, asking, ticks, pki):  # noqa: F811
+def token_worker(worker, asking, ticks, pki):
     """token_worker(name, security...): a process whose log wants a token."""
 
     def make(name, **security):
@@ -103,7 +98,7 @@ class TokenFile:
         self.thread.join()
 
 
-def test_tokens_expire_while_records_flow(token_worker, ticks, write_lines, tmp_path):  # noqa: F811
+def test_tokens_expire_while_records_flow(token_worker, ticks, write_lines, tmp_path):
     with TokenFile(tmp_path / "token") as tokens:
         security = {"sasl_mechanism": "OAUTHBEARER", "token_file": str(tokens.path)}
         with token_worker("a", **security) as run:

@@ -11,7 +11,7 @@ from compare import ORDERS, expect, expect_exact
 from final_state import expect_lake
 from faults import Faults
 from harness import background_result, wait_until
-from test_shared_log import kafka, orders, owned, worker  # noqa: F401  fixtures
+from shared_log import owned
 from workspace import ROOT, with_roll
 
 sys.path.insert(0, str(ROOT / "tools"))
@@ -22,7 +22,7 @@ REQUESTS = "millrace.lake.flushes"
 
 
 def test_a_full_disk_under_the_objects_delays_and_loses_nothing(
-    kafka_jars, tmp_path, small_disk, worker, orders, write_lines, real_orders  # noqa: F811
+    kafka_jars, tmp_path, small_disk, worker, orders, write_lines, real_orders
 ):
     lines = real_orders[:ORDER_COUNT]
     objects = small_disk / "objects"
@@ -45,7 +45,7 @@ def test_a_full_disk_under_the_objects_delays_and_loses_nothing(
 
 
 def test_a_drain_names_the_process_that_cannot_deliver(
-    kafka, tmp_path, worker, orders, write_lines, real_orders  # noqa: F811
+    kafka, tmp_path, worker, orders, write_lines, real_orders
 ):
     lines = real_orders[:ORDER_COUNT]
     faults = Faults(tmp_path)
@@ -69,7 +69,7 @@ def test_a_drain_names_the_process_that_cannot_deliver(
 
 
 def test_requests_that_expired_before_they_were_heard_are_asked_again(
-    kafka_jars, tmp_path, worker, orders, write_lines, real_orders  # noqa: F811
+    kafka_jars, tmp_path, worker, orders, write_lines, real_orders
 ):
     admin = pytest.importorskip("confluent_kafka.admin")
     from confluent_kafka import TopicPartition

@@ -11,7 +11,7 @@ import pytest
 from compare import TICKS, expect, expect_exact
 from harness import wait_until
 from oracle import perturb
-from test_shared_log import kafka, owned, worker  # noqa: F401  fixtures
+from shared_log import owned
 from workspace import ROOT
 
 sys.path.insert(0, str(ROOT / "tools"))
@@ -72,7 +72,7 @@ def ticks(workspace):
     return file
 
 
-def test_partitions_stand_still_for_seconds(kafka, worker, workspace, ticks):  # noqa: F811
+def test_partitions_stand_still_for_seconds(kafka, worker, workspace, ticks):
     a = worker("a", kafka.address, ticks, objects=kafka.objects).start()
     b = worker("b", kafka.address, ticks, objects=kafka.objects).start()
     wait_until(lambda: len(owned(a)) == 2 and len(owned(b)) == 2, "two partitions each")

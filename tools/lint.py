@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""House rules, clang-format and clang-tidy. `./dev lint` runs this.
+"""House rules, pyflakes, clang-format and clang-tidy. `./dev lint` runs this.
 
-The text rules (tools/lint_rules.py) always look at every file: they take seconds. clang-format,
-clang-tidy, shellcheck and the check that headers stand alone look at what changed, or at everything
-with --all. Changed is: not committed, or different from the merge base with origin/main (from the
-parent commit when HEAD is that base). Status 0 means clean.
+The text rules (tools/lint_rules.py) and pyflakes always look at every file: they take seconds.
+clang-format, clang-tidy, shellcheck and the check that headers stand alone look at what changed, or
+at everything with --all. Changed is: not committed, or different from the merge base with
+origin/main (from the parent commit when HEAD is that base). Status 0 means clean.
 """
 
 import argparse
@@ -184,6 +184,18 @@ def check_shell(paths):
     return report("shellcheck", run_each(lambda p: ["shellcheck", p], scripts))
 
 
+def check_python(paths):
+    """Names that are not defined or not used, in all Python files at once."""
+    sources = [p for p in paths if p.endswith(".py")]
+    done = subprocess.run([sys.executable, "-m", "pyflakes", *sources], cwd=ROOT,
+                          capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    if done.returncode == 0:
+        return 0
+    lines = (done.stdout + done.stderr).strip().splitlines()
+    print(*(f"{line} [pyflakes]" for line in lines), sep="\n", flush=True)
+    return len(lines)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     which = parser.add_mutually_exclusive_group()
@@ -201,7 +213,7 @@ def main():
     findings = lint_rules.check(lint_rules.Tree(ROOT, everything))
     for finding in findings:
         print(finding)
-    count = len(findings)
+    count = len(findings) + check_python(everything)
     chosen = []
     if not options.text:
         if options.paths:

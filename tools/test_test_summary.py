@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from test_summary import summarise
+from test_summary import reasons, summarise
 
 SCRIPT = Path(__file__).with_name("test_summary.py")
 GTEST = """<testsuites><testsuite name="Wal">
@@ -75,6 +75,15 @@ def test_a_build_that_failed_is_a_failure(tmp_path):
     passing(tmp_path)
     (tmp_path / "build-release.failed").write_text("")
     assert summarise(tmp_path) == (2, 2, ["step build-release"])
+
+
+def test_why_a_case_failed_is_told_in_its_first_lines(tmp_path):
+    write(tmp_path / "gtest", log_test_xml=GTEST.format(failure="<failure>one\ntwo</failure>"))
+    (tmp_path / "pytest-scenarios.xml").write_text("""<testsuites><testsuite>
+      <testcase classname="t" name="a"/><testcase classname="t" name="b"><failure>def b():
+>   assert 1 == 2
+E   assert 1 == 2</failure></testcase></testsuite></testsuites>""")
+    assert list(reasons(tmp_path)) == [("Wal.b", ["one", "two"]), ("t.b", ["E   assert 1 == 2"])]
 
 
 def run(folder):

@@ -56,8 +56,8 @@ Result<bool> TaskRunner::begin_to_follow() {
 }
 
 // What the owner's snapshots name is in their objects alone: who takes over must know it, to remove
-// nothing of it, and reads nothing then. One that cannot be read is asked for again with the owner's
-// next commit, or is gone.
+// nothing of it, and reads nothing then. One that cannot be read is asked for again with the next
+// commit of the owner, or is gone.
 Status TaskRunner::learn_snapshots() {
   std::set<std::string> kept;
   for (const auto& entry : followed_->snapshots) {
