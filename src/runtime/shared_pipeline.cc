@@ -291,4 +291,19 @@ std::vector<SharedPipeline::StageReport> SharedPipeline::report() const {
   return all;
 }
 
+std::vector<SharedPipeline::StageTasks> SharedPipeline::stage_tasks() const {
+  std::vector<StageTasks> all;
+  if (!has_joined_.load()) return all;
+  for (const auto& stage : stages_) {
+    auto& known = all.emplace_back();
+    known.name = stage.plan.name;
+    known.source_topic = stage.plan.source_topic;
+    known.make_task = stage.plan.make_task;
+    for (std::int32_t p = 0; p < stage.plan.partition_count; ++p) {
+      known.tasks.push_back(stage.tasks->runner_options(p));
+    }
+  }
+  return all;
+}
+
 }  // namespace millrace::runtime

@@ -90,6 +90,20 @@ class SharedPipeline {
   };
   // Empty before start() is through.
   [[nodiscard]] std::vector<StageReport> report() const;
+  // Every task, whoever runs it: what a replay beside it needs. Empty before start() is through.
+  struct StageTasks {
+    std::string name;
+    std::string source_topic;
+    std::vector<RunnerOptions> tasks;  // by partition
+    std::function<std::unique_ptr<task::Task>(std::int32_t partition)> make_task;
+  };
+  [[nodiscard]] std::vector<StageTasks> stage_tasks() const;
+  [[nodiscard]] DedupMemory* dedup_memory() const { return services_.dedup_memory; }
+  // The pipeline outlives the provider.
+  [[nodiscard]] task::TableProvider table_provider() { return tables_.provider(true); }
+  [[nodiscard]] std::vector<task::TableVersionEntry> newest_tables() const {
+    return tables_.newest();
+  }
   // Why this process has given all its tasks up for good, if it has: the source's partitions are
   // not those that the pipeline was made for any more (R9).
   [[nodiscard]] std::optional<std::string> halted() const;

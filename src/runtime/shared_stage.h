@@ -107,6 +107,8 @@ class SharedStage final : private log::AssignmentHandler {
   // Any thread: the tasks to be kept ready here as long as others own them; see Standby.
   void follow(const std::set<std::int32_t>& partitions);
   [[nodiscard]] std::map<std::int32_t, Standby::Follower> followers() const;
+  // Any thread: what a runner of the partition's task is given here, whoever runs it.
+  [[nodiscard]] RunnerOptions runner_options(std::int32_t partition) const;
 
  private:
   struct Slot;

@@ -166,6 +166,13 @@ std::unique_ptr<TaskRunner> SharedStage::make_runner(std::int32_t partition,
                                                      bool is_follower) const {
   auto services = services_;
   services.log = &log_;
+  auto options = runner_options(partition);
+  options.is_follower = is_follower;
+  return std::make_unique<TaskRunner>(services, std::move(options),
+                                      [this, partition] { return make_task_(partition); });
+}
+
+RunnerOptions SharedStage::runner_options(std::int32_t partition) const {
   RunnerOptions options;
   options.pipeline = options_.pipeline;
   options.stage = options_.stage;
@@ -178,9 +185,7 @@ std::unique_ptr<TaskRunner> SharedStage::make_runner(std::int32_t partition,
   options.checkpoint_interval_ms = options_.checkpoint_interval_ms;
   options.dedup_open_ids_max = options_.dedup_open_ids_max;
   options.is_log_shared = true;
-  options.is_follower = is_follower;
-  return std::make_unique<TaskRunner>(services, std::move(options),
-                                      [this, partition] { return make_task_(partition); });
+  return options;
 }
 
 }  // namespace millrace::runtime

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "base/check.h"
+#include "log/decided.h"
 #include "pipeline/pipeline.h"
 #include "runtime/id_store.h"
 #include "runtime/snapshot_check.h"
@@ -15,6 +16,8 @@ namespace {
 constexpr std::size_t kFetchBytes = 1 << 20;
 // Between two attempts the running task would have to retire every snapshot.
 constexpr int kAttemptsMax = 3;
+// The times of a shared log are its brokers', each by its own clock.
+constexpr std::int64_t kClockSkewMs = 60'000;
 
 // Nobody stores what a shadow makes: compressing it would be for nothing.
 std::vector<task::OutputTopic> uncompressed(std::vector<task::OutputTopic> outputs) {
@@ -52,12 +55,14 @@ Result<std::unique_ptr<TaskReplay>> TaskReplay::open(const ReplaySubject& subjec
 }
 
 Status TaskReplay::open_once(const ReplayRange& range) {
-  MR_RETURN_IF_ERROR(read_state());
+  MR_RETURN_IF_ERROR(read_state(range.is_state_only));
   MR_RETURN_IF_ERROR(check_range(range));
   bounds_.next = range.next.value_or(bounds_.committed);
   bounds_.has_last_decisions &= bounds_.next == bounds_.committed;
+  // What the journal names stands in front of the position that it ends with.
+  bounds_.has_last_decisions |= range.is_state_only;
   MR_RETURN_IF_ERROR(restore(range));
-  return find_outputs_since();
+  return range.is_state_only ? ok_status() : find_outputs_since();
 }
 
 // The task had read the record before the range when it made any of them; a decision at `first` may
@@ -68,13 +73,17 @@ Status TaskReplay::find_outputs_since() {
   if (before < offsets.start || before >= offsets.high_watermark) return ok_status();
   MR_ASSIGN_OR_RETURN(const auto fetched, subject_.log->fetch(subject_.task->source, before, 1,
                                                               log::Visibility::durable));
-  if (!fetched.batches.empty()) bounds_.outputs_since = fetched.batches.front().append_time;
+  if (fetched.batches.empty()) return ok_status();
+  const auto skew = subject_.task->is_log_shared ? kClockSkewMs : 0;
+  bounds_.outputs_since = WallTime(fetched.batches.front().append_time.value - skew);
   return ok_status();
 }
 
 // The outputs are looked at behind the journal, so they hold at least what it says; when the
 // journal still ends there afterwards, they hold no more either.
-Status TaskReplay::read_state() {
+// On a shared log the outputs of a commit can be read later than its position, and those of a
+// commit that is under way are before its position there.
+Status TaskReplay::read_state(bool is_state_only) {
   const auto& task = *subject_.task;
   MR_ASSIGN_OR_RETURN(journal_, summarize_journal(*subject_.log, task.journal));
   if (!journal_.last_position) {
@@ -82,11 +91,11 @@ Status TaskReplay::read_state() {
                            " has committed nothing yet");
   }
   bounds_.committed = journal_.last_position->at;
+  if (is_state_only) return ok_status();
   for (const auto& output : task.outputs) {
     for (std::int32_t p = 0; p < output.partition_count; ++p) {
       const TopicPartition at{output.topic, p};
-      MR_ASSIGN_OR_RETURN(const auto offsets, subject_.log->offsets(at));
-      bounds_.output_ends[at] = offsets.high_watermark;
+      MR_ASSIGN_OR_RETURN(bounds_.output_ends[at], log::wait_until_decided(*subject_.log, at));
     }
   }
   MR_ASSIGN_OR_RETURN(const auto now, subject_.log->offsets(task.journal));
@@ -95,6 +104,7 @@ Status TaskReplay::read_state() {
 }
 
 Status TaskReplay::check_range(const ReplayRange& range) const {
+  if (range.is_state_only) return ok_status();
   if (range.next && *range.next > bounds_.committed) {
     return invalid_error("the range ends at " + text_of(*range.next) + ", but " +
                          subject_.task->source.to_string() + " is committed up to " +
@@ -164,7 +174,7 @@ std::vector<TaskReplay::Base> TaskReplay::find_bases() const {
 // With a wanted beginning from the newest base that shows it, without one from the oldest there is.
 Status TaskReplay::restore(const ReplayRange& range) {
   auto bases = find_bases();
-  if (range.first) {
+  if (range.first || range.is_state_only) {
     std::reverse(bases.begin(), bases.end());
   }
   std::string why;
@@ -180,7 +190,8 @@ Status TaskReplay::restore(const ReplayRange& range) {
     if (status.is_ok()) {
       bounds_.restored_at = base.at;
       bounds_.snapshot = base.snapshot ? base.snapshot->object_key : std::string();
-      bounds_.first = range.first.value_or(base.shown_from);
+      bounds_.first =
+          range.is_state_only ? bounds_.committed + 1 : range.first.value_or(base.shown_from);
       const auto& decisions = journal_.decisions;
       while (next_decision_ < decisions.size() &&
              decisions[next_decision_].sequence <= base.journal_sequence) {

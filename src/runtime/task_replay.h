@@ -31,6 +31,9 @@ struct ReplaySubject {
 struct ReplayRange {
   std::optional<Offset> first;
   std::optional<Offset> next;
+  // Instead of a range: nothing is shown, and at the end the shadow has the state of the last
+  // commit. Begins with the newest snapshot that can be used.
+  bool is_state_only = false;
 };
 
 struct ReplayBounds {
@@ -100,7 +103,7 @@ class TaskReplay {
   explicit TaskReplay(const ReplaySubject& subject);
 
   Status open_once(const ReplayRange& range);
-  Status read_state();
+  Status read_state(bool is_state_only);
   // Of the journal's entry with the pipeline version in force; 0 when it is gone.
   [[nodiscard]] std::uint64_t version_sequence() const;
   [[nodiscard]] bool had_other_version() const;
