@@ -95,7 +95,7 @@ def test_every_process_has_the_newest_features(kafka, worker, ticks, write_lines
 
 def test_what_cannot_be_shared_is_refused(kafka, worker, orders):
     with worker("a", kafka.address, orders, objects=kafka.objects) as a:
-        for verb in (["audit"], ["snapshot", "list"]):
+        for verb in (["snapshot", "list"],):
             said = a.cli_fails(*verb)
             expect("log.kafka" in said, f"{verb}: {said}")
         text = orders.text

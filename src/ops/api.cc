@@ -50,12 +50,9 @@ class Api::Impl {
     add_batches();
     records_.add_routes(router_);
     add_control();
-    if (is_shared()) {
-      add_missing();
-    } else {
-      audits_.add_routes(router_);
-      traces_.add_routes(router_);
-    }
+    audits_.add_routes(router_);
+    traces_.add_routes(router_);
+    if (is_shared()) add_missing();
     for (auto* extension : context_.extensions) extension->add_routes(router_);
   }
   ~Impl() { is_ready_.store(false); }  // ends a running audit
@@ -335,9 +332,6 @@ void Api::Impl::add_control() {
 // What only a log of one process has.
 void Api::Impl::add_missing() {
   const std::pair<const char*, const char*> missing[] = {
-      {"GET /api/v1/audit", "an audit"},
-      {"GET /api/v1/audit/replay?*", "a replay"},
-      {"GET /api/v1/trace?*", "a trace"},
       {"GET /api/v1/snapshots", "a named snapshot"},
       {"POST /api/v1/snapshots", "a named snapshot"}};
   for (const auto& [route, what] : missing) {

@@ -1,6 +1,7 @@
 #include "ops/audit.h"
 
 #include <algorithm>
+#include <memory>
 #include <nlohmann/json.hpp>
 
 #include "ops/audit_pipeline.h"
@@ -10,11 +11,19 @@ namespace millrace::ops {
 Result<std::vector<AuditCheck>> run_audit(const ApiContext& context,
                                           const IsCancelled& is_cancelled, JobProgress& progress) {
   std::vector<AuditCheck> checks;
-  for (const auto& pipeline : context.runtime->pipelines()) {
-    progress.begin("audit of " + pipeline->plan().name, 0);
-    PipelineAudit audit(*context.log, *pipeline, *context.clock, is_cancelled);
+  MR_ASSIGN_OR_RETURN(const auto pipelines, known_pipelines(context));
+  for (const auto& pipeline : pipelines) {
+    const auto& name = pipeline.plan->name;
+    progress.begin("audit of " + name, 0);
+    std::unique_ptr<AuditSubject> subject;
+    if (pipeline.shared != nullptr) {
+      subject = std::make_unique<CommittedTasks>(context, pipeline, is_cancelled);
+    } else {
+      subject = std::make_unique<RunningTasks>(pipeline);
+    }
+    PipelineAudit audit(*context.log, *subject, *context.clock, is_cancelled);
     auto status = audit.run(checks);
-    if (!status.is_ok()) return std::move(status).with_context(pipeline->plan().name);
+    if (!status.is_ok()) return std::move(status).with_context(name);
   }
   for (auto* extension : context.extensions) {
     if (is_cancelled()) return cancelled_error("the audit was cancelled");

@@ -21,9 +21,24 @@ struct Sum {
   std::uint64_t high = 0;
   std::uint64_t count = 0;
   bool operator==(const Sum&) const = default;
+  void add(const Hash128& hash) {
+    low += hash.low;
+    high += hash.high;
+    ++count;
+  }
+  void add(const Sum& other) {
+    low += other.low;
+    high += other.high;
+    count += other.count;
+  }
+};
+// Results of sources in front of the cut, and of the very position where it is.
+struct Sums {
+  Sum before;
+  Sum at;
 };
 
-using Visit = std::function<void(const TopicPartition&, const RecordView&, const Hash128&)>;
+using Visit = std::function<void(const TopicPartition&, const RecordView&, const SourceReference&)>;
 
 class FeaturesAudit {
  public:
@@ -36,8 +51,19 @@ class FeaturesAudit {
 
   Result<FeaturesReport> run() {
     MR_RETURN_IF_ERROR(cut());
-    MR_ASSIGN_OR_RETURN(const auto results, sum(audited_.results_topic));
-    MR_ASSIGN_OR_RETURN(const auto features, sum(audited_.feature_topic));
+    is_end_judged_ = has_cut_ || static_cast<bool>(audited_.has_moved);
+    MR_ASSIGN_OR_RETURN(auto result_sums, sum(audited_.results_topic));
+    MR_ASSIGN_OR_RETURN(auto feature_sums, sum(audited_.feature_topic));
+    if (audited_.has_moved) {
+      MR_ASSIGN_OR_RETURN(const bool has_moved, audited_.has_moved());
+      is_end_judged_ = !has_moved;
+    }
+    if (is_end_judged_) {
+      result_sums.before.add(result_sums.at);
+      feature_sums.before.add(feature_sums.at);
+    }
+    const auto& results = result_sums.before;
+    const auto& features = feature_sums.before;
     report_.records = results.count;
     if (!is_whole_ || results == features) return std::move(report_);
     MR_RETURN_IF_ERROR(tell_apart(results.count, features.count));
@@ -55,9 +81,10 @@ class FeaturesAudit {
         MR_ASSIGN_OR_RETURN(const auto info, log_.topic(*topic));
         for (std::int32_t p = 0; p < info.config.partition_count; ++p) {
           MR_ASSIGN_OR_RETURN(const auto offsets, log_.offsets({*topic, p}));
-          ends_[{*topic, p}] = offsets.high_watermark;
+          ends_[{*topic, p}] = offsets.last_stable;
         }
       }
+      if (audited_.has_moved) break;  // that sequence is of this process' own commits
       has_cut_ = log_.durable_sequence() == before;
       if (has_cut_) break;
     }
@@ -78,19 +105,22 @@ class FeaturesAudit {
           scan_partition(log_, at, Offset(0), is_cancelled_, [&](const RecordView& record) {
             const auto origin = origin_of(record, pipeline_name_);
             if (!origin.is_ours || !is_judged(origin)) return;
-            if (has_cut_ && record.offset >= ends_.at(at)) return;
-            visit(at, record, hash_of(record));
+            const bool is_bounded = has_cut_ || static_cast<bool>(audited_.has_moved);
+            if (is_bounded && record.offset >= ends_.at(at)) return;
+            visit(at, record, *origin.source);
           }));
     }
     return ok_status();
   }
 
   [[nodiscard]] bool is_judged(const Origin& origin) const {
-    if (!origin.source || origin.source->topic != audited_.source_topic) return false;
+    if (!origin.source || origin.source->topic != audited_.cut.source_topic) return false;
     const auto partition = static_cast<std::size_t>(origin.source->partition);
+    if (partition >= audited_.cut.next.size()) return false;
     // Without a cut the position stands for one; of what decisions made at it nothing is known.
-    return partition < audited_.source_next.size() &&
-           (has_cut_ || origin.source->offset < audited_.source_next[partition]);
+    const auto side = audited_.cut.side_of(*origin.source);
+    return has_cut_ || side == AuditCut::Side::before ||
+           (side == AuditCut::Side::at && is_end_judged_);
   }
 
   Hash128 hash_of(const RecordView& record) {
@@ -102,15 +132,14 @@ class FeaturesAudit {
     return hash128(text_, kSeed);
   }
 
-  Result<Sum> sum(const std::string& topic) {
-    Sum sum;
-    MR_RETURN_IF_ERROR(
-        visit_all(topic, [&](const TopicPartition&, const RecordView&, const Hash128& hash) {
-          sum.low += hash.low;
-          sum.high += hash.high;
-          ++sum.count;
+  Result<Sums> sum(const std::string& topic) {
+    Sums sums;
+    MR_RETURN_IF_ERROR(visit_all(
+        topic, [&](const TopicPartition&, const RecordView& record, const SourceReference& source) {
+          const bool is_at = !has_cut_ && audited_.cut.side_of(source) == AuditCut::Side::at;
+          (is_at ? sums.at : sums.before).add(hash_of(record));
         }));
-    return sum;
+    return sums;
   }
 
   Status tell_apart(std::uint64_t results, std::uint64_t features) {
@@ -121,23 +150,23 @@ class FeaturesAudit {
       return ok_status();
     }
     Counts counts;
-    MR_RETURN_IF_ERROR(visit_all(
-        audited_.results_topic,
-        [&](const TopicPartition&, const RecordView&, const Hash128& hash) { ++counts[hash]; }));
+    MR_RETURN_IF_ERROR(visit_all(audited_.results_topic,
+                                 [&](const TopicPartition&, const RecordView& record,
+                                     const SourceReference&) { ++counts[hash_of(record)]; }));
     MR_RETURN_IF_ERROR(
         visit_all(audited_.feature_topic,
-                  [&](const TopicPartition& at, const RecordView& record, const Hash128& hash) {
-                    const auto known = counts.find(hash);
+                  [&](const TopicPartition& at, const RecordView& record, const SourceReference&) {
+                    const auto known = counts.find(hash_of(record));
                     if (known != counts.end() && known->second-- > 0) return;
                     add(at, record, audited_.results_topic);
                   }));
-    return visit_all(audited_.results_topic,
-                     [&](const TopicPartition& at, const RecordView& record, const Hash128& hash) {
-                       const auto left = counts.find(hash);
-                       if (left == counts.end() || left->second <= 0) return;
-                       --left->second;
-                       add(at, record, audited_.feature_topic);
-                     });
+    return visit_all(audited_.results_topic, [&](const TopicPartition& at, const RecordView& record,
+                                                 const SourceReference&) {
+      const auto left = counts.find(hash_of(record));
+      if (left == counts.end() || left->second <= 0) return;
+      --left->second;
+      add(at, record, audited_.feature_topic);
+    });
   }
 
   void add(const TopicPartition& at, const RecordView& record, const std::string& missing_in) {
@@ -153,6 +182,8 @@ class FeaturesAudit {
   std::string text_;
   bool is_whole_ = true;
   bool has_cut_ = false;
+  // What is of the very cut counts as well; until that is known, it is visited.
+  bool is_end_judged_ = false;
   std::map<TopicPartition, Offset> ends_;
   FeaturesReport report_;
 };

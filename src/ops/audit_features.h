@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -14,9 +15,13 @@ namespace millrace::ops {
 struct AuditedFeature {
   std::string results_topic;
   std::string feature_topic;
-  std::string source_topic;  // of the tasks that make them
-  // By partition. Where the log never stands still, only results of sources below are judged.
-  std::vector<Offset> source_next;
+  // Of the tasks that make them. Where the log never stands still, only what is of sources below is
+  // judged.
+  AuditCut cut;
+  // Of a log that several processes share: it never stands still for this one. Asked after both
+  // topics were read, whether the tasks have committed anything since the cut; if not, results at
+  // the very cut are judged, too.
+  std::function<Result<bool>()> has_moved = {};
 };
 
 struct FeaturesReport {

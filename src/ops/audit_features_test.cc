@@ -22,7 +22,7 @@ class AuditFeatures : public testing::Test {
   }
   std::string audit() {
     const auto report =
-        audit_features(logs_.log(), {"results", "features", "in", {next_}}, "p", kNever);
+        audit_features(logs_.log(), {"results", "features", {"in", {next_}}}, "p", kNever);
     EXPECT_TRUE(report.is_ok()) << report.status().to_string();
     records_ = report->records;
     return report->findings.text();

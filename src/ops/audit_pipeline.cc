@@ -6,54 +6,38 @@
 
 #include "base/check.h"
 #include "base/thread.h"
+#include "log/decided.h"
 #include "ops/audit_features.h"
 #include "ops/audit_rows.h"
-#include "ops/audit_windows.h"
-#include "runtime/journal_reader.h"
 
 namespace millrace::ops {
 namespace {
 
 constexpr std::chrono::milliseconds kPollInterval{5};
-constexpr std::int64_t kSettleNs = 10'000'000'000;
 
 std::string counted(std::uint64_t count, const std::string& what) {
   return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
 }
 
-std::optional<Offset> group_offset(const log::Log& log, const runtime::RunnerOptions& options) {
-  for (const auto& known : log.group_offsets(options.group)) {
-    if (known.source == options.source) return known.next_offset;
-  }
-  return std::nullopt;
-}
-
 }  // namespace
 
-PipelineAudit::PipelineAudit(const log::Log& log, const runtime::PipelineRunner& pipeline,
-                             const Clock& clock, const IsCancelled& is_cancelled)
+PipelineAudit::PipelineAudit(const log::Log& log, AuditSubject& subject, const Clock& clock,
+                             const IsCancelled& is_cancelled)
     : log_(log),
-      pipeline_(pipeline),
-      plan_(pipeline.plan()),
+      subject_(subject),
+      stages_(subject.pipeline().stages),
+      plan_(*subject.pipeline().plan),
       clock_(clock),
       is_cancelled_(is_cancelled) {}
 
-PipelineAudit::Reports PipelineAudit::reports() const {
-  Reports all;
-  for (const auto& stage : pipeline_.stages()) {
-    auto& tasks = all.emplace_back();
-    for (const auto& runner : stage.tasks) tasks.push_back(runner->report());
-  }
-  return all;
-}
-
-bool PipelineAudit::wait_until(const std::function<bool()>& is_done) const {
-  const auto give_up = clock_.monotonic_now() + kSettleNs;
-  while (!is_done()) {
+Result<bool> PipelineAudit::wait_until(const std::function<Result<bool>()>& is_done) const {
+  const auto give_up = clock_.monotonic_now() + subject_.patience_ns();
+  while (true) {
+    MR_ASSIGN_OR_RETURN(const bool is_now, is_done());
+    if (is_now) return true;
     if (is_cancelled_() || clock_.monotonic_now() >= give_up) return false;
     pause_for(kPollInterval);
   }
-  return true;
 }
 
 void PipelineAudit::add(std::string check, const Findings& findings, std::string found,
@@ -65,36 +49,41 @@ void PipelineAudit::add(std::string check, const Findings& findings, std::string
 
 Status PipelineAudit::run(std::vector<AuditCheck>& checks) {
   checks_ = &checks;
-  begin_ = reports();
-  if (!settle()) {
+  MR_ASSIGN_OR_RETURN(begin_, subject_.reports());
+  MR_ASSIGN_OR_RETURN(const bool has_settled,
+                      wait_until([&]() -> Result<bool> { return subject_.has_settled(begin_); }));
+  if (!has_settled) {
     if (is_cancelled_()) return cancelled_error("the audit was cancelled");
     Findings findings;
     findings.add("the tasks' work did not become durable within " +
-                 std::to_string(kSettleNs / 1'000'000'000) + " s");
+                 std::to_string(subject_.patience_ns() / 1'000'000'000) + " s");
     add("positions", findings, "");
     return ok_status();
   }
   MR_RETURN_IF_ERROR(check_positions());
   check_conservation();
   MR_RETURN_IF_ERROR(check_rows());
-  check_merging();
+  MR_RETURN_IF_ERROR(check_merging());
   MR_RETURN_IF_ERROR(check_windows());
   MR_RETURN_IF_ERROR(check_features());
   return is_cancelled_() ? cancelled_error("the audit was cancelled") : ok_status();
 }
 
-// Until what the tasks reported at the start is durable, decisions from outside included.
-bool PipelineAudit::settle() {
-  return wait_until([&] {
-    for (std::size_t s = 0; s < begin_.size(); ++s) {
-      const auto& tasks = pipeline_.stages()[s].tasks;
-      for (std::size_t p = 0; p < tasks.size(); ++p) {
-        if (tasks[p]->report().durable_offset < begin_[s][p].task.next_offset) return false;
-        if (!tasks[p]->has_settled()) return false;
-      }
-    }
-    return true;
-  });
+// On a shared log the offsets of a transaction whose outcome is open are waited for (R3).
+Result<PipelineAudit::GroupOffsets> PipelineAudit::group_offsets(const std::string& group) const {
+  GroupOffsets offsets;
+  Status failure;
+  MR_ASSIGN_OR_RETURN(const bool is_known, wait_until([&]() -> Result<bool> {
+                        const auto known = log_.stable_group_offsets(group);
+                        failure = known.status();
+                        if (failure.code() == StatusCode::overloaded) return false;
+                        if (!known.is_ok()) return failure;
+                        for (const auto& one : *known) offsets[one.source] = one.next_offset;
+                        return true;
+                      }));
+  if (is_known) return offsets;
+  if (is_cancelled_()) return cancelled_error("the audit was cancelled");
+  return failure;
 }
 
 // Both only grow, and in one commit: read in this order the journal's position lies between what
@@ -103,30 +92,25 @@ Status PipelineAudit::check_positions() {
   Findings findings;
   std::uint64_t tasks = 0;
   std::uint64_t entries = 0;
-  for (std::size_t s = 0; s < begin_.size(); ++s) {
-    for (const auto& runner : pipeline_.stages()[s].tasks) {
-      const auto& options = runner->options();
-      const auto where = "group " + options.group + ", " + options.source.to_string();
-      const auto before = group_offset(log_, options);
-      const auto journal = runtime::read_journal(log_, options.journal);
-      const auto after = group_offset(log_, options);
+  for (const auto& stage : stages_) {
+    MR_ASSIGN_OR_RETURN(const auto before, group_offsets(stage.tasks.front().group));
+    std::vector<std::pair<const runtime::RunnerOptions*, runtime::JournalState>> journals;
+    for (const auto& task : stage.tasks) {
       if (is_cancelled_()) return cancelled_error("the audit was cancelled");
       ++tasks;
+      MR_RETURN_IF_ERROR(log::wait_until_decided(log_, task.journal, is_cancelled_).status());
+      auto journal = runtime::read_journal(log_, task.journal);
       if (!journal.is_ok()) {
         findings.add(std::string(journal.status().message()));
         continue;
       }
       entries += journal->entries.size();
-      if (!journal->last_position || !before || !after) {
-        findings.add(where + ": has no " +
-                     (journal->last_position ? "offset" : "journalled position"));
-        continue;
-      }
-      const auto position = journal->last_position->at;
-      if (position < *before || position > *after) {
-        findings.add(where + ": the group stands at " + std::to_string(before->value) +
-                     ", the journal at " + std::to_string(position.value));
-      }
+      journal->entries.clear();
+      journals.emplace_back(&task, std::move(journal).value());
+    }
+    MR_ASSIGN_OR_RETURN(const auto after, group_offsets(stage.tasks.front().group));
+    for (const auto& [task, journal] : journals) {
+      compare_position(*task, before, journal, after, findings);
     }
   }
   add("positions", findings,
@@ -135,13 +119,29 @@ Status PipelineAudit::check_positions() {
   return ok_status();
 }
 
+void PipelineAudit::compare_position(const runtime::RunnerOptions& task, const GroupOffsets& before,
+                                     const runtime::JournalState& journal,
+                                     const GroupOffsets& after, Findings& findings) const {
+  const auto where = "group " + task.group + ", " + task.source.to_string();
+  const auto from = before.find(task.source);
+  const auto to = after.find(task.source);
+  if (!journal.last_position || from == before.end() || to == after.end()) {
+    findings.add(where + ": has no " + (journal.last_position ? "offset" : "journalled position"));
+    return;
+  }
+  const auto position = journal.last_position->at;
+  if (position >= from->second && position <= to->second) return;
+  findings.add(where + ": the group stands at " + std::to_string(from->second.value) +
+               ", the journal at " + std::to_string(position.value));
+}
+
 void PipelineAudit::check_conservation() {
   Findings findings;
   std::uint64_t records = 0;
   for (std::size_t s = 0; s < begin_.size(); ++s) {
     for (std::size_t p = 0; p < begin_[s].size(); ++p) {
       const auto& counters = begin_[s][p].task.counters;
-      const auto where = pipeline_.stages()[s].name + " task " + std::to_string(p);
+      const auto where = stages_[s].name + " task " + std::to_string(p);
       for (std::size_t w = 0; w < counters.windows.size(); ++w) {
         const auto& window = counters.windows[w];
         // A merging task refuses what came in, a source task what did not get that far.
@@ -190,8 +190,8 @@ void PipelineAudit::check_panes(const task::TaskCounters& counters, const std::s
 Status PipelineAudit::check_rows() {
   std::vector<AuditedTask> tasks;
   for (std::size_t p = 0; p < begin_.front().size(); ++p) {
-    tasks.push_back({pipeline_.stages().front().tasks[p]->options().source,
-                     begin_.front()[p].task.next_offset, begin_.front()[p].task.counters});
+    tasks.push_back({stages_.front().tasks[p].source, begin_.front()[p].task.next_offset,
+                     begin_.front()[p].task.counters});
   }
   MR_ASSIGN_OR_RETURN(auto report,
                       audit_rows(log_, plan_.source, plan_.name, tasks, is_cancelled_));
@@ -203,9 +203,6 @@ Status PipelineAudit::check_rows() {
              " duplicates dropped, by the tasks' counters (audit --replay proves each)";
   if (report.window_letters > 0) {
     found += "; " + counted(report.window_letters, "more dead letter") + " of windows";
-  }
-  if (report.foreign > 0) {
-    report.notes.push_back(counted(report.foreign, "record") + " of others in the same topics");
   }
   add("rows", report.findings, std::move(found), report.notes);
   return ok_status();
@@ -240,31 +237,43 @@ std::uint64_t PipelineAudit::results_of(const Reports& reports, std::size_t wind
   return results;
 }
 
-void PipelineAudit::check_merging() {
-  if (plan_.merges.empty()) return;
+Status PipelineAudit::check_merging() {
+  if (plan_.merges.empty()) return ok_status();
   Findings findings;
   std::uint64_t arrived = 0;
   for (std::size_t w = 0; w < plan_.source.windows.size(); ++w) {
     const auto stage = stage_of(w);
     if (stage == 0) continue;
     const auto sent = results_of(begin_, w, 0);
-    const auto merged = [&] {
-      const auto all = reports();
-      std::uint64_t in = 0;
-      for (const auto& report : all[stage]) in += report.task.counters.windows.front().in;
-      return in;
-    };
     std::uint64_t in = 0;
-    if (!wait_until([&] { return (in = merged()) >= sent; })) {
-      findings.add("window " + plan_.source.windows[w].name + ": " + counted(sent, "partial") +
-                   " left, " + std::to_string(in) + " arrived");
-    } else if (!wait_until([&] { return results_of(reports(), w, 0) >= in; })) {
-      findings.add("window " + plan_.source.windows[w].name + ": " + counted(in, "partial") +
-                   " arrived, " + std::to_string(results_of(reports(), w, 0)) + " left");
-    }
+    MR_ASSIGN_OR_RETURN(const bool has_arrived, wait_until([&]() -> Result<bool> {
+                          MR_ASSIGN_OR_RETURN(const auto all, subject_.reports());
+                          in = 0;
+                          for (const auto& report : all[stage]) {
+                            in += report.task.counters.windows.front().in;
+                          }
+                          return in >= sent;
+                        }));
+    std::uint64_t left = 0;
+    MR_ASSIGN_OR_RETURN(const bool has_left, wait_until([&]() -> Result<bool> {
+                          MR_ASSIGN_OR_RETURN(const auto all, subject_.reports());
+                          left = results_of(all, w, 0);
+                          return left >= in || !has_arrived;
+                        }));
     arrived += in;
+    if (has_arrived && has_left) continue;
+    findings.add("window " + plan_.source.windows[w].name + ": " +
+                 counted(has_arrived ? left : sent, "partial") + " left, " + std::to_string(in) +
+                 " arrived");
   }
   add("merging", findings, counted(arrived, "partial result") + " left and arrived");
+  return ok_status();
+}
+
+AuditCut PipelineAudit::cut_of(std::size_t stage) const {
+  AuditCut cut{stages_[stage].source_topic, {}};
+  for (const auto& report : begin_[stage]) cut.next.push_back(report.task.next_offset);
+  return cut;
 }
 
 Status PipelineAudit::check_windows() {
@@ -284,6 +293,7 @@ Status PipelineAudit::check_window_topic(const std::string& topic) {
     const auto& task = begin_[stage_of(w)].front().task.counters;
     const auto since = task.windows[stage_of(w) == 0 ? w : 0].since_version;
     audited.push_back({window.name, window.key ? window.key_name : "", window.length_us, since});
+    if (subject_.is_shared()) audited.back().cut = cut_of(stage_of(w));
     indexes.push_back(w);
   }
   MR_ASSIGN_OR_RETURN(
@@ -293,24 +303,41 @@ Status PipelineAudit::check_window_topic(const std::string& topic) {
   }
   std::uint64_t results = 0;
   for (std::size_t i = 0; i < audited.size(); ++i) {
-    results += report.results[i];
+    results += report.results[i] + report.at_cut[i];
     if (!report.is_whole) continue;
-    const auto stage = stage_of(indexes[i]);
-    const auto found = report.results[i];
-    const auto before = results_of(begin_, indexes[i], stage);
-    const bool is_counted =
-        wait_until([&] { return results_of(reports(), indexes[i], stage) >= found; });
-    if (found >= before && is_counted) continue;
-    report.findings.add(
-        "window " + audited[i].name + ": " + counted(found, "result") + " in " + topic +
-        ", the tasks have counted " +
-        std::to_string(is_counted ? before : results_of(reports(), indexes[i], stage)));
+    MR_ASSIGN_OR_RETURN(const auto wrong, compare_results(report, i, indexes[i]));
+    if (wrong.empty()) continue;
+    report.findings.add("window " + audited[i].name + ": " + wrong + " in " + topic);
   }
   add("windows", report.findings,
       counted(report.windows, "window") + " with " + counted(results, "result") + " in " + topic +
           ", revisions without hole or repeat",
       report.notes);
   return ok_status();
+}
+
+// On a shared log decisions taken after the cut may have made results of its very position.
+Result<std::string> PipelineAudit::compare_results(const WindowsReport& report, std::size_t index,
+                                                   std::size_t window) {
+  const auto stage = stage_of(window);
+  const auto before = results_of(begin_, window, stage);
+  const auto found = report.results[index];
+  if (subject_.is_shared()) {
+    MR_ASSIGN_OR_RETURN(const bool has_moved, subject_.has_moved(stage));
+    const auto most = found + report.at_cut[index];
+    if (before <= most && before >= (has_moved ? found : most)) return std::string();
+    return counted(most, "result") + " up to the tasks' positions, which counted " +
+           std::to_string(before) + " (audit --replay names them),";
+  }
+  std::uint64_t now = 0;
+  MR_ASSIGN_OR_RETURN(const bool is_counted, wait_until([&]() -> Result<bool> {
+                        MR_ASSIGN_OR_RETURN(const auto all, subject_.reports());
+                        now = results_of(all, window, stage);
+                        return now >= found;
+                      }));
+  if (found >= before && is_counted) return std::string();
+  return counted(found, "result") + ", the tasks have counted " +
+         std::to_string(is_counted ? before : now) + ",";
 }
 
 Status PipelineAudit::check_features() {
@@ -326,10 +353,10 @@ Status PipelineAudit::check_features() {
     if (!local || !local->feature_output) continue;
     has_any = true;
     AuditedFeature audited{outputs[local->results_output].topic,
-                           outputs[*local->feature_output].topic,
-                           pipeline_.stages()[stage].source_topic,
-                           {}};
-    for (const auto& report : begin_[stage]) audited.source_next.push_back(report.task.next_offset);
+                           outputs[*local->feature_output].topic, cut_of(stage)};
+    if (subject_.is_shared()) {
+      audited.has_moved = [this, stage] { return subject_.has_moved(stage); };
+    }
     MR_ASSIGN_OR_RETURN(const auto report,
                         audit_features(log_, audited, plan_.name, is_cancelled_));
     records += report.records;

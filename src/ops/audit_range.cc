@@ -26,6 +26,8 @@ class Ranges {
     Offset first;
     Offset next;
     std::uint64_t records = 0;
+    std::uint64_t gaps = 0;  // a marker, or aborted records
+    Offset expected;         // where it should begin
   };
   // Of all batches from `first` up to `end`, where one ends.
   template <typename Visit>
@@ -110,7 +112,15 @@ Status Ranges::limit_to_retained(const std::string& name) {
 
 Status Ranges::count_gaps(const AuditedTask& task, AuditedRange& range) {
   return scan(task.source, range.first, task.next, [&](const Stretch& stretch) {
-    range.gaps += static_cast<std::uint64_t>(stretch.next - stretch.first) - stretch.records;
+    range.gaps += stretch.gaps;
+    // A log that deletes by key only leaves such a batch, or none.
+    const auto whole = static_cast<std::uint64_t>(stretch.next - stretch.expected);
+    const auto lost = whole - stretch.records - stretch.gaps;
+    if (lost > 0 && !range.first_lost) {
+      const bool is_before = stretch.expected < stretch.first;
+      range.first_lost.emplace(stretch.expected, is_before ? stretch.first : stretch.next);
+    }
+    range.lost += lost;
   });
 }
 
@@ -127,10 +137,12 @@ Status Ranges::scan(const TopicPartition& source, Offset first, Offset end, Visi
     for (const auto& batch : fetched.batches) {
       if (next >= end) return ok_status();
       MR_ASSIGN_OR_RETURN(const auto header, codec::parse_batch_header(batch.bytes.view()));
-      Stretch stretch{std::max(next, batch.base_offset), batch.next_offset, 0};
+      Stretch stretch{std::max(next, batch.base_offset), batch.next_offset, 0, 0, next};
+      const auto span = static_cast<std::uint64_t>(stretch.next - stretch.first);
       if (!header.is_control && batch.kind == log::BatchKind::records) {
-        stretch.records = std::min(static_cast<std::uint64_t>(header.record_count),
-                                   static_cast<std::uint64_t>(stretch.next - stretch.first));
+        stretch.records = std::min(static_cast<std::uint64_t>(header.record_count), span);
+      } else {
+        stretch.gaps = span;
       }
       visit(stretch);
       next = batch.next_offset;

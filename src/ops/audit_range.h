@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/status.h"
@@ -24,6 +26,9 @@ struct AuditedRange {
   Offset first;
   bool is_whole = false;   // it begins where the task began, so counters must agree with it
   std::uint64_t gaps = 0;  // offsets in it without data: markers, aborted records
+  // Offsets in it that the log does not have: neither a record nor a marker nor aborted.
+  std::uint64_t lost = 0;
+  std::optional<std::pair<Offset, Offset>> first_lost;  // half open
 };
 
 // One range for each task. Retention of the source and of the output topics makes them shorter; why

@@ -4,6 +4,8 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 
+#include "ops/known_tasks.h"
+
 namespace millrace::ops {
 namespace {
 
@@ -24,37 +26,37 @@ Result<std::optional<Offset>> parse_bound(std::string_view digits, std::string_v
 }
 
 struct Selected {
-  const runtime::PipelineRunner* pipeline;
-  const runtime::Stage* stage;
-  const runtime::TaskRunner* task;
+  const KnownPipeline* pipeline;
+  const KnownStage* stage;
+  std::size_t partition;
 };
 
-bool is_wanted(const ReplayRequest& request, const runtime::Stage& stage,
-               const runtime::Stage& source_stage) {
+bool is_wanted(const ReplayRequest& request, const KnownStage& stage,
+               const KnownStage& source_stage) {
   if (!request.stage.empty()) return stage.name == request.stage;
   // Offsets of one topic say nothing about another.
   const bool has_range = request.range.first || request.range.next;
   return !has_range || &stage == &source_stage;
 }
 
-Result<std::vector<Selected>> select(const runtime::Runtime& runtime,
+Result<std::vector<Selected>> select(const std::vector<KnownPipeline>& pipelines,
                                      const ReplayRequest& request) {
   std::vector<Selected> tasks;
   std::string known;
-  for (const auto& pipeline : runtime.pipelines()) {
-    const auto& name = pipeline->plan().name;
+  for (const auto& pipeline : pipelines) {
+    const auto& name = pipeline.plan->name;
     if (!request.pipeline.empty() && name != request.pipeline) {
       known += (known.empty() ? "" : ", ") + name;
       continue;
     }
-    for (const auto& stage : pipeline->stages()) {
+    for (const auto& stage : pipeline.stages) {
       known += (known.empty() ? "" : ", ") + name + " " + stage.name + " with " +
                std::to_string(stage.tasks.size()) + " partitions";
-      if (!is_wanted(request, stage, pipeline->stages().front())) continue;
-      for (const auto& task : stage.tasks) {
-        const auto partition = task->options().source.partition;
+      if (!is_wanted(request, stage, pipeline.stages.front())) continue;
+      for (std::size_t p = 0; p < stage.tasks.size(); ++p) {
+        const auto partition = stage.tasks[p].source.partition;
         if (request.partition && partition != *request.partition) continue;
-        tasks.push_back({pipeline.get(), &stage, task.get()});
+        tasks.push_back({&pipeline, &stage, p});
       }
     }
   }
@@ -66,14 +68,10 @@ Result<ReplayedTask> replay_one(const ApiContext& context, const Selected& selec
                                 const runtime::ReplayRange& range, const IsCancelled& is_cancelled,
                                 JobProgress& progress) {
   const auto started = context.clock->monotonic_now();
-  const auto& options = selected.task->options();
-  const auto& plan = selected.pipeline->plan();
-  const runtime::ReplaySubject subject{context.log,
-                                       context.objects,
-                                       &context.runtime->catalog(),
-                                       &options,
-                                       selected.task->task_maker(),
-                                       &context.runtime->dedup_memory()};
+  const auto& options = selected.stage->tasks[selected.partition];
+  const auto& plan = *selected.pipeline->plan;
+  const auto subject =
+      replay_subject(context, *selected.pipeline, *selected.stage, selected.partition);
   MR_ASSIGN_OR_RETURN(const auto replay, runtime::TaskReplay::open(subject, range));
   const auto& bounds = replay->bounds();
   ReplayedTask done{plan.name, options.stage, options.source, bounds, 0, 0, {}, {}, 0};
@@ -132,12 +130,13 @@ Result<std::vector<ReplayedTask>> audit_replay(const ApiContext& context,
                                                const ReplayRequest& request,
                                                const IsCancelled& is_cancelled,
                                                JobProgress& progress) {
-  MR_ASSIGN_OR_RETURN(const auto selected, select(*context.runtime, request));
+  MR_ASSIGN_OR_RETURN(const auto pipelines, known_pipelines(context));
+  MR_ASSIGN_OR_RETURN(const auto selected, select(pipelines, request));
   std::vector<ReplayedTask> tasks;
   for (const auto& one : selected) {
     auto task = replay_one(context, one, request.range, is_cancelled, progress);
     progress.end();
-    if (!task.is_ok()) return std::move(task).take_status().with_context(one.pipeline->plan().name);
+    if (!task.is_ok()) return std::move(task).take_status().with_context(one.pipeline->plan->name);
     tasks.push_back(std::move(task).value());
   }
   return tasks;

@@ -12,6 +12,7 @@ namespace millrace::ops {
 namespace {
 
 constexpr std::size_t kMissingShown = 5;
+constexpr std::uint64_t kForeignShown = 5;
 // Bits of all sets together: 64 MiB.
 constexpr std::int64_t kOffsetsPerPass = std::int64_t{512} << 20;
 
@@ -68,7 +69,8 @@ class RowsAudit {
       : log_(log),
         plan_(plan),
         pipeline_name_(std::move(pipeline_name)),
-        is_cancelled_(is_cancelled) {}
+        is_cancelled_(is_cancelled),
+        sources_(plan.source_topic, false) {}
 
   Result<RowsReport> run(const std::vector<AuditedTask>& tasks);
 
@@ -83,6 +85,7 @@ class RowsAudit {
   // The slice a record of ours refers to, or null: of an offset that this pass does not look at.
   Slice* slice_of(const Origin& origin, const RecordView& record, const TopicPartition& from);
   void end_pass();
+  void note_foreign();
   void compare_counters();
   void compare_windows(const Partition& partition);
   void expect_equal(const std::string& where, std::string_view what, std::uint64_t found,
@@ -97,9 +100,11 @@ class RowsAudit {
   const IsCancelled& is_cancelled_;
   std::vector<Partition> partitions_;
   std::vector<Slice> slices_;
+  NamedSources sources_;
   bool is_first_pass_ = true;
   Arena arena_;
   codec::JsonParser parser_;
+  std::string foreign_;  // the first places
   RowsReport report_;
 };
 
@@ -131,6 +136,8 @@ Result<RowsReport> RowsAudit::run(const std::vector<AuditedTask>& tasks) {
     MR_RETURN_IF_ERROR(read_letters());
     end_pass();
   }
+  MR_RETURN_IF_ERROR(sources_.check(log_, report_.findings));
+  note_foreign();
   compare_counters();
   return std::move(report_);
 }
@@ -157,11 +164,13 @@ void RowsAudit::start_pass(std::int64_t begin, std::int64_t span) {
 
 Slice* RowsAudit::slice_of(const Origin& origin, const RecordView& record,
                            const TopicPartition& from) {
+  const auto where = [&] { return from.to_string() + "/" + std::to_string(record.offset.value); };
   if (!origin.is_ours) {
-    if (is_first_pass_) ++report_.foreign;
+    if (!is_first_pass_) return nullptr;
+    if (++report_.foreign <= kForeignShown) foreign_ += (foreign_.empty() ? "" : ", ") + where();
     return nullptr;
   }
-  const auto where = [&] { return from.to_string() + "/" + std::to_string(record.offset.value); };
+  if (is_first_pass_) sources_.see(origin, record, from);
   if (!origin.source || origin.source->topic != plan_.source_topic ||
       static_cast<std::size_t>(origin.source->partition) >= slices_.size()) {
     if (is_first_pass_) {
@@ -304,6 +313,16 @@ void RowsAudit::end_pass() {
   }
 }
 
+void RowsAudit::note_foreign() {
+  if (report_.foreign == 0) return;
+  const auto more = report_.foreign > kForeignShown
+                        ? " and " + std::to_string(report_.foreign - kForeignShown) + " more"
+                        : std::string();
+  report_.notes.push_back(std::to_string(report_.foreign) +
+                          (report_.foreign == 1 ? " record" : " records") +
+                          " of others in the same topics: " + foreign_ + more);
+}
+
 void RowsAudit::expect_equal(const std::string& where, std::string_view what, std::uint64_t found,
                              std::uint64_t counted) {
   if (found == counted) return;
@@ -316,6 +335,13 @@ void RowsAudit::compare_counters() {
     const auto& counters = partition.task->counters;
     const auto& tally = partition.tally;
     const auto where = partition.task->source.to_string();
+    if (const auto& lost = partition.range.first_lost) {
+      report_.findings.add(where + ": " + std::to_string(partition.range.lost) +
+                           " offsets are in the log no more, the first ones in " +
+                           std::to_string(lost->first.value) + ".." +
+                           std::to_string(lost->second.value) +
+                           ": neither a record nor the end of a transaction is there");
+    }
     // What may be missing: duplicates that were dropped, and everything without an enriched topic.
     const auto untraced =
         counters.dropped_duplicates + (plan_.enriched_outputs.empty() ? counters.passed : 0);

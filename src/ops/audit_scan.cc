@@ -69,6 +69,38 @@ Status scan_partition(const log::Log& log, const TopicPartition& source, Offset 
       .status();
 }
 
+AuditCut::Side AuditCut::side_of(const SourceReference& source) const {
+  const auto partition = static_cast<std::size_t>(source.partition);
+  if (source.topic != source_topic || partition >= next.size()) return Side::before;
+  if (source.offset == next[partition]) return Side::at;
+  return source.offset < next[partition] ? Side::before : Side::behind;
+}
+
+void NamedSources::see(const Origin& origin, const RecordView& record, const TopicPartition& from) {
+  if (!origin.is_ours || !origin.source || origin.source->topic != topic_) return;
+  const auto [known, is_new] =
+      largest_.try_emplace(origin.source->partition, Named{origin.source->offset, from, {}});
+  if (is_new || known->second.source < origin.source->offset) {
+    known->second = {origin.source->offset, from, record.offset};
+  }
+}
+
+Status NamedSources::check(const log::Log& log, Findings& findings) const {
+  for (const auto& [partition, named] : largest_) {
+    const auto offsets = log.offsets({topic_, partition});
+    if (!offsets.is_ok() && offsets.status().code() != StatusCode::not_found) {
+      return offsets.status();
+    }
+    const auto end = offsets.is_ok() ? offsets->high_watermark : Offset(0);
+    if (named.source < end || (is_decision_possible_ && named.source == end)) continue;
+    findings.add(named.from.to_string() + "/" + std::to_string(named.offset.value) +
+                 " names offset " + std::to_string(named.source.value) + " of " + topic_ + "/" +
+                 std::to_string(partition) + " as its source, which ends at " +
+                 std::to_string(end.value));
+  }
+  return ok_status();
+}
+
 std::string Findings::text() const {
   std::string out;
   for (const auto& sentence : sentences_) out += (out.empty() ? "" : "; ") + sentence;

@@ -2,9 +2,11 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/status.h"
@@ -39,6 +41,42 @@ std::optional<std::string_view> header_of(const RecordView& record, std::string_
 Status scan_partition(const log::Log& log, const TopicPartition& source, Offset from,
                       const IsCancelled& is_cancelled,
                       const std::function<void(const RecordView&)>& visit);
+
+class Findings;
+
+// Where the tasks of a stage stood, by partition of their source. What they wrote because of an
+// offset below is all there; at the very position it may be of decisions taken before or after.
+struct AuditCut {
+  std::string source_topic;
+  std::vector<Offset> next;
+
+  enum class Side : std::uint8_t { before, at, behind };
+  // What is of no source of the stage counts as `before`.
+  [[nodiscard]] Side side_of(const SourceReference& source) const;
+};
+
+// The largest source offset that outputs name, by partition: one that is not in the source is of
+// somebody who wrote it himself.
+class NamedSources {
+ public:
+  // `is_decision_possible`: results can be of the source's end, too.
+  NamedSources(std::string topic, bool is_decision_possible)
+      : topic_(std::move(topic)), is_decision_possible_(is_decision_possible) {}
+
+  void see(const Origin& origin, const RecordView& record, const TopicPartition& from);
+  // After everything was read.
+  Status check(const log::Log& log, Findings& findings) const;
+
+ private:
+  struct Named {
+    Offset source;
+    TopicPartition from;
+    Offset offset;
+  };
+  const std::string topic_;
+  const bool is_decision_possible_;
+  std::map<std::int32_t, Named> largest_;
+};
 
 // Collects sentences about what is wrong: the first few in full, the rest as a number.
 class Findings {

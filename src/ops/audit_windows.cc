@@ -57,7 +57,11 @@ class WindowsAudit {
         pipeline_name_(std::move(pipeline_name)),
         windows_(windows),
         version_(version),
-        is_cancelled_(is_cancelled) {}
+        is_cancelled_(is_cancelled) {
+    for (const auto& window : windows_) {
+      sources_.emplace_back(window.cut ? window.cut->source_topic : std::string(), true);
+    }
+  }
 
   Result<WindowsReport> run();
 
@@ -79,6 +83,7 @@ class WindowsAudit {
   const std::vector<AuditedWindow>& windows_;
   const std::int32_t version_;
   const IsCancelled& is_cancelled_;
+  std::vector<NamedSources> sources_;  // by window
   boost::unordered_flat_map<Hash128, Seen, HashOfHash> seen_;
   Arena arena_;
   codec::JsonParser parser_;
@@ -89,6 +94,7 @@ class WindowsAudit {
 
 Result<WindowsReport> WindowsAudit::run() {
   report_.results.resize(windows_.size());
+  report_.at_cut.resize(windows_.size());
   MR_ASSIGN_OR_RETURN(const auto info, log_.topic(topic_));
   for (std::int32_t p = 0; p < info.config.partition_count; ++p) {
     const TopicPartition from{topic_, p};
@@ -99,6 +105,9 @@ Result<WindowsReport> WindowsAudit::run() {
                               std::to_string(offsets.start.value) + " on only");
     }
     MR_RETURN_IF_ERROR(read_partition(from, offsets));
+  }
+  for (const auto& sources : sources_) {
+    MR_RETURN_IF_ERROR(sources.check(log_, report_.findings));
   }
   return std::move(report_);
 }
@@ -138,7 +147,11 @@ void WindowsAudit::take(const RecordView& record, const TopicPartition& from, st
     return;
   }
   if (is_first_pass) {
-    ++report_.results[*window];
+    const auto& cut = windows_[*window].cut;
+    const auto side = cut && origin.source ? cut->side_of(*origin.source) : AuditCut::Side::before;
+    if (side == AuditCut::Side::before) ++report_.results[*window];
+    if (side == AuditCut::Side::at) ++report_.at_cut[*window];
+    sources_[*window].see(origin, record, from);
     if (!origin.source) report_.findings.add(where() + " does not name its source");
   }
   // Two windows of one length and key in one topic cannot be told apart.

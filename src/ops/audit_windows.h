@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,11 +19,15 @@ struct AuditedWindow {
   // The pipeline version under which it began with nothing; results of lower ones are of another
   // definition.
   std::int32_t since_version = 1;
+  // Of the stage that makes its results, where these are judged as of one moment: what is behind it
+  // counts for nothing.
+  std::optional<AuditCut> cut = {};
 };
 
 struct WindowsReport {
   std::uint64_t windows = 0;           // (key, window_start) seen
-  std::vector<std::uint64_t> results;  // records per audited window
+  std::vector<std::uint64_t> results;  // records per audited window, in front of the cut
+  std::vector<std::uint64_t> at_cut;   // and of the very position where it is
   std::uint64_t earlier = 0;           // results of windows that only earlier versions had
   bool is_whole = true;                // no part of the topic is gone, so all could be counted
   std::vector<std::string> notes;

@@ -66,9 +66,13 @@ class ReplayComparison {
     std::string key;
     std::string value;
     std::string headers;
+    bool is_log_append_time = false;
 
+    [[nodiscard]] bool has_time_of(const Produced& other) const {
+      return timestamp == other.timestamp || is_log_append_time || other.is_log_append_time;
+    }
     bool operator==(const Produced& other) const {
-      return timestamp == other.timestamp && value == other.value && key == other.key &&
+      return has_time_of(other) && value == other.value && key == other.key &&
              headers == other.headers;
     }
   };
@@ -81,6 +85,7 @@ class ReplayComparison {
     bool is_compacted = false;
     Offset judged_from;  // of sources before it retention may have taken outputs
     std::uint64_t not_judged = 0;
+    bool is_log_append_time = false;  // of any record
   };
 
   static Produced produced(const RecordView& record, Offset source);

@@ -95,7 +95,7 @@ Result<const TaskOutput*> TaskOutputReader::next() {
         next_ = record->offset + 1;
         const auto source = source_of(*record);
         if (!source) continue;
-        output_ = {*record, *source};
+        output_ = {*record, *source, reader_.header().is_log_append_time};
         return &output_;
       }
       MR_RETURN_IF_ERROR(reader_.status());

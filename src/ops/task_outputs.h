@@ -15,8 +15,9 @@ namespace millrace::ops {
 
 // A record that a task wrote.
 struct TaskOutput {
-  RecordView record;  // dies with the next read
-  Offset source;      // of the input record, or the decision, that caused it
+  RecordView record;                // dies with the next read
+  Offset source;                    // of the input record, or the decision, that caused it
+  bool is_log_append_time = false;  // its timestamp is the log's, not the task's
 };
 
 // Reads forward what one task of a pipeline wrote into one output partition, by the headers

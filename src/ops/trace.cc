@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "ops/known_tasks.h"
 #include "ops/trace_occurrence.h"
 
 namespace millrace::ops {
@@ -22,9 +23,8 @@ class Tracer {
   Result<Json> run();
 
  private:
-  Status trace_pipeline(runtime::PipelineRunner& runner);
-  Result<std::vector<FoundRecord>> find(runtime::PipelineRunner& runner,
-                                        task::Explainer& explainer);
+  Status trace_pipeline(const KnownPipeline& pipeline);
+  Result<std::vector<FoundRecord>> find(const KnownPipeline& pipeline, task::Explainer& explainer);
   // Where the id that makes `one` a duplicate was filed, as far as it was found.
   static std::string first_of(const OccurrenceTrace& one, const std::vector<OccurrenceTrace>& all);
 
@@ -37,9 +37,9 @@ class Tracer {
   bool has_more_ = false;  // records that were not looked at
 };
 
-Result<std::vector<FoundRecord>> Tracer::find(runtime::PipelineRunner& runner,
+Result<std::vector<FoundRecord>> Tracer::find(const KnownPipeline& pipeline,
                                               task::Explainer& explainer) {
-  const auto& plan = runner.plan().source;
+  const auto& plan = pipeline.plan->source;
   std::vector<FoundRecord> records;
   auto id = request_.event_id;
   if (request_.place) {
@@ -76,16 +76,14 @@ std::string Tracer::first_of(const OccurrenceTrace& one, const std::vector<Occur
   return first == nullptr ? std::string() : place_text(first->at, first->offset);
 }
 
-Status Tracer::trace_pipeline(runtime::PipelineRunner& runner) {
-  const auto& plan = runner.plan();
-  const auto& tasks = runner.stages().front().tasks;
-  task::Explainer explainer(plan.source, runner.table_provider(),
-                            tasks.front()->report().task.tables);
-  MR_ASSIGN_OR_RETURN(const auto records, find(runner, explainer));
+Status Tracer::trace_pipeline(const KnownPipeline& pipeline) {
+  task::Explainer explainer(pipeline.plan->source, table_provider(pipeline),
+                            tables_in_force(pipeline));
+  MR_ASSIGN_OR_RETURN(const auto records, find(pipeline, explainer));
   std::vector<OccurrenceTrace> traces;
   traces.reserve(records.size());
   for (const auto& record : records) {
-    traces.emplace_back(context_, runner, explainer, record, is_cancelled_);
+    traces.emplace_back(context_, pipeline, explainer, record, is_cancelled_);
     MR_RETURN_IF_ERROR(traces.back().run());
   }
   for (const auto& trace : traces) {
@@ -102,13 +100,14 @@ Result<Json> Tracer::run() {
   }
   std::string known;
   bool has_any = false;
-  for (const auto& runner : context_.runtime->pipelines()) {
-    const auto& plan = runner->plan();
+  MR_ASSIGN_OR_RETURN(const auto pipelines, known_pipelines(context_));
+  for (const auto& pipeline : pipelines) {
+    const auto& plan = *pipeline.plan;
     known += (known.empty() ? "" : ", ") + plan.name + " reading " + plan.source.source_topic;
     if (!request_.pipeline.empty() && plan.name != request_.pipeline) continue;
     if (request_.place && plan.source.source_topic != request_.place->topic) continue;
     has_any = true;
-    auto status = trace_pipeline(*runner);
+    auto status = trace_pipeline(pipeline);
     if (!status.is_ok()) return std::move(status).with_context(plan.name);
   }
   if (!has_any) return not_found_error("no such pipeline or source topic; there are: " + known);

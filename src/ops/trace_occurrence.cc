@@ -68,10 +68,9 @@ Status OccurrenceTrace::run() {
 
 // What is stored says what happened; without anything stored, what can still have happened.
 void OccurrenceTrace::decide() {
-  const auto& tasks = runner_.stages().front().tasks;
-  const auto durable =
-      tasks[static_cast<std::size_t>(record_.at.partition)]->report().durable_offset;
-  if (record_.offset >= durable) {
+  // What is known of another process' task may be a moment old.
+  const bool is_stored = !rows_.empty() || row_letter_ != nullptr;
+  if (!is_stored && record_.offset >= committed_offset(pipeline_, record_.at.partition)) {
     outcome_ = "pending";
   } else if (row_letter_ != nullptr) {
     const auto stage = row_letter_->value("stage", "");

@@ -7,6 +7,7 @@
 #include "base/status.h"
 #include "ops/api.h"
 #include "ops/audit_scan.h"
+#include "ops/known_tasks.h"
 #include "ops/trace_outputs.h"
 #include "ops/trace_search.h"
 #include "task/explain.h"
@@ -17,12 +18,12 @@ namespace millrace::ops {
 // because of it. All that is given outlives it. One thread.
 class OccurrenceTrace {
  public:
-  OccurrenceTrace(const ApiContext& context, runtime::PipelineRunner& runner,
+  OccurrenceTrace(const ApiContext& context, const KnownPipeline& pipeline,
                   task::Explainer& explainer, const FoundRecord& record,
                   const IsCancelled& is_cancelled)
       : context_(context),
-        runner_(runner),
-        plan_(runner.plan()),
+        pipeline_(pipeline),
+        plan_(*pipeline.plan),
         explainer_(explainer),
         record_(record),
         outputs_(*context.log, plan_, record, is_cancelled) {}
@@ -47,7 +48,7 @@ class OccurrenceTrace {
   [[nodiscard]] const Json* letter_of(const std::string& stage) const;
 
   const ApiContext& context_;
-  runtime::PipelineRunner& runner_;
+  const KnownPipeline& pipeline_;
   const pipeline::Pipeline& plan_;
   task::Explainer& explainer_;
   const FoundRecord& record_;

@@ -62,9 +62,10 @@ Result<std::vector<TracedRecord>> OutputTrace::letters() {
 }
 
 // A decision from outside carries the wall time it was journalled with, the record its batch's
-// append time (R11).
+// append time (R11); where the log puts its own time instead, nothing tells them apart.
 bool OutputTrace::is_before(const TaskOutput& output) const {
-  return output.source == record_.offset && output.record.timestamp != record_.append_time;
+  return output.source == record_.offset && !output.is_log_append_time &&
+         output.record.timestamp != record_.append_time;
 }
 
 Status OutputTrace::follow(std::size_t window, const std::string& key,
