@@ -52,6 +52,22 @@ Result<log::PartitionOffsets> ModelLog::offsets(const TopicPartition& source) co
   return cluster_.offsets(source);
 }
 
+Result<std::vector<log::GroupOffset>> ModelLog::stable_group_offsets(
+    const std::string& group) const {
+  std::vector<log::GroupOffset> all;
+  for (const auto& topic : cluster_.topics()) {
+    for (std::int32_t p = 0; p < topic.config.partition_count; ++p) {
+      const TopicPartition source{topic.name, p};
+      std::optional<CommittedOffset> offset;
+      if (cluster_.fetch_offset(group, source, true, offset) == ErrorCode::unstable_offset_commit) {
+        return overloaded_error("a transaction carries an offset of " + source.to_string());
+      }
+      if (offset) all.push_back({source, Offset(offset->next_offset), offset->metadata});
+    }
+  }
+  return all;
+}
+
 Status ModelLog::delete_records(const TopicPartition& source, Offset before) {
   MR_RETURN_IF_ERROR(reach(source));
   auto limit = before;

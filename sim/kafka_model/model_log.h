@@ -70,6 +70,9 @@ class ModelLog final : public log::SharedLog {
       const std::string& group) const override {
     return cluster_.group_offsets(group);
   }
+  // `overloaded` while a transaction that carries an offset of the group is open.
+  [[nodiscard]] Result<std::vector<log::GroupOffset>> stable_group_offsets(
+      const std::string& group) const override;
   Status delete_group(const std::string& group) override { return cluster_.delete_group(group); }
   Status delete_records(const TopicPartition& source, Offset before) override;
   // Only this process' own deletions heed them; the brokers' retention does not (R7).

@@ -35,6 +35,8 @@ class SimProcess {
   ~SimProcess();
 
   [[nodiscard]] Process& process() { return process_; }
+  [[nodiscard]] log::SharedLog& log() { return log_; }
+  [[nodiscard]] runtime::SharedRuntime& runtime() { return *runtime_; }  // once it has started
   // Orderly, or as after kill(): nothing reaches the cluster any more. Adds to the census.
   void stop(bool is_orderly, Census& census);
   // To any task of the source stage that runs here.

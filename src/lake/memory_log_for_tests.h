@@ -44,6 +44,12 @@ class MemoryLog final : public log::Log {
       if (batch.fetched.base_offset == base_offset) batch.fetched.kind = kind;
     }
   }
+  // As a log that deletes by key would.
+  void lose(const TopicPartition& source, Offset base_offset) {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(batches_.at(source),
+                  [&](const auto& batch) { return batch.fetched.base_offset == base_offset; });
+  }
   void set_incarnation(const std::string& topic, std::uint64_t incarnation) {
     const std::lock_guard lock(mutex_);
     topics_.at(topic).incarnation = incarnation;

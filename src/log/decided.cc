@@ -19,7 +19,7 @@ Result<Offset> wait_until_decided(const Log& log, const TopicPartition& at,
   Offset stable;
   for (int poll = 0; poll < kPollsMax; ++poll) {
     MR_ASSIGN_OR_RETURN(const auto offsets, log.offsets(at));
-    if (poll == 0) end = offsets.high_watermark;
+    if (poll == 0) end = offsets.end;
     stable = offsets.last_stable;
     if (stable >= end) return end;
     if (is_cancelled && is_cancelled()) return cancelled_error("it is being stopped");

@@ -21,8 +21,9 @@ class AuditFeatures : public testing::Test {
     }
   }
   std::string audit() {
-    const auto report =
-        audit_features(logs_.log(), {"results", "features", {"in", {next_}}}, "p", kNever);
+    AuditedFeature audited{"results", "features", {"in", {next_}}};
+    if (has_moved_) audited.has_moved = [this]() -> Result<bool> { return *has_moved_; };
+    const auto report = audit_features(logs_.log(), audited, "p", kNever);
     EXPECT_TRUE(report.is_ok()) << report.status().to_string();
     records_ = report->records;
     return report->findings.text();
@@ -30,12 +31,28 @@ class AuditFeatures : public testing::Test {
 
   AuditedLog logs_;
   Offset next_{6};
+  std::optional<bool> has_moved_;  // of a shared log
   std::uint64_t records_ = 0;
 };
 
 TEST_F(AuditFeatures, the_same_results_in_both_topics_are_exact) {
   EXPECT_EQ(audit(), "");
   EXPECT_EQ(records_, 6U);
+}
+
+// Results of the very cut: all of them are there when nothing was committed since, else maybe not.
+TEST_F(AuditFeatures, of_a_shared_log_results_at_the_cut_count_while_it_stands_still) {
+  next_ = Offset(5);
+  has_moved_ = false;
+  EXPECT_EQ(audit(), "");
+  EXPECT_EQ(records_, 6U);
+  logs_.append("results", 0, {"more", "in/0/5"});
+  EXPECT_EQ(audit(), "results/0 offset 3, of in/0/5, is not in features");
+  has_moved_ = true;
+  EXPECT_EQ(audit(), "");
+  EXPECT_EQ(records_, 5U);
+  logs_.append("results", 0, {"more", "in/0/4"});
+  EXPECT_EQ(audit(), "results/0 offset 4, of in/0/4, is not in features");
 }
 
 TEST_F(AuditFeatures, a_feature_that_is_no_result_is_named) {

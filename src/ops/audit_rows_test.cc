@@ -7,6 +7,7 @@
 namespace millrace::ops {
 namespace {
 
+using testing::Contains;
 using testing::HasSubstr;
 
 constexpr auto kNever = [] { return false; };
@@ -158,6 +159,17 @@ TEST_F(AuditRows, what_others_write_into_the_topics_is_counted_and_nothing_else)
   const auto report = audit();
   EXPECT_TRUE(report.findings.empty()) << report.findings.text();
   EXPECT_EQ(report.foreign, 2U);
+  EXPECT_THAT(report.notes, Contains("2 records of others in the same topics: out/0/1, out/0/2"));
+}
+
+TEST_F(AuditRows, a_row_of_a_source_that_is_not_there_is_named) {
+  write_all();
+  logs_.append("in", 0, {"{}", ""});
+  row(6);  // committed since
+  EXPECT_TRUE(audit().findings.empty());
+  row(7);
+  EXPECT_EQ(audit().findings.text(),
+            "out/1/3 names offset 7 of in/0 as its source, which ends at 7");
 }
 
 TEST_F(AuditRows, a_missing_row_is_found) {

@@ -132,7 +132,7 @@ Result<bool> CommittedTasks::has_moved(std::size_t stage) {
   for (std::size_t p = 0; p < first_ends_[stage].size(); ++p) {
     MR_ASSIGN_OR_RETURN(const auto offsets,
                         context_.log->offsets(pipeline_.stages[stage].tasks[p].journal));
-    if (offsets.high_watermark != first_ends_[stage][p]) return true;
+    if (offsets.end != first_ends_[stage][p]) return true;
   }
   return false;
 }

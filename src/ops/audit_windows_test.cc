@@ -13,7 +13,10 @@ constexpr auto kNever = [] { return false; };
 
 class AuditWindows : public testing::Test {
  protected:
-  void SetUp() override { logs_.create("agg", 1); }
+  void SetUp() override {
+    logs_.create("agg", 1);
+    logs_.create("in", 1);
+  }
 
   void result(const std::string& key, int minute, int revision, bool is_final = false,
               const std::string& source = "in/0/0", const std::string& pipeline = "p@1") {
@@ -58,6 +61,29 @@ TEST_F(AuditWindows, results_of_a_window_as_an_earlier_version_had_it_are_left_o
   EXPECT_TRUE(report.findings.empty()) << report.findings.text();
   EXPECT_EQ(report.earlier, 3U);
   EXPECT_EQ(report.results, std::vector<std::uint64_t>{2});
+}
+
+TEST_F(AuditWindows, results_count_by_the_side_of_the_cut_where_their_source_is) {
+  for (int i = 0; i < 8; ++i) logs_.append("in", 0, {"{}", ""});
+  result("A", 30, 0, false, "in/0/4");
+  result("A", 30, 1, false, "in/0/5");
+  result("A", 30, 2, false, "in/0/5");
+  result("A", 30, 3, false, "in/0/6");
+  const auto run = [&] {
+    AuditedWindow window{"w", "ticker", 60'000'000, 1, AuditCut{"in", {Offset(5)}}};
+    auto report = audit_windows(logs_.log(), "agg", "p", 1, {window}, kNever);
+    EXPECT_TRUE(report.is_ok()) << report.status().to_string();
+    return std::move(report).value();
+  };
+  auto report = run();
+  EXPECT_TRUE(report.findings.empty()) << report.findings.text();
+  EXPECT_EQ(report.results, std::vector<std::uint64_t>{1});
+  EXPECT_EQ(report.at_cut, std::vector<std::uint64_t>{2});
+  // A decision at the end of the source names that; nothing names what is behind it.
+  result("A", 30, 4, false, "in/0/8");
+  EXPECT_TRUE(run().findings.empty());
+  result("A", 30, 5, false, "in/0/9");
+  EXPECT_EQ(run().findings.text(), "agg/0/5 names offset 9 of in/0 as its source, which ends at 8");
 }
 
 TEST_F(AuditWindows, times_in_milliseconds_are_taken_as_such) {
