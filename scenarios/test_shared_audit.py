@@ -139,7 +139,10 @@ def test_what_others_wrote_or_removed_is_named(kafka, pair, ticks, orders, write
     lines = [*day[4000:4300], *day[4000:4010], *perturb.mixed_ticks()]
     a.produce(TICKS.source, write_lines("t", lines), ticks.key)
     a.produce(ORDERS.source, write_lines("o", perturb.mixed_orders()), orders.key)
+    send_in_transactions(kafka, TICKS.source, day[4300:4320])
     b.cli("drain")
+    rows = next(check for check in answer(b, "audit")["checks"] if check["check"] == "rows")
+    expect(rows["ok"], rows["detail"])  # markers and aborted records are nothing
     row, result = a.consume(TICKS.output)[-1], a.consume(TICKS.aggregates)[-1]
     letter = a.consume(TICKS.dead_letters)[-1]
     never = {**row["headers"], "millrace-source": f"{TICKS.source}/{row['partition']}/123456789"}
@@ -175,6 +178,19 @@ def test_what_others_wrote_or_removed_is_named(kafka, pair, ticks, orders, write
     topic, partition, offset = source.rsplit("/", 2)
     found = answer(a, "trace", "--topic", topic, "--partition", partition, "--offset", offset)
     expect(found["occurrences"][0]["outcome"] == "unknown", str(found))
+
+
+def send_in_transactions(kafka, topic, lines):
+    """Half of it aborted."""
+    from confluent_kafka import Producer
+
+    producer = Producer({"bootstrap.servers": kafka.address, "transactional.id": "someone"})
+    producer.init_transactions(30)
+    for i, line in enumerate(lines):
+        producer.begin_transaction()
+        producer.produce(topic, line, json.loads(line)["ticker"])
+        producer.flush(30)
+        producer.commit_transaction(30) if i % 2 else producer.abort_transaction(30)
 
 
 def made_again(client, admin, partitions) -> bool:
