@@ -24,21 +24,21 @@ class AuditRange : public testing::Test {
   AuditedRange range() {
     std::vector<std::string> notes;
     auto ranges =
-        find_audited_ranges(log_, {{kIn, Offset(8), {}}}, {}, [] { return false; }, notes);
+        find_audited_ranges(log_, {{in_, Offset(8), {}}}, {}, [] { return false; }, notes);
     EXPECT_TRUE(ranges.is_ok()) << ranges.status().to_string();
     return ranges->front();
   }
 
-  const TopicPartition kIn{"in", 0};
+  const TopicPartition in_{"in", 0};
   lake::FaultPlan faults_;
   sys::RealClock clock_;
   lake::MemoryLog log_{faults_, clock_};
 };
 
 TEST_F(AuditRange, what_a_transaction_leaves_is_no_loss) {
-  log_.set_kind(kIn, Offset(2), log::BatchKind::aborted);
-  log_.set_kind(kIn, Offset(3), log::BatchKind::aborted);
-  log_.set_kind(kIn, Offset(7), log::BatchKind::control);
+  log_.set_kind(in_, Offset(2), log::BatchKind::aborted);
+  log_.set_kind(in_, Offset(3), log::BatchKind::aborted);
+  log_.set_kind(in_, Offset(7), log::BatchKind::control);
   const auto found = range();
   EXPECT_EQ(found.gaps, 3U);
   EXPECT_EQ(found.lost, 0U);
@@ -46,12 +46,12 @@ TEST_F(AuditRange, what_a_transaction_leaves_is_no_loss) {
 }
 
 TEST_F(AuditRange, what_the_log_does_not_have_is_no_gap) {
-  log_.set_kind(kIn, Offset(3), log::BatchKind::control);
-  for (const int lost : {4, 5, 7}) log_.lose(kIn, Offset(lost));
+  log_.set_kind(in_, Offset(3), log::BatchKind::control);
+  for (const int lost : {4, 5, 7}) log_.lose(in_, Offset(lost));
   // The last one is behind the end of what is there.
   std::vector<std::string> notes;
   const auto ranges =
-      find_audited_ranges(log_, {{kIn, Offset(7), {}}}, {}, [] { return false; }, notes);
+      find_audited_ranges(log_, {{in_, Offset(7), {}}}, {}, [] { return false; }, notes);
   ASSERT_TRUE(ranges.is_ok()) << ranges.status().to_string();
   const auto& found = ranges->front();
   EXPECT_EQ(found.gaps, 1U);
